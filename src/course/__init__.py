@@ -1,0 +1,1 @@
+"""DevOps for Backend Engineers: the helper package of the course."""

@@ -1,0 +1,91 @@
+"""Where containers and pods run, and how everything else reaches it.
+
+`course up` writes what it made to one file; notebooks, checks and shells read it here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from course import paths
+from course.errors import CourseError
+
+
+@dataclass
+class Engine:
+    """What `course up` made so far."""
+
+    name: str = "kind"
+    env: dict[str, str] = field(default_factory=dict)
+    has: list[str] = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=dict)
+
+
+_WHY_NOT = {
+    "containers": "no container engine is running: course up",
+    "cluster": "no cluster is running: course up",
+    "orders": "the service orders is not running: course up",
+    "cgroups": "this engine sets no limits on memory and processor",
+    "network-policy": "this engine's network accepts a NetworkPolicy and enforces none",
+}
+
+
+def _file() -> Path:
+    return paths.state() / "engine.json"
+
+
+def current() -> Engine | None:
+    """What `course up` made, or `None` if it has not run."""
+    try:
+        return Engine(**json.loads(_file().read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        return None  # of another version; the next `up` writes it anew
+
+
+def save(engine: Engine) -> None:
+    """Record what `course up` made."""
+    _file().parent.mkdir(parents=True, exist_ok=True)
+    part = _file().with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(asdict(engine), indent=1, sort_keys=True))
+    part.replace(_file())
+
+
+def forget() -> None:
+    """Record that nothing runs; the chosen ports are kept."""
+    engine = current()
+    if engine is not None:
+        save(Engine(engine.name, {}, [], engine.ports))
+
+
+def environment() -> dict[str, str]:
+    """The variables of the engine contract.
+
+    Raises:
+        CourseError: `course up` has not run.
+    """
+    engine = current()
+    if engine is None or "DOCKER_HOST" not in engine.env:
+        raise CourseError(
+            "the course's engine is not running", "a running one", "course up   (or: make start)"
+        )
+    first = str(paths.state() / "bin")
+    path = os.environ.get("PATH", "")
+    if first not in path.split(os.pathsep):
+        path = f"{first}{os.pathsep}{path}"
+    return {**engine.env, "COURSE_WORK": str(paths.work()), "PATH": path}
+
+
+def has(capability: str) -> bool:
+    """Whether the engine gives this, e.g. `cluster` or `cgroups`."""
+    engine = current()
+    return engine is not None and capability in engine.has
+
+
+def why_not(capability: str) -> str:
+    """One line on why the engine does not give this."""
+    return _WHY_NOT.get(capability, f"this engine knows no `{capability}`")

@@ -1,0 +1,249 @@
+"""Docker: the machine's own, or one that the course installs and starts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from course import debian, fetch, paths, run, tools
+from course.engines import base
+from course.errors import CourseError
+from course.run import Runner, runner
+from course.steps import Report
+
+_RUN = Path("/run/course")
+_START_WAIT = 60.0
+OLDEST = (24, 0)
+
+
+@dataclass
+class Docker:
+    """A `ContainerEngine` on Docker."""
+
+    using: Runner
+
+    @classmethod
+    def of_this_machine(cls) -> Docker:
+        """The engine with the machine's own runner."""
+        return cls(runner())
+
+    def host(self) -> str:
+        """What `DOCKER_HOST` must be: the course's own Docker if it runs, else the machine's."""
+        if os.environ.get("DOCKER_HOST"):
+            return os.environ["DOCKER_HOST"]
+        own = f"unix://{_RUN}/docker.sock"
+        if answers(own):
+            return own
+        if shutil.which("docker"):
+            done = self.using.run(
+                ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+                timeout=20,
+                check=False,
+            )
+            if done.code == 0 and done.stdout.strip():
+                return done.stdout.strip()
+        return "unix:///var/run/docker.sock"
+
+    def answers(self) -> bool:
+        """Whether there is a Docker to use."""
+        return answers(self.host())
+
+    def ensure(self, report: Report) -> None:
+        """See `ContainerEngine.ensure`."""
+        if not self.answers():
+            if not debian.is_root_on_debian():
+                raise CourseError(
+                    f"no Docker answers at {self.host()}",
+                    "a running Docker",
+                    "start Docker Desktop or the docker service, then: course doctor",
+                )
+            self._start(report)
+        os.environ["DOCKER_HOST"] = self.host()
+        self._tools(report)
+        self._old_enough()
+
+    def _old_enough(self) -> None:
+        version = client(self.host()).version()["Version"]
+        numbers = tuple(int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit())
+        if numbers < OLDEST:
+            raise CourseError(
+                f"Docker {version} answers at {self.host()}",
+                f"Docker {OLDEST[0]} or later",
+                "update Docker, then: make start",
+            )
+
+    def _tools(self, report: Report) -> None:
+        """The docker command and buildx: the course's own only where the machine has none."""
+        folder = paths.state() / "bin"
+        if self.ours() or not _has_buildx(self.using):
+            found = tools.ensure("docker", report, using=self.using) if self.ours() else {}
+            buildx = tools.ensure("buildx", report, using=self.using)
+            links = {"docker": found["docker"]} if found else {}
+            folder = tools.link(links)
+            plugins = paths.state() / "docker-config" / "cli-plugins"
+            plugins.mkdir(parents=True, exist_ok=True)
+            target = plugins / "docker-buildx"
+            target.unlink(missing_ok=True)
+            target.symlink_to(buildx["docker-buildx"])
+        path = os.environ.get("PATH", "")
+        if str(folder) not in path.split(os.pathsep):
+            os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+        os.environ.update(self._config())
+
+    def _config(self) -> dict[str, str]:
+        # The learner's own ~/.docker holds logins; it is left aside only if the plugin is ours.
+        config = paths.state() / "docker-config"
+        return {"DOCKER_CONFIG": str(config)} if config.exists() else {}
+
+    def ours(self) -> bool:
+        """Whether the Docker in use is one that the course started."""
+        return self.host() == f"unix://{_RUN}/docker.sock"
+
+    def _start(self, report: Report) -> None:
+        packages = debian.DOCKER
+        debian.ensure(packages, report, using=self.using)
+        if not fetch.reachable("download.docker.com"):
+            debian.ensure(debian.ASSEMBLE, report, using=self.using)
+        commands = tools.ensure("docker", report, using=self.using)
+        bin_ = tools.link(commands)
+        _RUN.mkdir(parents=True, exist_ok=True)
+        for stale in ("docker.pid", "docker.sock"):
+            (_RUN / stale).unlink(missing_ok=True)
+        report("starting dockerd", None)
+        log = paths.state() / "logs" / "dockerd.log"
+        # Neither memory nor a small partition: images are gigabytes and stay.
+        data = paths.cache() / "docker"
+        data.mkdir(parents=True, exist_ok=True)
+        argv: list[str | Path] = [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
+        argv += ["--data-root", data, "--exec-root", _RUN / "docker"]
+        argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]
+        argv += ["--userland-proxy-path", commands["docker-proxy"]]
+        env = {"PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}"}
+        pid = run.spawn(argv, log=log, env=env)
+        remember(pid)
+        deadline = time.monotonic() + _START_WAIT
+        while not answers(f"unix://{_RUN}/docker.sock"):
+            if time.monotonic() > deadline or not psutil.pid_exists(pid) or _zombie(pid):
+                tail = log.read_text(errors="replace").splitlines()[-5:]
+                raise CourseError(
+                    "dockerd does not answer:\n      " + "\n      ".join(tail),
+                    f"an answer within {_START_WAIT:.0f} s",
+                    f"read {log}; then: course up",
+                )
+            time.sleep(0.2)
+        os.environ["DOCKER_HOST"] = f"unix://{_RUN}/docker.sock"
+
+    def environment(self) -> dict[str, str]:
+        """See `ContainerEngine.environment`."""
+        return {"DOCKER_HOST": self.host(), **self._config()}
+
+    def capabilities(self) -> set[str]:
+        """See `ContainerEngine.capabilities`."""
+        return {base.CONTAINERS, base.CGROUPS}
+
+    def remove_owned(self) -> None:
+        """Remove the containers and networks that carry the course's label."""
+        mine = f"label={base.NAME}.owner={base.NAME}"
+        for kind, remove in (("container", ["rm", "--force", "--volumes"]), ("network", ["rm"])):
+            every = ["--all"] if kind == "container" else []
+            listed = self.using.run(
+                ["docker", kind, "ls", *every, "--quiet", "--filter", mine],
+                timeout=60,
+                check=False,
+            ).stdout.split()
+            if listed:
+                self.using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
+
+    def purge(self) -> None:
+        """Remove the images that carry the course's label, and its volumes."""
+        mine = f"label={base.NAME}.owner={base.NAME}"
+        images = self.using.run(
+            ["docker", "image", "ls", "--all", "--quiet", "--filter", mine], timeout=60, check=False
+        ).stdout.split()
+        if images:
+            self.using.run(
+                ["docker", "image", "rm", "--force", *sorted(set(images))], timeout=300, check=False
+            )
+        self.using.run(["docker", "volume", "rm", "--force", "course-registry"], timeout=60, check=False)
+
+    def stop(self) -> None:
+        """See `ContainerEngine.stop`."""
+        if not _process_file().exists():
+            return
+        process = remembered()
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except psutil.TimeoutExpired:
+                for child in process.children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        child.kill()
+                process.kill()
+        _process_file().unlink(missing_ok=True)
+        for left in ("docker.pid", "docker.sock"):
+            (_RUN / left).unlink(missing_ok=True)
+
+
+def answers(host: str) -> bool:
+    """Whether a Docker answers at this address within three seconds."""
+    if host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists():
+        return False
+    try:
+        return bool(client(host, timeout=3).ping())
+    except Exception:  # noqa: BLE001 - the SDK raises its own, requests' and urllib3's errors
+        return False
+
+
+def client(host: str, timeout: float = 60) -> Any:
+    """A Docker SDK client.
+
+    Args:
+        host: what `DOCKER_HOST` holds.
+        timeout: seconds for each call.
+    """
+    import docker
+
+    return docker.DockerClient(base_url=host, timeout=timeout)
+
+
+def _has_buildx(using: Runner) -> bool:
+    try:
+        return using.run(["docker", "buildx", "version"], timeout=20, check=False).code == 0
+    except run.CommandError:
+        return False
+
+
+def _process_file() -> Path:
+    return paths.state() / "dockerd.json"
+
+
+def remember(pid: int) -> None:
+    """Record a dockerd that the course started, by pid and start time."""
+    paths.state().mkdir(parents=True, exist_ok=True)
+    record = {"pid": pid, "started": psutil.Process(pid).create_time()}
+    _process_file().write_text(json.dumps(record))
+
+
+def remembered() -> psutil.Process | None:
+    """The dockerd that the course started, if it is still that process."""
+    try:
+        record = json.loads(_process_file().read_text())
+        process = psutil.Process(record["pid"])
+        return process if abs(process.create_time() - record["started"]) < 2 else None
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+
+
+def _zombie(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    return True

@@ -1,0 +1,246 @@
+"""The main engine: one Kubernetes node in a Docker container."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from course import images, paths, tools
+from course.engines import base
+from course.engines.registry import NAME as REGISTRY_NAME
+from course.engines.registry import Registry
+from course.errors import CourseError
+from course.run import CommandError, Runner
+from course.steps import Report
+
+NODE_IMAGE = f"kindest/node:{tools.KUBERNETES}"
+NODE = f"{base.NAME}-control-plane"
+HTTP_NODE_PORT = 30080
+HTTPS_NODE_PORT = 30443
+_CREATE_WAIT = 300.0
+_READY_WAIT = 240.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A `Cluster` made by kind, on Docker."""
+
+    using: Runner
+    registry: Registry
+    http_port: int
+    https_port: int
+
+    def ensure(self, report: Report) -> None:
+        """See `Cluster.ensure`."""
+        commands = self._commands(report)
+        if not self.exists(commands["kind"]):
+            images.ensure(NODE_IMAGE, report, using=self.using)
+            self._create(commands["kind"], report)
+        self._start_node()
+        self._write_kubeconfig(commands["kind"])
+        self._use_registry()
+        self._wait_ready(report)
+
+    def _commands(self, report: Report) -> dict[str, Path]:
+        commands = {
+            **tools.ensure("kind", report, using=self.using),
+            **tools.ensure("kubectl", report, using=self.using),
+        }
+        folder = tools.link(commands)
+        path = os.environ.get("PATH", "")
+        if str(folder) not in path.split(os.pathsep):
+            os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+        os.environ["KUBECONFIG"] = str(paths.kubeconfig())
+        return commands
+
+    def exists(self, kind: Path) -> bool:
+        """Whether Docker has our cluster's node."""
+        names = self.using.run([kind, "get", "clusters"], timeout=60).stdout.split()
+        return base.NAME in names
+
+    def config(self, *, assembled: bool) -> str:
+        """kind's configuration of the cluster, as YAML.
+
+        Args:
+            assembled: the node image was made here: it carries a network of its own, and
+                its host may refuse what a plain node asks for.
+        """
+        ports = [
+            {"containerPort": inner, "hostPort": outer, "listenAddress": "127.0.0.1"}
+            for inner, outer in (
+                (HTTP_NODE_PORT, self.http_port),
+                (HTTPS_NODE_PORT, self.https_port),
+            )
+        ]
+        config: dict[str, Any] = {
+            "kind": "Cluster",
+            "apiVersion": "kind.x-k8s.io/v1alpha4",
+            "name": base.NAME,
+            "networking": {"apiServerAddress": "127.0.0.1"},
+            "nodes": [{"role": "control-plane", "extraPortMappings": ports}],
+        }
+        # Since 1.35 a kubelet refuses cgroup v1 unless told otherwise.
+        kubelet: dict[str, Any] = {"failCgroupV1": False}
+        if assembled:
+            config["networking"] |= {"disableDefaultCNI": True, "kubeProxyMode": "nftables"}
+            kubelet["featureGates"] = {"KubeletInUserNamespace": True}
+        patch = {
+            "kind": "KubeletConfiguration",
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            **kubelet,
+        }
+        config["kubeadmConfigPatches"] = [yaml.safe_dump(patch)]
+        return yaml.safe_dump(config, sort_keys=False)
+
+    def _create(self, kind: Path, report: Report) -> None:
+        report("kind create cluster", None)
+
+        def line(text: str) -> None:
+            report(f"kind: {text.strip()}", None)
+
+        config = self.config(assembled=images.assembled(NODE_IMAGE, using=self.using))
+        try:
+            self.using.run(
+                [kind, "create", "cluster", "--name", base.NAME, "--image", NODE_IMAGE]
+                + ["--kubeconfig", paths.kubeconfig(), "--config", "-"],
+                timeout=_CREATE_WAIT,
+                input=config,
+                on_line=line,
+                try_="course doctor; then: course up",
+            )
+        except BaseException:
+            # Half a cluster would be taken for a whole one by the next `up`.
+            self.using.run(
+                [kind, "delete", "cluster", "--name", base.NAME]
+                + ["--kubeconfig", paths.kubeconfig()],
+                timeout=120,
+                check=False,
+            )
+            raise
+
+    def _start_node(self) -> None:
+        """A node that a restart of Docker left stopped is started again."""
+        running = self.using.run(
+            ["docker", "container", "inspect", NODE, "--format", "{{.State.Running}}"], timeout=30
+        )
+        if running.stdout.strip() != "true":
+            self.using.run(["docker", "start", NODE], timeout=120)
+
+    def _write_kubeconfig(self, kind: Path) -> None:
+        config = self.using.run(
+            [kind, "get", "kubeconfig", "--name", base.NAME], timeout=60
+        ).stdout
+        loaded = yaml.safe_load(config)
+        loaded["contexts"][0]["context"]["namespace"] = base.NAME
+        text = yaml.safe_dump(loaded)
+        target = paths.kubeconfig()
+        if not target.exists() or target.read_text() != text:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_suffix(".part")
+            part.touch(mode=0o600)
+            part.write_text(text)
+            part.replace(target)
+
+    def _use_registry(self) -> None:
+        """The node pulls `localhost:PORT/…`, and Docker Hub's names, from our registry first."""
+        inner = f"http://{REGISTRY_NAME}:5000"
+        here = f'[host."{inner}"]\n  capabilities = ["pull", "resolve"]\n'
+        hub = f'server = "https://registry-1.docker.io"\n\n{here}'
+        for host, text in ((self.registry.address, here), ("docker.io", hub)):
+            folder = f"/etc/containerd/certs.d/{host}"
+            self.using.run(
+                ["docker", "exec", "--interactive", NODE, "sh", "-c"]
+                + [f"mkdir -p {folder} && cat >{folder}/hosts.toml"],
+                timeout=30,
+                input=text,
+            )
+        networks = self.using.run(
+            ["docker", "container", "inspect", REGISTRY_NAME]
+            + ["--format", "{{json .NetworkSettings.Networks}}"],
+            timeout=30,
+        ).stdout
+        if "kind" not in json.loads(networks or "{}"):
+            self.using.run(["docker", "network", "connect", "kind", REGISTRY_NAME], timeout=30)
+
+    def _wait_ready(self, report: Report) -> None:
+        deadline = time.monotonic() + _READY_WAIT
+        while True:
+            waiting = self.not_ready()
+            if not waiting:
+                break
+            if time.monotonic() > deadline:
+                raise CourseError(
+                    f"not ready after {_READY_WAIT:.0f} s: {', '.join(waiting)}",
+                    "every system pod Ready",
+                    "kubectl get pods -A; kubectl get events -A; then: course up",
+                )
+            report(f"waiting for {', '.join(waiting)[:70]}", None)
+            time.sleep(1)
+        self.kubectl("create", "namespace", base.NAME, check=False)
+
+    def not_ready(self) -> list[str]:
+        """The node and system pods that are not Ready."""
+        try:
+            listed = self.kubectl("get", "nodes,pods", "--all-namespaces", "-o", "json")
+        except CommandError:
+            return ["the Kubernetes API"]
+        items = json.loads(listed)["items"]
+        system = ("kube-system", "local-path-storage", None)
+        waiting = []
+        for item in items:
+            meta = item["metadata"]
+            if meta.get("namespace") not in system or _ready(item):
+                continue
+            waiting.append(meta["name"])
+        if not any("coredns" in item["metadata"]["name"] for item in items):
+            waiting.append("coredns")
+        return waiting
+
+    def kubectl(self, *argv: str, check: bool = True) -> str:
+        """The output of one kubectl command on our cluster."""
+        return self.using.run(
+            ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=60, check=check
+        ).stdout
+
+    def environment(self) -> dict[str, str]:
+        """See `Cluster.environment`."""
+        return {
+            "KUBECONFIG": str(paths.kubeconfig()),
+            "REGISTRY": self.registry.address,
+            "ORDERS_URL": f"http://orders.localhost:{self.http_port}",
+            "COURSE_NAMESPACE": base.NAME,
+        }
+
+    def capabilities(self) -> set[str]:
+        """See `Cluster.capabilities`."""
+        found = {base.CLUSTER, base.CGROUPS}
+        # Only kind's own network enforces policies, and an assembled node has another one.
+        if not images.assembled(NODE_IMAGE, using=self.using):
+            found.add(base.NETWORK_POLICY)
+        return found
+
+    def stop(self) -> None:
+        """See `Cluster.stop`."""
+        kind = paths.state() / "bin" / "kind"
+        if kind.exists():
+            self.using.run(
+                [kind, "delete", "cluster", "--name", base.NAME]
+                + ["--kubeconfig", paths.kubeconfig()],
+                timeout=180,
+            )
+        paths.kubeconfig().unlink(missing_ok=True)
+
+
+def _ready(item: dict[str, Any]) -> bool:
+    status = item.get("status", {})
+    if status.get("phase") == "Succeeded":
+        return True
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])
+    )

@@ -1,0 +1,31 @@
+"""The one kind of error a learner ever reads."""
+
+from __future__ import annotations
+
+
+class CourseError(Exception):
+    """Something is wrong and the learner can do something about it.
+
+    Args:
+        saw: what was found, as a fact.
+        want: what was expected instead; may be empty.
+        try_: the next command or action to try; may be empty.
+    """
+
+    def __init__(self, saw: str, want: str = "", try_: str = "") -> None:
+        self.saw = saw
+        self.want = want
+        self.try_ = try_
+        super().__init__(saw)
+
+    def __str__(self) -> str:
+        lines = [f"saw:  {self.saw}"]
+        if self.want:
+            lines.append(f"want: {self.want}")
+        if self.try_:
+            lines.append(f"try:  {self.try_}")
+        return "\n".join(lines)
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows these lines in place of a traceback."""
+        return [f"✗ {line}" if i == 0 else f"  {line}" for i, line in enumerate(str(self).split("\n"))]

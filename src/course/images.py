@@ -1,0 +1,229 @@
+"""The images the course uses, and where each comes from.
+
+In this order: what Docker has, a pull of the official image, or the recipe in
+`airgap/images/`, which needs package registries only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from course import fetch, nodeimage, packages, paths
+from course.errors import CourseError
+from course.run import Runner, runner
+from course.steps import Report
+
+RECIPES = paths.ROOT / "airgap" / "images"
+KEY = "course.recipe"
+"""The label that says which recipe an assembled image was made from; a pulled one has none."""
+OWNER = "course.owner=course"
+"""The label of everything that the course may remove."""
+_BUILD_WAIT = 900.0
+
+
+@dataclass(frozen=True)
+class Image:
+    """One entry of `airgap/images/images.toml`."""
+
+    ref: str
+    upstream: str
+    recipe: str
+    from_: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+
+@cache
+def catalogue() -> dict[str, Image]:
+    """All images, by the reference that lessons use."""
+    entries = tomllib.loads((RECIPES / "images.toml").read_text())
+    return {
+        ref: Image(
+            ref,
+            entry["upstream"],
+            entry["recipe"],
+            tuple(entry.get("from", ())),
+            entry.get("files", {}),
+            entry.get("args", {}),
+            entry.get("digest", ""),
+        )
+        for ref, entry in entries.items()
+    }
+
+
+def key(ref: str) -> str:
+    """A short hash over everything that an assembled image is made from."""
+    image = catalogue()[ref]
+    sha = hashlib.sha256()
+    for file in sorted((RECIPES / image.recipe).rglob("*")):
+        if file.is_file():
+            sha.update(file.relative_to(RECIPES).as_posix().encode() + b"\0" + file.read_bytes())
+    described = [packages.arch(), *map(packages.fill, image.files.values()), *image.args.values()]
+    described += [key(base) for base in image.from_]
+    if image.recipe == "kind-node":
+        described.append(nodeimage.key())
+    sha.update(json.dumps(described).encode())
+    return sha.hexdigest()[:16]
+
+
+def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
+    """Make sure that Docker has an image.
+
+    Args:
+        ref: a key of `catalogue()`.
+        report: told what is being done.
+        using: runs docker and the rest.
+
+    Returns:
+        Where it came from: `present`, `pulled` or `assembled`.
+
+    Raises:
+        CourseError: it can be had from none of its sources.
+    """
+    if ref not in catalogue():
+        raise CourseError(f"no image {ref} in airgap/images/images.toml", "a listed image", "")
+    using = using or runner()
+    if _present(ref, using):
+        return "present"
+    if fetch.reachable("registry-1.docker.io"):
+        _pull(catalogue()[ref], report, using)
+        return "pulled"
+    _assemble(catalogue()[ref], report, using)
+    return "assembled"
+
+
+def assembled(ref: str, *, using: Runner | None = None) -> bool:
+    """Whether the image that Docker has was made here and not pulled."""
+    return bool(_label(ref, using or runner()))
+
+
+def _label(ref: str, using: Runner) -> str | None:
+    """The recipe's label of an image: empty if it has none, `None` if there is no such image."""
+    done = using.run(
+        ["docker", "image", "inspect", ref, "--format", f'{{{{index .Config.Labels "{KEY}"}}}}'],
+        timeout=30,
+        check=False,
+    )
+    return done.stdout.strip() if done.code == 0 else None
+
+
+def _present(ref: str, using: Runner) -> bool:
+    label = _label(ref, using)
+    # A pulled image has no label and is good; one of ours is good if its recipe is today's.
+    return label is not None and label in ("", key(ref))
+
+
+def _pull(image: Image, report: Report, using: Runner) -> None:
+    report(f"pulling {image.upstream}", None)
+    wanted = f"{image.upstream}@{image.digest}" if image.digest else image.upstream
+    using.run(
+        ["docker", "pull", "--quiet", wanted],
+        timeout=_BUILD_WAIT,
+        try_="course up again: a pull goes on where it stopped",
+    )
+    using.run(["docker", "tag", wanted, image.ref], timeout=30)
+
+
+def _assemble(image: Image, report: Report, using: Runner) -> None:
+    for base in image.from_:
+        ensure(base, report, using=using)
+    with tempfile.TemporaryDirectory(prefix="course-", dir=_scratch()) as temporary:
+        context = Path(temporary)
+        shutil.copytree(RECIPES / image.recipe, context, dirs_exist_ok=True)
+        for name, source in image.files.items():
+            place(packages.resolve(source, report, using=using), context / name)
+        special: dict[str, Callable[[Path, Report, Runner], None]] = {
+            "debian": _rootfs,
+            "kind-node": nodeimage.prepare,
+        }
+        if image.recipe in special:
+            special[image.recipe](context, report, using)
+        tag = "course/kind-base:latest" if image.recipe == "kind-node" else image.ref
+        labels = [f"{KEY}={key(image.ref)}", OWNER]
+        build(context, tag, report, using, labels=labels, args=image.args)
+        if image.recipe == "kind-node":
+            nodeimage.finish(image.ref, context, report, using)
+
+
+def build(
+    context: Path,
+    tag: str,
+    report: Report,
+    using: Runner,
+    *,
+    labels: list[str],
+    args: Mapping[str, str] | None = None,
+    target: str = "",
+) -> None:
+    """Build an image with `docker build`.
+
+    Args:
+        context: the build's context, with a Dockerfile.
+        tag: the image's name.
+        report: told each line of the build.
+        using: runs docker.
+        labels: `name=value` of each label.
+        args: build arguments.
+        target: the stage to build, if not the last.
+
+    Raises:
+        CommandError: the build failed, with its last lines.
+    """
+    argv: list[str | Path] = ["docker", "build", "--progress=plain", "--tag", tag]
+    for label in labels:
+        argv += ["--label", label]
+    for name, value in (args or {}).items():
+        argv += ["--build-arg", f"{name}={value}"]
+    if target:
+        argv += ["--target", target]
+
+    def line(text: str) -> None:
+        report(f"{tag}: {text}", None)
+
+    # A provenance record would make every image an index of two, which kind cannot load.
+    env = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    using.run([*argv, context], timeout=_BUILD_WAIT, env=env, on_line=line)
+
+
+def place(source: Path, dest: Path) -> None:
+    """Put a file or folder into a build's context."""
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, dest, symlinks=True)
+    else:
+        shutil.copy(source, dest)
+
+
+def _scratch() -> Path:
+    """A folder for contexts on the disk of the cache; /tmp may be memory."""
+    folder = paths.cache() / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _rootfs(context: Path, report: Report, using: Runner) -> None:
+    """Debian's minimal root with this machine's certificates and package sources."""
+    archive = context / "rootfs.tar"
+    report("Debian packages into a root folder", None)
+    suite = "bookworm"
+    using.run(
+        ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", suite, archive],
+        timeout=600,
+        try_="apt-get install mmdebstrap, then course up",
+    )
+    using.run(["docker", "import", archive, "course/rootfs:bookworm"], timeout=300)
+    archive.unlink()
+    shutil.copy("/etc/ssl/certs/ca-certificates.crt", context / "ca-certificates.crt")
+    for name in ("sources.list", "sources.list.d", "apt.conf.d"):
+        source = Path("/etc/apt") / name
+        if source.exists():
+            place(source, context / "apt" / name)

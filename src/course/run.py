@@ -1,0 +1,291 @@
+"""The only place that starts subprocesses."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+from course.errors import CourseError
+
+Arg = str | Path
+OnLine = Callable[[str], None]
+_KEPT_LINES = 8
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A command that has ended."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+
+
+class CommandError(CourseError):
+    """A command failed, could not be started, or ran past its deadline.
+
+    Args:
+        completed: the command as it ended.
+        reason: what went wrong, e.g. `exit code 3`.
+        try_: what the learner can do next.
+    """
+
+    def __init__(self, completed: Completed, reason: str, try_: str = "") -> None:
+        self.completed = completed
+        self.reason = reason
+        tail = (completed.stderr or completed.stdout).rstrip().splitlines()[-_KEPT_LINES:]
+        saw = f"`{shlex.join(completed.argv)}`: {reason}"
+        if tail:
+            saw += "\n      " + "\n      ".join(tail)
+        super().__init__(saw, "the command to succeed", try_)
+
+
+class Runner(Protocol):
+    """Runs commands; the real one and the fake one share this shape."""
+
+    def run(
+        self,
+        argv: Sequence[Arg],
+        *,
+        timeout: float,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002 - subprocess's own name for it
+        on_line: OnLine | None = None,
+        check: bool = True,
+        try_: str = "",
+    ) -> Completed:
+        """Run a command to its end.
+
+        Args:
+            argv: program and arguments; no shell is involved.
+            timeout: deadline in seconds; the whole process group is ended at it.
+            cwd: folder to run in.
+            env: variables added to the current environment.
+            input: text for standard input; without it standard input is empty.
+            on_line: called with each line of either stream as it comes.
+            check: raise on a non-zero exit code.
+            try_: what the error tells the learner to do.
+
+        Raises:
+            CommandError: the command failed, is not there, or ran past its deadline.
+        """
+        ...
+
+
+class RealRunner:
+    """Runs commands on this machine."""
+
+    def run(
+        self,
+        argv: Sequence[Arg],
+        *,
+        timeout: float,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002
+        on_line: OnLine | None = None,
+        check: bool = True,
+        try_: str = "",
+    ) -> Completed:
+        """See `Runner.run`."""
+        words = tuple(str(a) for a in argv)
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            reason = f"cannot be started ({error.strerror})"
+            raise CommandError(
+                Completed(words, 127), reason, try_ or f"is `{words[0]}` installed? course doctor"
+            ) from None
+        try:
+            out, err = _pump(process, input, time.monotonic() + timeout, on_line)
+        except BaseException:
+            # Also on Ctrl-C: nothing that we started stays behind.
+            _end(process)
+            raise
+        if out is None:
+            _end(process)
+            raise CommandError(
+                Completed(words, -1, "", err), f"no end after {timeout:.0f} s", try_
+            )
+        done = Completed(words, process.returncode, out, err)
+        if check and done.code != 0:
+            raise CommandError(done, f"exit code {done.code}", try_)
+        return done
+
+
+def _pump(
+    process: subprocess.Popen[str], text: str | None, deadline: float, on_line: OnLine | None
+) -> tuple[str | None, str]:
+    """Read both streams until they end; `None` for stdout means the deadline passed."""
+    lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
+
+    def read(name: str, stream: IO[str]) -> None:
+        for line in stream:
+            lines.put((name, line))
+        lines.put((name, None))
+
+    assert process.stdout is not None and process.stderr is not None  # noqa: S101 - PIPE above
+    for name, stream in (("out", process.stdout), ("err", process.stderr)):
+        threading.Thread(target=read, args=(name, stream), daemon=True).start()
+    if text is not None and process.stdin is not None:
+        stdin = process.stdin
+
+        def write() -> None:
+            try:
+                stdin.write(text)
+                stdin.close()
+            except BrokenPipeError:
+                pass  # it ended without reading all; its exit code tells
+
+        threading.Thread(target=write, daemon=True).start()
+    kept: dict[str, list[str]] = {"out": [], "err": []}
+    open_streams = 2
+    while open_streams:
+        try:
+            name, line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            return None, "".join(kept["out"] + kept["err"])
+        if line is None:
+            open_streams -= 1
+            continue
+        kept[name].append(line)
+        if on_line:
+            on_line(line.rstrip("\n"))
+    try:
+        process.wait(timeout=max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return None, "".join(kept["err"])
+    return "".join(kept["out"]), "".join(kept["err"])
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a command's whole process group: politely, then not."""
+    for sig, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+        try:
+            os.killpg(process.pid, sig)
+            process.wait(timeout=patience)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+def spawn(
+    argv: Sequence[Arg], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> int:
+    """Start a program that outlives us, its output in a log file.
+
+    Args:
+        argv: program and arguments.
+        log: file that both streams are appended to.
+        env: variables added to the current environment.
+        cwd: folder to run in.
+
+    Returns:
+        The process id.
+
+    Raises:
+        CommandError: the program cannot be started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = tuple(str(a) for a in argv)
+    with log.open("ab") as sink:
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandError(
+                Completed(words, 127), f"cannot be started ({error.strerror})", "course doctor"
+            ) from None
+    return process.pid
+
+
+Answer = Completed | CommandError | str | int
+"""What a fake command does: a whole result, an error, its stdout, or its exit code."""
+
+
+@dataclass
+class FakeRunner:
+    """A runner for tests: answers from a script and records what was asked.
+
+    Args:
+        script: argv prefix (words joined by a space) to answer; the longest prefix wins.
+            A list is answered from front to back, its last entry again and again.
+    """
+
+    script: Mapping[str, Answer | list[Answer]] = field(default_factory=dict)
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    inputs: list[str | None] = field(default_factory=list)
+
+    def run(
+        self,
+        argv: Sequence[Arg],
+        *,
+        timeout: float,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        input: str | None = None,  # noqa: A002
+        on_line: OnLine | None = None,
+        check: bool = True,
+        try_: str = "",
+    ) -> Completed:
+        """See `Runner.run`."""
+        words = tuple(str(a) for a in argv)
+        self.calls.append(words)
+        self.inputs.append(input)
+        line = " ".join(words)
+        matches = [p for p in self.script if line == p or line.startswith(p + " ")]
+        if not matches:
+            raise CommandError(Completed(words, 127), "cannot be started (not in the script)", try_)
+        answer = self.script[max(matches, key=len)]
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if isinstance(answer, CommandError):
+            raise answer
+        if isinstance(answer, str):
+            answer = Completed(words, 0, answer)
+        if isinstance(answer, int):
+            answer = Completed(words, answer)
+        if on_line:
+            for text in (answer.stdout + answer.stderr).splitlines():
+                on_line(text)
+        if check and answer.code != 0:
+            raise CommandError(answer, f"exit code {answer.code}", try_)
+        return answer
+
+
+_real = RealRunner()
+
+
+def runner() -> Runner:
+    """The runner of this machine."""
+    return _real

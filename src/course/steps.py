@@ -1,0 +1,249 @@
+"""What `course up` does, step by step: run it, show how far it is, tell others.
+
+The state of a run is one small JSON file, so that `course status`, a notebook and a second
+terminal see the same thing, and so that an interrupted run leaves an honest trace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, TextIO
+
+import psutil
+
+from course import paths
+from course.errors import CourseError
+
+State = Literal["waiting", "running", "done", "failed"]
+_WRITE_EVERY = 0.2
+_SAY_EVERY = 20.0
+
+Report = Callable[[str, float | None], None]
+"""`report(detail, fraction)`: what is being done, and how far it is (0 to 1, or unknown)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing that `course up` makes true.
+
+    Args:
+        name: a short word, stable.
+        title: what a learner reads.
+        do: makes it true; cheap when it already is.
+        seconds: how long it takes from nothing on two cores, for what is left.
+        gives: the capability that a lesson may ask for and that is there afterwards.
+    """
+
+    name: str
+    title: str
+    do: Callable[[Report], None]
+    seconds: float = 1.0
+    gives: str = ""
+
+
+@dataclass
+class Step:
+    """How far one task is."""
+
+    name: str
+    title: str
+    state: State = "waiting"
+    fraction: float | None = None
+    detail: str = ""
+    seconds: float = 0.0
+    expected: float = 1.0
+    gives: str = ""
+
+
+@dataclass
+class Steps:
+    """How far a whole run is."""
+
+    steps: list[Step] = field(default_factory=list)
+    pid: int = 0
+    started: float = 0.0
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the process that does the work is alive."""
+        return bool(self.pid) and psutil.pid_exists(self.pid) and not self.finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step is done, or one failed."""
+        return bool(self.error) or all(s.state == "done" for s in self.steps)
+
+    @property
+    def left(self) -> float:
+        """Seconds that the remaining steps take, roughly."""
+        left = 0.0
+        for step in self.steps:
+            if step.state == "waiting":
+                left += step.expected
+            elif step.state == "running":
+                left += max(step.expected * (1 - (step.fraction or 0)) - step.seconds, 1.0)
+        return left
+
+    def ready(self, capability: str) -> bool:
+        """Whether the step that gives this capability is done."""
+        return any(s.gives == capability and s.state == "done" for s in self.steps)
+
+
+def _file() -> Path:
+    return paths.state() / "steps.json"
+
+
+def read() -> Steps | None:
+    """The latest run of `course up`, or `None` if there was none."""
+    try:
+        data = json.loads(_file().read_text())
+        return Steps(**{**data, "steps": [Step(**s) for s in data["steps"]]})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        return None  # written by another version of the course; the next `up` writes it anew
+
+
+def _write(run: Steps) -> None:
+    target = _file()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(asdict(run)))
+    part.replace(target)
+
+
+class Display:
+    """Shows a run on a terminal as bars, elsewhere as one line a step."""
+
+    def __init__(self, out: TextIO | None = None, *, machine: bool = False) -> None:
+        self._out = out or sys.stderr
+        self._machine = machine
+        self._said = 0.0
+        self._live = None
+        if not machine and self._out.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self._out), refresh_per_second=5)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the display on screen."""
+        if self._live is None:
+            yield
+            return
+        with self._live:
+            yield
+
+    def update(self, run: Steps, step: Step, *, edge: bool) -> None:
+        """Show where the run is.
+
+        Args:
+            run: all steps.
+            step: the one that moved.
+            edge: it began or ended, so this must be shown.
+        """
+        if self._live is not None:
+            self._live.update(_table(run))
+            return
+        now = time.monotonic()
+        if not edge and now - self._said < _SAY_EVERY:
+            return
+        self._said = now
+        if self._machine:
+            print(json.dumps(asdict(step)), file=self._out, flush=True)
+            return
+        mark = {"running": "…", "done": "✓", "failed": "✗", "waiting": "·"}[step.state]
+        share = f" {step.fraction:.0%}" if step.fraction is not None and step.state == "running" else ""
+        detail = f"  {step.detail[:90]}" if step.detail and step.state == "running" else ""
+        took = f"  {step.seconds:.1f} s" if step.seconds >= 0.05 else ""
+        left = f"  (about {_clock(run.left)} left)" if step.state == "running" and run.left > 5 else ""
+        print(f"{mark} {step.title}{share}{took}{detail}{left}", file=self._out, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _table(run: Steps) -> object:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 1))
+    mark = {"running": "[cyan]…", "done": "[green]✓", "failed": "[red]✗", "waiting": "[dim]·"}
+    for step in run.steps:
+        running = step.state == "running"
+        bar: object = ""
+        if running:
+            share = step.fraction
+            bar = ProgressBar(total=1.0, completed=share or 0, pulse=share is None, width=24)
+        took = _clock(step.seconds) if step.seconds >= 0.5 else ""
+        detail = f"[dim]{step.detail[:60]}" if running else ""
+        table.add_row(mark[step.state], step.title, bar, took, detail)
+    if run.left > 1 and not run.finished:
+        table.add_row("", f"[dim]about {_clock(run.left)} left", "", "", "")
+    return table
+
+
+def run(tasks: Sequence[Task], display: Display) -> Steps:
+    """Do all tasks in order, recording and showing each.
+
+    Args:
+        tasks: what to make true.
+        display: where to show it.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        CourseError: as the task that failed raised it; recorded first.
+    """
+    record = Steps(
+        [Step(t.name, t.title, expected=t.seconds, gives=t.gives) for t in tasks],
+        pid=os.getpid(),
+        started=time.time(),
+    )
+    _write(record)
+    with display.shown():
+        for task, step in zip(tasks, record.steps, strict=True):
+            _one(task, step, record, display)
+    return record
+
+
+def _one(task: Task, step: Step, record: Steps, display: Display) -> None:
+    began = time.monotonic()
+    written = 0.0
+
+    def show(*, edge: bool) -> None:
+        nonlocal written
+        step.seconds = round(time.monotonic() - began, 2)
+        if edge or time.monotonic() - written > _WRITE_EVERY:
+            written = time.monotonic()
+            _write(record)
+            display.update(record, step, edge=edge)
+
+    def report(detail: str, fraction: float | None = None) -> None:
+        step.detail = detail
+        if fraction is not None:
+            step.fraction = min(max(fraction, 0.0), 1.0)
+        show(edge=False)
+
+    step.state = "running"
+    _write(record)
+    try:
+        task.do(report)
+    except BaseException as error:
+        step.state = "failed"
+        record.error = str(error) if isinstance(error, CourseError) else type(error).__name__
+        show(edge=True)
+        raise
+    step.state, step.fraction = "done", 1.0
+    show(edge=True)
