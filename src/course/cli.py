@@ -1,2 +1,306 @@
-"""x"""
-def main(): ...
+"""The command `course`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from course import paths
+from course.errors import CourseError
+
+app = typer.Typer(
+    name="course",
+    help="DevOps for Backend Engineers: the course's own command.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+dev = typer.Typer(help="For those who write the course.", no_args_is_help=True)
+app.add_typer(dev, name="dev")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
+
+
+def _exercise_ids(incomplete: str) -> list[str]:
+    from course import manifest
+
+    ids = [e.id for lesson in manifest.load().lessons for e in lesson.exercises]
+    return [i for i in ids if i.startswith(incomplete)]
+
+
+ExerciseId = Annotated[
+    str, typer.Argument(help="The exercise, e.g. containers-1.", autocompletion=_exercise_ids)
+]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    if debug:
+        os.environ["COURSE_DEBUG"] = "1"
+
+
+@app.command()
+def up(
+    lab: Annotated[bool, typer.Option("--lab", help="Open JupyterLab as soon as it is of use.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Run the first lesson, print JupyterLab's address.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start Docker, the cluster and the service orders; change nothing if they run."""
+    from course import start, steps
+
+    display = steps.Display(machine=as_json)
+    if lab:
+        address = start.interactive(display)
+        print(f"\nJupyterLab: {address}\nWhat later lessons need goes on being prepared: course status")
+        webbrowser.open(address)
+    elif headless:
+        print(start.headless(display))
+    else:
+        start.everything(display)
+
+
+@app.command()
+def down(
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove the course's images and caches as well.")
+    ] = False,
+) -> None:
+    """Stop JupyterLab, the cluster, the registry, and a Docker that the course started."""
+    from course import up as up_
+
+    up_.down(lambda what, _: print(f"… {what}", file=sys.stderr), purge=purge)
+    kept = "work/ stays" if purge else "work/, images and caches stay"
+    print(f"✓ down; {kept}")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show what runs and what is still being prepared."""
+    from course import start
+
+    facts = start.status()
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for line in start.told(facts):
+        print(line)
+
+
+@app.command()
+def doctor() -> None:
+    """Find what is wrong with this machine, and the one thing to do."""
+    from course import doctor as doctor_
+
+    findings = doctor_.examine()
+    for finding in findings:
+        print(finding)
+    if any(not f.ok for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_(as_json: AsJson = False) -> None:
+    """List lessons and exercises with your state."""
+    from course import manifest, workspace
+
+    rows = workspace.listing(manifest.load())
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("", "exercise", "title", "minutes"):
+        table.add_column(column)
+    lesson = ""
+    marks = {"passed": "✓", "started": "…", "new": "·"}
+    for row in rows:
+        if row["lesson"] != lesson:
+            lesson = str(row["lesson"])
+            table.add_row("", f"[bold]{lesson}")
+        table.add_row(marks[str(row["state"])], str(row["id"]), str(row["title"]), str(row["minutes"]))
+    Console().print(table)
+
+
+@app.command()
+def check(
+    exercise: ExerciseId,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for it to become right.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check one exercise on the running system; exit code 0 if it is right."""
+    from course import check as check_
+
+    with _environment():
+        result = check_.check(exercise, wait=wait)
+    print(json.dumps(result.as_dict()) if as_json else repr(result))
+    if not as_json and result.state == "passed":
+        print(check_.explanation(result))
+    if result.state != "passed":
+        raise typer.Exit(1)
+
+
+@app.command()
+def hint(exercise: ExerciseId) -> None:
+    """Show one more hint each time."""
+    from course import workspace
+
+    print(workspace.hint(exercise))
+
+
+@app.command()
+def solution(exercise: ExerciseId) -> None:
+    """Show the solution: after success, or when asked twice."""
+    from course import workspace
+
+    print(workspace.solution(exercise))
+
+
+@app.command()
+def goto(exercise: ExerciseId) -> None:
+    """Set an exercise's start state, from any state; what it replaces is saved first."""
+    _set_start(exercise)
+
+
+@app.command()
+def reset(exercise: ExerciseId) -> None:
+    """Put an exercise back to its start state; what it replaces is saved first."""
+    _set_start(exercise)
+
+
+def _set_start(exercise: str) -> None:
+    from course import workspace
+
+    with _environment():
+        print(workspace.goto(exercise))
+
+
+@app.command()
+def update() -> None:
+    """Bring new versions of the notebooks into work/; what you edited is kept."""
+    from course import manifest, workspace
+
+    for line in workspace.update(manifest.load()):
+        print(line)
+
+
+@app.command()
+def ledger() -> None:
+    """Print your own evidence, claim by claim."""
+    from course import workspace
+
+    print(workspace.ledger())
+
+
+@dev.command()
+def build() -> None:
+    """Write notebooks/, labs/, solutions/ and what else is generated."""
+    from course import build as build_
+
+    for path in build_.write(paths.ROOT):
+        print(f"wrote {path}")
+
+
+@dev.command(name="check")
+def dev_check() -> None:
+    """Check the sources of the course, without an engine."""
+    from course import devcheck
+
+    problems = devcheck.problems(paths.ROOT)
+    for problem in problems:
+        print(f"✗ {problem}")
+    if problems:
+        raise typer.Exit(1)
+    print("✓ the sources and what is generated from them agree")
+
+
+@dev.command()
+def new(
+    topic: Annotated[str, typer.Argument(help="The lesson's topic, e.g. containers.")],
+    title: Annotated[str, typer.Argument(help="What is true at the end.")],
+) -> None:
+    """Add an exercise to a lesson: its four places, each a stub that `dev check` refuses."""
+    from course import scaffold
+
+    for path in scaffold.exercise(paths.ROOT, topic, title):
+        print(f"edit {path}")
+
+
+class _environment:  # noqa: N801 - read as a function
+    """The engine's variables for what runs inside."""
+
+    def __enter__(self) -> None:
+        from course import engines
+
+        os.environ.update(engines.environment())
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to undo: the process ends with the command."""
+
+
+def main() -> None:
+    """Run the command; an error is one clear message, Ctrl-C one line."""
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    words = " ".join(["course", *sys.argv[1:]])
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print(f"\nstopped; nothing is lost. To go on: {words}", file=sys.stderr)
+        sys.exit(130)
+    except CourseError as error:
+        _debug()
+        print(f"✗ {words}\n  " + str(error).replace("\n", "\n  "), file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        _debug()
+        print(f"✗ {words}\n  {_os_error(error)}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        _debug()
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            print(f"✗ {words}\n  {usage()}\n  try:  course --help", file=sys.stderr)
+            sys.exit(2)
+        print(
+            f"✗ {words}\n  saw:  a fault of the course itself: {type(error).__name__}: {error}\n"
+            "  try:  course --debug … shows where; please report it",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def _os_error(error: OSError) -> str:
+    import errno
+
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"saw:  the disk is full{where}\n  try:  free some space; docker system df; df -h"
+    return f"saw:  {error.strerror or error}{where}\n  try:  course doctor"
+
+
+def _debug() -> None:
+    if os.environ.get("COURSE_DEBUG") == "1":
+        traceback.print_exc()
+
+
+def notebook(stem: str) -> Path:
+    """The learner's copy of a lesson."""
+    return paths.work() / "notebooks" / f"{stem}.ipynb"
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,9 @@ ASSEMBLE = ("gcc", "libc6-dev", "libseccomp-dev", "pkg-config", "mmdebstrap")
 
 def is_root_on_debian() -> bool:
     """Whether packages can be installed without asking anybody: root, on Debian or Ubuntu."""
-    return os.geteuid() == 0 and Path("/etc/debian_version").exists() and bool(shutil.which("apt-get"))
+    return (
+        os.geteuid() == 0 and Path("/etc/debian_version").exists() and bool(shutil.which("apt-get"))
+    )
 
 
 def ensure(packages: Sequence[str], report: Report, *, using: Runner | None = None) -> None:
@@ -39,7 +41,9 @@ def ensure(packages: Sequence[str], report: Report, *, using: Runner | None = No
         return
     command = f"apt-get install {' '.join(missing)}"
     if not is_root_on_debian():
-        raise CourseError(f"missing on this machine: {', '.join(missing)}", "them installed", command)
+        raise CourseError(
+            f"missing on this machine: {', '.join(missing)}", "them installed", command
+        )
     report(command, None)
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     argv = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]

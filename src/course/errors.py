@@ -28,4 +28,6 @@ class CourseError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows these lines in place of a traceback."""
-        return [f"✗ {line}" if i == 0 else f"  {line}" for i, line in enumerate(str(self).split("\n"))]
+        return [
+            f"✗ {line}" if i == 0 else f"  {line}" for i, line in enumerate(str(self).split("\n"))
+        ]

@@ -134,7 +134,8 @@ def build(
     commands: dict[str, str] = recipe["commands"]
     ldflags = ["-s", "-w", *(f"-X {k}={v}" for k, v in recipe.get("stamps", {}).items())]
     env = environment(cache) | {"GOARCH": arch, "CGO_ENABLED": "1" if recipe.get("cgo") else "0"}
-    argv: list[str | Path] = [go, "build", "-v", "-trimpath", "-tags", ",".join(recipe.get("tags", []))]
+    tags = ",".join(recipe.get("tags", []))
+    argv: list[object] = [go, "build", "-v", "-trimpath", "-tags", tags]
     argv += ["-ldflags", " ".join(ldflags), "-gcflags", recipe.get("gcflags", "")]
     dest.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest.parent))

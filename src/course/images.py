@@ -178,7 +178,7 @@ def build(
     Raises:
         CommandError: the build failed, with its last lines.
     """
-    argv: list[str | Path] = ["docker", "build", "--progress=plain", "--tag", tag]
+    argv: list[object] = ["docker", "build", "--progress=plain", "--tag", tag]
     for label in labels:
         argv += ["--label", label]
     for name, value in (args or {}).items():

@@ -93,7 +93,7 @@ def _npm(spec: str, report: Report, using: Runner) -> Path:
     npm = shutil.which("npm") or str(Path(sys.executable).with_name("npm"))
 
     def make(part: Path) -> None:
-        argv = [npm, "install", "--prefix", part, "--no-save", "--ignore-scripts"]
+        argv: list[object] = [npm, "install", "--prefix", part, "--no-save", "--ignore-scripts"]
         # --force: the package may be for another system than this one (a container's).
         argv += ["--no-package-lock", "--no-audit", "--no-fund", "--force", spec]
         using.run(argv, timeout=_WAIT)

@@ -16,7 +16,6 @@ from typing import IO, Protocol
 
 from course.errors import CourseError
 
-Arg = str | Path
 OnLine = Callable[[str], None]
 _KEPT_LINES = 8
 
@@ -55,12 +54,12 @@ class Runner(Protocol):
 
     def run(
         self,
-        argv: Sequence[Arg],
+        argv: Sequence[object],
         *,
         timeout: float,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002 - subprocess's own name for it
+        input: str | None = None,
         on_line: OnLine | None = None,
         check: bool = True,
         try_: str = "",
@@ -68,7 +67,7 @@ class Runner(Protocol):
         """Run a command to its end.
 
         Args:
-            argv: program and arguments; no shell is involved.
+            argv: program and arguments, each turned into text; no shell is involved.
             timeout: deadline in seconds; the whole process group is ended at it.
             cwd: folder to run in.
             env: variables added to the current environment.
@@ -88,12 +87,12 @@ class RealRunner:
 
     def run(
         self,
-        argv: Sequence[Arg],
+        argv: Sequence[object],
         *,
         timeout: float,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002
+        input: str | None = None,
         on_line: OnLine | None = None,
         check: bool = True,
         try_: str = "",
@@ -125,9 +124,7 @@ class RealRunner:
             raise
         if out is None:
             _end(process)
-            raise CommandError(
-                Completed(words, -1, "", err), f"no end after {timeout:.0f} s", try_
-            )
+            raise CommandError(Completed(words, -1, "", err), f"no end after {timeout:.0f} s", try_)
         done = Completed(words, process.returncode, out, err)
         if check and done.code != 0:
             raise CommandError(done, f"exit code {done.code}", try_)
@@ -193,7 +190,11 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def spawn(
-    argv: Sequence[Arg], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    argv: Sequence[object],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> int:
     """Start a program that outlives us, its output in a log file.
 
@@ -248,12 +249,12 @@ class FakeRunner:
 
     def run(
         self,
-        argv: Sequence[Arg],
+        argv: Sequence[object],
         *,
         timeout: float,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        input: str | None = None,  # noqa: A002
+        input: str | None = None,
         on_line: OnLine | None = None,
         check: bool = True,
         try_: str = "",

@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import psutil
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 
 from course import paths
 from course.errors import CourseError
@@ -127,11 +131,8 @@ class Display:
         self._out = out or sys.stderr
         self._machine = machine
         self._said = 0.0
-        self._live = None
+        self._live: Live | None = None
         if not machine and self._out.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
             self._live = Live(console=Console(file=self._out), refresh_per_second=5)
 
     @contextmanager
@@ -162,10 +163,14 @@ class Display:
             print(json.dumps(asdict(step)), file=self._out, flush=True)
             return
         mark = {"running": "…", "done": "✓", "failed": "✗", "waiting": "·"}[step.state]
-        share = f" {step.fraction:.0%}" if step.fraction is not None and step.state == "running" else ""
+        share = (
+            f" {step.fraction:.0%}" if step.fraction is not None and step.state == "running" else ""
+        )
         detail = f"  {step.detail[:90]}" if step.detail and step.state == "running" else ""
         took = f"  {step.seconds:.1f} s" if step.seconds >= 0.05 else ""
-        left = f"  (about {_clock(run.left)} left)" if step.state == "running" and run.left > 5 else ""
+        left = (
+            f"  (about {_clock(run.left)} left)" if step.state == "running" and run.left > 5 else ""
+        )
         print(f"{mark} {step.title}{share}{took}{detail}{left}", file=self._out, flush=True)
 
 
@@ -173,15 +178,12 @@ def _clock(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _table(run: Steps) -> object:
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-
+def _table(run: Steps) -> Table:
     table = Table.grid(padding=(0, 1))
     mark = {"running": "[cyan]…", "done": "[green]✓", "failed": "[red]✗", "waiting": "[dim]·"}
     for step in run.steps:
         running = step.state == "running"
-        bar: object = ""
+        bar: ProgressBar | str = ""
         if running:
             share = step.fraction
             bar = ProgressBar(total=1.0, completed=share or 0, pulse=share is None, width=24)

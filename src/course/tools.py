@@ -49,7 +49,9 @@ CATALOGUE = {
     tool.name: tool
     for tool in (
         Tool("kind", _KIND_URL, _KIND_URL + ".sha256sum", {"kind": "go:kubernetes/kind"}),
-        Tool("kubectl", _KUBECTL_URL, _KUBECTL_URL + ".sha256", {"kubectl": "go:kubernetes/kubectl"}),
+        Tool(
+            "kubectl", _KUBECTL_URL, _KUBECTL_URL + ".sha256", {"kubectl": "go:kubernetes/kubectl"}
+        ),
         Tool(
             "docker",
             f"https://download.docker.com/linux/static/stable/{{machine}}/docker-{DOCKER}.tgz",
@@ -120,8 +122,8 @@ def _release(tool: Tool, url: str, folder: Path, report: Report) -> None:
                 next((Path(temporary) / "all").rglob(command)).rename(part / command)
         else:
             shutil.copy(archive, part / next(iter(tool.commands)))
-        for command in part.iterdir():
-            command.chmod(0o755)
+        for file in part.iterdir():
+            file.chmod(0o755)
         part.rename(folder)
     archive.unlink()
 

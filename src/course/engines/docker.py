@@ -16,7 +16,7 @@ import psutil
 from course import debian, fetch, paths, run, tools
 from course.engines import base
 from course.errors import CourseError
-from course.run import Runner, runner
+from course.run import Runner
 from course.steps import Report
 
 _RUN = Path("/run/course")
@@ -29,11 +29,6 @@ class Docker:
     """A `ContainerEngine` on Docker."""
 
     using: Runner
-
-    @classmethod
-    def of_this_machine(cls) -> Docker:
-        """The engine with the machine's own runner."""
-        return cls(runner())
 
     def host(self) -> str:
         """What `DOCKER_HOST` must be: the course's own Docker if it runs, else the machine's."""
@@ -122,7 +117,7 @@ class Docker:
         # Neither memory nor a small partition: images are gigabytes and stay.
         data = paths.cache() / "docker"
         data.mkdir(parents=True, exist_ok=True)
-        argv: list[str | Path] = [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
+        argv: list[object] = [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
         argv += ["--data-root", data, "--exec-root", _RUN / "docker"]
         argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]
         argv += ["--userland-proxy-path", commands["docker-proxy"]]
@@ -172,7 +167,9 @@ class Docker:
             self.using.run(
                 ["docker", "image", "rm", "--force", *sorted(set(images))], timeout=300, check=False
             )
-        self.using.run(["docker", "volume", "rm", "--force", "course-registry"], timeout=60, check=False)
+        self.using.run(
+            ["docker", "volume", "rm", "--force", "course-registry"], timeout=60, check=False
+        )
 
     def stop(self) -> None:
         """See `ContainerEngine.stop`."""
@@ -199,11 +196,11 @@ def answers(host: str) -> bool:
         return False
     try:
         return bool(client(host, timeout=3).ping())
-    except Exception:  # noqa: BLE001 - the SDK raises its own, requests' and urllib3's errors
+    except Exception:
         return False
 
 
-def client(host: str, timeout: float = 60) -> Any:
+def client(host: str, timeout: int = 60) -> Any:
     """A Docker SDK client.
 
     Args:

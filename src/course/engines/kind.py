@@ -65,7 +65,7 @@ class Kind:
         return base.NAME in names
 
     def config(self, *, assembled: bool) -> str:
-        """kind's configuration of the cluster, as YAML.
+        """Kind's configuration of the cluster, as YAML.
 
         Args:
             assembled: the node image was made here: it carries a network of its own, and
@@ -133,9 +133,7 @@ class Kind:
             self.using.run(["docker", "start", NODE], timeout=120)
 
     def _write_kubeconfig(self, kind: Path) -> None:
-        config = self.using.run(
-            [kind, "get", "kubeconfig", "--name", base.NAME], timeout=60
-        ).stdout
+        config = self.using.run([kind, "get", "kubeconfig", "--name", base.NAME], timeout=60).stdout
         loaded = yaml.safe_load(config)
         loaded["contexts"][0]["context"]["namespace"] = base.NAME
         text = yaml.safe_dump(loaded)
@@ -202,11 +200,20 @@ class Kind:
             waiting.append("coredns")
         return waiting
 
-    def kubectl(self, *argv: str, check: bool = True) -> str:
+    def kubectl(self, *argv: str, check: bool = True, wait: float = 60) -> str:
         """The output of one kubectl command on our cluster."""
         return self.using.run(
-            ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=60, check=check
+            ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=wait, check=check
         ).stdout
+
+    def apply(self, manifest: str) -> None:
+        """Apply a manifest's text."""
+        self.using.run(
+            ["kubectl", "--kubeconfig", paths.kubeconfig(), "apply", "--server-side"]
+            + ["--force-conflicts", "-f", "-"],
+            timeout=60,
+            input=manifest,
+        )
 
     def environment(self) -> dict[str, str]:
         """See `Cluster.environment`."""
@@ -241,6 +248,4 @@ def _ready(item: dict[str, Any]) -> bool:
     status = item.get("status", {})
     if status.get("phase") == "Succeeded":
         return True
-    return any(
-        c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])
-    )
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))

@@ -1,0 +1,113 @@
+"""What `make start` does with the engine, JupyterLab and the first lesson."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from course import engines, execute, lab, manifest, paths, run, steps, up, workspace
+from course.engines import base
+from course.errors import CourseError
+
+
+def first_lesson() -> str:
+    """The stem of the course's first lesson."""
+    return manifest.load().lessons[0].stem
+
+
+def everything(display: steps.Display) -> None:
+    """Make the engine, the cluster and the service run; say so at once if they do."""
+    if up.complete():
+        print("✓ everything runs; nothing to do")
+        return
+    up.up(display)
+    print(f"✓ orders answers at {engines.environment()['ORDERS_URL']}")
+
+
+def interactive(display: steps.Display) -> str:
+    """JupyterLab as soon as the first lesson can be done, the rest behind it.
+
+    Returns:
+        JupyterLab's address, at the first lesson.
+    """
+    workspace.ensure_copies(manifest.load())
+    if not up.complete():
+        up.up(display, until=base.CONTAINERS)
+        # The rest goes on without this terminal; a second `up` would wait for it.
+        log = paths.state() / "logs" / "up.log"
+        run.spawn([sys.executable, "-m", "course.cli", "up"], log=log)
+    lab.start()
+    return lab.url(f"notebooks/{first_lesson()}.ipynb") or ""
+
+
+def headless(display: steps.Display) -> str:
+    """Everything, then the first lesson from its first cell to its last.
+
+    Returns:
+        What the lesson showed, and JupyterLab's address.
+
+    Raises:
+        CourseError: a cell of the lesson failed.
+    """
+    began = time.monotonic()
+    everything(display)
+    started = time.monotonic()
+    workspace.ensure_copies(manifest.load())
+    os.environ.update(engines.environment())
+    stem = first_lesson()
+    shown = execute.lesson(paths.work() / "notebooks" / f"{stem}.ipynb")
+    ran = time.monotonic()
+    lab.start()
+    times = (
+        f"engine {started - began:.0f} s, lesson {ran - started:.0f} s, "
+        f"JupyterLab {time.monotonic() - ran:.0f} s"
+    )
+    return f"{shown}\n✓ {stem} ran to its end ({times})\n\nJupyterLab: {lab.url() or ''}"
+
+
+def status() -> dict[str, Any]:
+    """What runs and what is being prepared, for machines."""
+    progress = steps.read()
+    engine = engines.current()
+    return {
+        "engine": engine.name if engine else None,
+        "has": engine.has if engine else [],
+        "env": engine.env if engine else {},
+        "jupyterlab": lab.url(),
+        "preparing": bool(progress and progress.running),
+        "error": progress.error if progress and not progress.running else "",
+        "left_seconds": round(progress.left) if progress and progress.running else 0,
+        "steps": [
+            {"name": s.name, "title": s.title, "state": s.state, "fraction": s.fraction}
+            | {"detail": s.detail, "seconds": s.seconds}
+            for s in (progress.steps if progress else [])
+        ],
+    }
+
+
+def told(facts: dict[str, Any]) -> list[str]:
+    """The same for people, a line each."""
+    if not facts["engine"]:
+        return ["nothing runs yet: make start"]
+    marks = {"done": "✓", "running": "…", "failed": "✗", "waiting": "·"}
+    lines = []
+    for step in facts["steps"]:
+        stopped = step["state"] == "running" and not facts["preparing"]
+        mark = "✗" if stopped else marks[step["state"]]
+        detail = f"  {step['detail'][:80]}" if step["state"] == "running" else ""
+        lines.append(f"{mark} {step['title']}{detail}")
+    if facts["preparing"]:
+        lines.append(f"  about {facts['left_seconds']} s left")
+    elif facts["error"]:
+        lines.append("  " + facts["error"].replace("\n", "\n  "))
+    elif any(step["state"] != "done" for step in facts["steps"]):
+        lines.append("  interrupted; to go on: course up")
+    if facts["env"].get("ORDERS_URL") and "orders" in facts["has"]:
+        lines.append(f"orders:     {facts['env']['ORDERS_URL']}")
+    lines.append(f"JupyterLab: {facts['jupyterlab'] or 'not running: make start'}")
+    return lines
+
+

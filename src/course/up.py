@@ -1,0 +1,197 @@
+"""`course up` and `course down`: what has to be true, in the order in which it is needed.
+
+Containers first, so that lesson 1 does not wait for Kubernetes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from course import debian, engines, images, lab, packages, paths, steps
+from course.addons import orders, traefik
+from course.engines import base, detect, ports
+from course.engines.docker import Docker
+from course.engines.kind import Kind
+from course.engines.registry import Registry
+from course.errors import CourseError
+from course.run import Runner, runner
+from course.steps import Report, Task
+
+LESSON_IMAGES = ("node:24-slim", "node:20-slim")
+NODE_20 = "npm:node-linux-{node_arch}@20.20.2/bin/node"
+_PORTS = {"registry": 5001, "http": 8080, "https": 8443}
+_LOCK_WAIT = 5400.0
+
+
+def _docker() -> Docker:
+    return Docker(runner())
+
+
+def engine() -> engines.Engine:
+    """What is running, or a new record with the engine that this machine gets.
+
+    Raises:
+        CourseError: no engine can be had here.
+    """
+    known = engines.current()
+    if known is not None and known.env:
+        return known
+    name = detect.choose(
+        os.environ,
+        docker_answers=lambda: _docker().answers(),
+        may_install=debian.is_root_on_debian,
+    )
+    return engines.Engine(name, {}, [], known.ports if known else {})
+
+
+def cluster(of: engines.Engine, using: Runner) -> Kind:
+    """The cluster of an engine, with its ports."""
+    registry = Registry(of.ports["registry"], using)
+    return Kind(using, registry, of.ports["http"], of.ports["https"])
+
+
+def tasks(of: engines.Engine, using: Runner) -> list[Task]:
+    """Everything that `course up` makes true, in order."""
+    docker = Docker(using)
+
+    def add(env: dict[str, str], *has: str) -> None:
+        of.env |= env
+        of.has = sorted({*of.has, *has})
+        engines.save(of)
+
+    def start_docker(report: Report) -> None:
+        docker.ensure(report)
+        add(docker.environment())
+        _choose_ports(of, using)
+
+    def lesson_images(report: Report) -> None:
+        for ref in LESSON_IMAGES:
+            images.ensure(ref, report, using=using)
+        packages.resolve(NODE_20, report, using=using)
+
+    def registry(report: Report) -> None:
+        ours = Registry(of.ports["registry"], using)
+        ours.ensure(report)
+        add({"REGISTRY": ours.address}, *docker.capabilities())
+
+    def make_cluster(report: Report) -> None:
+        ours = cluster(of, using)
+        ours.ensure(report)
+
+    def gateway(report: Report) -> None:
+        ours = cluster(of, using)
+        traefik.install(ours, report)
+        add(ours.environment(), *ours.capabilities())
+
+    def service(report: Report) -> None:
+        orders.install(cluster(of, using), report)
+        add({}, base.ORDERS)
+
+    return [
+        Task("docker", "Docker answers", start_docker, 330),
+        Task("images", "Base images for the first lessons", lesson_images, 100),
+        Task("registry", "A registry on this machine", registry, 20, base.CONTAINERS),
+        Task("cluster", "A Kubernetes cluster named course", make_cluster, 700),
+        Task("gateway", "Traefik, the cluster's gateway", gateway, 30, base.CLUSTER),
+        Task("orders", "The service orders answers", service, 100, base.ORDERS),
+    ]
+
+
+def _choose_ports(of: engines.Engine, using: Runner) -> None:
+    """Choose the ports that are not chosen yet; a chosen one is kept, whatever listens there."""
+    taken_by_us = using.run(
+        ["docker", "ps", "--all", "--quiet", "--filter", "name=^course-"], timeout=30, check=False
+    ).stdout.split()
+    for name, preferred in _PORTS.items():
+        known = of.ports.get(name)
+        if known is None or (not taken_by_us and ports.taken(known)):
+            of.ports[name] = ports.free(preferred)
+    engines.save(of)
+
+
+def up(display: steps.Display, *, until: str = "") -> None:
+    """Make everything true.
+
+    Args:
+        display: where progress is shown.
+        until: stop after the step that gives this capability.
+
+    Raises:
+        CourseError: a step failed.
+    """
+    with _alone():
+        of = engine()
+        wanted = tasks(of, runner())
+        if until:
+            last = next(i for i, task in enumerate(wanted) if task.gives == until)
+            wanted = wanted[: last + 1]
+        steps.run(wanted, display)
+
+
+def complete() -> bool:
+    """Whether everything that `up` makes is recorded and answers. Fast."""
+    of = engines.current()
+    if of is None or base.ORDERS not in of.has:
+        return False
+    return _docker().answers() and orders.answers(of.ports["http"])
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One `up` or `down` at a time; a second one waits for the first."""
+    paths.state().mkdir(parents=True, exist_ok=True)
+    with (paths.state() / "up.lock").open("w") as lock:
+        deadline = time.monotonic() + _LOCK_WAIT
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CourseError(
+                        "another `course up` or `down` is at work", "its end", "course status"
+                    ) from None
+                time.sleep(0.5)
+        yield
+
+
+def down(report: Report, *, purge: bool = False) -> None:
+    """End what `up` started; `work/` always stays, images and caches too unless `purge`.
+
+    Args:
+        report: told what is being done.
+        purge: remove labelled images, volumes and the cache as well.
+    """
+    with _alone():
+        lab.stop()
+        of = engines.current()
+        docker = _docker()
+        if docker.answers():
+            os.environ["DOCKER_HOST"] = docker.host()
+            if of is not None and "registry" in of.ports:
+                report("the cluster", None)
+                cluster(of, runner()).stop()
+            report("containers of the course", None)
+            docker.remove_owned()
+            if purge:
+                report("images of the course", None)
+                docker.purge()
+        report("Docker, if the course started it", None)
+        docker.stop()
+        engines.forget()
+        (paths.state() / "steps.json").unlink(missing_ok=True)
+        if purge:
+            report("caches", None)
+            _remove_cache()
+
+
+def _remove_cache() -> None:
+    # Go makes its module cache read-only, so plain removal fails half-way.
+    root = paths.cache()
+    if root.exists():
+        runner().run(["chmod", "-R", "u+w", root], timeout=300, check=False)
+        runner().run(["rm", "-rf", "--one-file-system", root], timeout=600)
