@@ -53,7 +53,9 @@ def _options(
 
 @app.command()
 def up(
-    lab: Annotated[bool, typer.Option("--lab", help="Open JupyterLab as soon as it is of use.")] = False,
+    lab: Annotated[
+        bool, typer.Option("--lab", help="Open JupyterLab as soon as it is of use.")
+    ] = False,
     headless: Annotated[
         bool, typer.Option("--headless", help="Run the first lesson, print JupyterLab's address.")
     ] = False,
@@ -65,7 +67,9 @@ def up(
     display = steps.Display(machine=as_json)
     if lab:
         address = start.interactive(display)
-        print(f"\nJupyterLab: {address}\nWhat later lessons need goes on being prepared: course status")
+        print(
+            f"\nJupyterLab: {address}\nWhat later lessons need goes on being prepared: course status"
+        )
         webbrowser.open(address)
     elif headless:
         print(start.headless(display))
@@ -130,7 +134,9 @@ def list_(as_json: AsJson = False) -> None:
         if row["lesson"] != lesson:
             lesson = str(row["lesson"])
             table.add_row("", f"[bold]{lesson}")
-        table.add_row(marks[str(row["state"])], str(row["id"]), str(row["title"]), str(row["minutes"]))
+        table.add_row(
+            marks[str(row["state"])], str(row["id"]), str(row["title"]), str(row["minutes"])
+        )
     Console().print(table)
 
 
@@ -141,13 +147,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check one exercise on the running system; exit code 0 if it is right."""
-    from course import check as check_
+    from course import checks
 
     with _environment():
-        result = check_.check(exercise, wait=wait)
+        result = checks.check(exercise, wait=wait)
     print(json.dumps(result.as_dict()) if as_json else repr(result))
     if not as_json and result.state == "passed":
-        print(check_.explanation(result))
+        print(checks.explanation(result))
     if result.state != "passed":
         raise typer.Exit(1)
 

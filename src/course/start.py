@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from course import engines, execute, lab, manifest, paths, run, steps, up, workspace
 from course.engines import base
-from course.errors import CourseError
 
 
 def first_lesson() -> str:
@@ -109,5 +107,3 @@ def told(facts: dict[str, Any]) -> list[str]:
         lines.append(f"orders:     {facts['env']['ORDERS_URL']}")
     lines.append(f"JupyterLab: {facts['jupyterlab'] or 'not running: make start'}")
     return lines
-
-

@@ -24,6 +24,16 @@ class Engine:
     ports: dict[str, int] = field(default_factory=dict)
 
 
+CONTRACT = (
+    "DOCKER_HOST",
+    "KUBECONFIG",
+    "REGISTRY",
+    "ORDERS_URL",
+    "COURSE_WORK",
+    "COURSE_NAMESPACE",
+)
+"""The variables that a lesson may rely on, beside PATH."""
+
 _WHY_NOT = {
     "containers": "no container engine is running: course up",
     "cluster": "no cluster is running: course up",

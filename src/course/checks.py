@@ -1,0 +1,189 @@
+"""Check an exercise by looking at the world, and say what was seen.
+
+A check never reads the learner's text: it runs their image, asks their service, reads their
+registry. Its own time is told apart from the observation that it declares.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from course import exercises, manifest, workspace
+from course.errors import CourseError
+from course.exercises import Wrong
+from course.world import World
+
+State = Literal["passed", "failed", "not started"]
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found.
+
+    Args:
+        id: the exercise.
+        title: what is true when it is right.
+        state: passed, failed or not started.
+        cause: a code for the true cause of a wrong answer.
+        saw: the fact that was found.
+        want: what it has to be.
+        try_: what to look at next.
+        own_ms: milliseconds that the check itself took.
+        observed: what it had to watch, each with its seconds.
+        notes: what is worth knowing about a right answer.
+    """
+
+    id: str
+    title: str
+    state: State
+    cause: str = ""
+    saw: str = ""
+    want: str = ""
+    try_: str = ""
+    own_ms: float = 0.0
+    observed: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        if self.state == "passed":
+            return passed_text(self.id, self.title)
+        if self.state == "not started":
+            return f"· {self.id} · not started: {self.try_}"
+        rows = [f"✗ {self.id} · {self.title}", f"  saw:  {self.saw}", f"  want: {self.want}"]
+        return "\n".join([*rows, f"  try:  {self.try_}"])
+
+    def _repr_html_(self) -> str:
+        if self.state == "passed":
+            return passed_html(self.id, self.title)
+        mark, color = ("·", "#6e7781") if self.state == "not started" else ("✗", "#c4320a")
+        rows = [("saw", self.saw), ("want", self.want), ("try", self.try_)]
+        body = "".join(
+            f"<dt style='grid-column:1;opacity:.75'>{name}</dt>"
+            f"<dd style='grid-column:2;margin:0;white-space:pre-wrap'>{html.escape(text)}</dd>"
+            for name, text in rows
+            if text
+        )
+        head = html.escape(f"{self.id} · {self.title}")
+        what = "not started" if self.state == "not started" else "not yet"
+        return _card(color, f"{mark} <b>{head}</b> <i>({what})</i>", body)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines."""
+        return asdict(self)
+
+
+def _card(color: str, head: str, body: str = "") -> str:
+    # No background and no text colour of its own: both come from the theme, light or dark.
+    if body:
+        grid = "display:grid;grid-template-columns:auto 1fr;gap:2px 12px;margin:6px 0 0"
+        body = f"<dl style='{grid}'>{body}</dl>"
+    return (
+        f"<div class='course-check' role='status' style='border:1px solid {color};"
+        f"border-left:6px solid {color};border-radius:4px;padding:8px 12px;max-width:46em'>"
+        f"<div>{head}</div>{body}</div>"
+    )
+
+
+def passed_text(id_: str, title: str) -> str:
+    """The line of a right answer: the same in every run, so that it can be compared."""
+    return f"✓ {id_} · {title}"
+
+
+def passed_html(id_: str, title: str) -> str:
+    """The card of a right answer, as constant as its line."""
+    return _card("#1a7f37", f"✓ <b>{html.escape(f'{id_} · {title}')}</b>")
+
+
+def check(id_: str, wait: float = 0) -> Result:
+    """Check one exercise.
+
+    Args:
+        id_: the exercise.
+        wait: seconds to go on looking until it is right.
+
+    Returns:
+        What was found; a wrong answer is a result and no error.
+
+    Raises:
+        CourseError: there is no such exercise.
+    """
+    exercise = manifest.load().exercise(id_)
+    deadline = time.monotonic() + wait
+    while True:
+        result = _once(exercise)
+        if result.state != "failed" or time.monotonic() >= deadline:
+            break
+        time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+    if result.state != "not started":
+        workspace.record(id_, passed=result.state == "passed", found=result.as_dict())
+    return result
+
+
+def _once(exercise: manifest.Exercise) -> Result:
+    began = time.monotonic()
+    if workspace.state(exercise.id) == "new":
+        how = f'run the cell begin("{exercise.id}") above it, or: course goto {exercise.id}'
+        return Result(exercise.id, exercise.title, "not started", try_=how)
+    world = World(exercise.id)
+    wrong: Wrong | None = None
+    try:
+        exercises.find(exercise.id).check(world)
+    except Wrong as answer:
+        wrong = answer
+    except CourseError as error:
+        wrong = Wrong("environment", saw=error.saw, want=error.want, try_=error.try_)
+    except Exception as error:
+        if os.environ.get("COURSE_DEBUG") == "1":
+            raise
+        wrong = Wrong(
+            "defect",
+            saw=f"the check itself failed: {type(error).__name__}: {error}",
+            want="a check that does not",
+            try_=f"course --debug check {exercise.id}   and report what it shows",
+        )
+    watched = sum(seconds for _, seconds in world.observed)
+    own_ms = (time.monotonic() - began - watched) * 1000
+    rest = round(own_ms, 1), tuple(world.observed), tuple(world.notes)
+    said = (wrong.cause, wrong.saw, wrong.want, wrong.try_) if wrong else ("", "", "", "")
+    state: State = "failed" if wrong else "passed"
+    return Result(exercise.id, exercise.title, state, *said, *rest)
+
+
+def explanation(result: Result) -> str:
+    """What varies from run to run: figures, and what to notice in a right answer."""
+    lines = [f"  {note}" for note in result.notes]
+    watched = ", ".join(f"{label} {seconds:.1f} s" for label, seconds in result.observed)
+    lines.append(
+        f"  the check itself {result.own_ms:.0f} ms" + (f"; watched: {watched}" if watched else "")
+    )
+    return "\n".join(lines)
+
+
+def explain(id_: str) -> Explanation:
+    """The figures of the last check of an exercise.
+
+    Raises:
+        CourseError: there is no such exercise.
+    """
+    manifest.load().exercise(id_)
+    found = workspace.last_found(id_)
+    if found is None:
+        return Explanation(f"· {id_} has not been checked yet")
+    observed = tuple((str(label), float(seconds)) for label, seconds in found.pop("observed"))
+    notes = tuple(found.pop("notes"))
+    return Explanation(explanation(Result(**found, observed=observed, notes=notes)))
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Text that a notebook shows as it is."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text

@@ -1,0 +1,383 @@
+"""The learner's folder `work/`: copies, saves, progress, predictions, the ledger.
+
+Nothing of the learner's is ever lost: what is replaced is saved first, and the progress file
+is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from course import engines, manifest, paths
+from course.errors import CourseError
+
+_KINDS = ("notebooks", "labs")
+_TOUCHED_LOCK_WAIT = 10.0
+
+
+# -- progress.json
+
+
+def _progress_file() -> Path:
+    return paths.work() / "progress.json"
+
+
+def progress() -> dict[str, Any]:
+    """All that is known of the learner.
+
+    Raises:
+        CourseError: the file does not parse; it is named with line and reason and left alone.
+    """
+    empty: dict[str, Any] = {"exercises": {}, "predictions": {}, "ledger": {}, "editions": {}}
+    try:
+        data = json.loads(_progress_file().read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise CourseError(f"{_progress_file()}, line 1: not an object", "a JSON object", _MEND)
+        return empty | data
+    except FileNotFoundError:
+        return empty
+    except json.JSONDecodeError as error:
+        raise CourseError(
+            f"{_progress_file()}, line {error.lineno}: {error.msg}", "JSON", _MEND
+        ) from None
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{_progress_file()}: {error}", "UTF-8", _MEND) from None
+
+
+_MEND = "mend that line, or move the file away to begin anew: it is never overwritten"
+
+
+@contextlib.contextmanager
+def _changing() -> Iterator[dict[str, Any]]:
+    """Change the progress under a lock; written whole, and on disk, before this returns."""
+    paths.work().mkdir(parents=True, exist_ok=True)
+    lock_file = paths.work() / ".progress.lock"
+    with lock_file.open("w") as lock:
+        deadline = time.monotonic() + _TOUCHED_LOCK_WAIT
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CourseError(
+                        "another process holds work/.progress.lock", "its end", "try again"
+                    ) from None
+                time.sleep(0.05)
+        data = progress()
+        yield data
+        _write(_progress_file(), json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False))
+
+
+def _write(target: Path, text: str) -> None:
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as sink:
+        sink.write(text)
+        sink.flush()
+        os.fsync(sink.fileno())
+    part.replace(target)
+
+
+def state(id_: str) -> str:
+    """`new`, `started` or `passed`."""
+    return str(progress()["exercises"].get(id_, {}).get("state", "new"))
+
+
+def remember(id_: str, name: str, value: str) -> None:
+    """Keep a fact of an exercise's start state."""
+    with _changing() as data:
+        data["exercises"].setdefault(id_, {}).setdefault("facts", {})[name] = value
+
+
+def recall(id_: str, name: str) -> str | None:
+    """A fact of an exercise's start state."""
+    found = progress()["exercises"].get(id_, {}).get("facts", {}).get(name)
+    return None if found is None else str(found)
+
+
+def record(id_: str, *, passed: bool, found: dict[str, Any]) -> None:
+    """Keep what a check found; what was passed once stays passed until a reset."""
+    with _changing() as data:
+        entry = data["exercises"].setdefault(id_, {})
+        entry["last"] = found
+        entry["checks"] = entry.get("checks", 0) + 1
+        if passed:
+            entry["state"] = "passed"
+
+
+def last_found(id_: str) -> dict[str, Any] | None:
+    """What the last check of an exercise found."""
+    found = progress()["exercises"].get(id_, {}).get("last")
+    return dict(found) if found else None
+
+
+# -- start states
+
+
+def begin(id_: str) -> str:
+    """Set an exercise's start state the first time; later only say that it is set.
+
+    Raises:
+        CourseError: there is no such exercise, or its start state cannot be set.
+    """
+    exercise = manifest.load().exercise(id_)
+    if state(id_) != "new":
+        return f"{id_} is {state(id_)}; your files in {_shown(id_)} are as you left them"
+    return _set(exercise)
+
+
+def goto(id_: str) -> str:
+    """Set an exercise's start state from any state; what it replaces is saved first.
+
+    Raises:
+        CourseError: there is no such exercise, or its start state cannot be set.
+    """
+    return _set(manifest.load().exercise(id_))
+
+
+def _set(exercise: manifest.Exercise) -> str:
+    from course import exercises, world
+
+    for need in exercise.needs:
+        if not engines.has(need):
+            raise CourseError(
+                f"{exercise.id} needs `{need}`: {engines.why_not(need)}",
+                f"`{need}`",
+                "course status",
+            )
+    here = world.World(exercise.id)
+    kept = save([here.folder()])
+    world.empty(here.folder())
+    with _changing() as data:
+        data["exercises"][exercise.id] = {"hints": _hints_given(data, exercise.id)}
+    exercises.find(exercise.id).begin(here)
+    # Last: a start state that broke off half-way is not started.
+    with _changing() as data:
+        data["exercises"][exercise.id]["state"] = "started"
+    text = f"{exercise.id} · {exercise.title}: start state set, files in {_shown(exercise.id)}"
+    return text + (f"; what was there is in {kept}" if kept else "")
+
+
+def _hints_given(data: dict[str, Any], id_: str) -> int:
+    return int(data["exercises"].get(id_, {}).get("hints", 0))
+
+
+def _shown(id_: str) -> str:
+    folder = paths.work() / id_
+    inside = folder.is_relative_to(paths.ROOT)
+    return f"{folder.relative_to(paths.ROOT) if inside else folder}/"
+
+
+def save(targets: list[Path]) -> Path | None:
+    """Copy what is about to be replaced to `work/.saved/<time>/`.
+
+    Args:
+        targets: files and folders below the learner's folder.
+
+    Returns:
+        Where the copies are, or `None` if there was nothing to save.
+    """
+    there = [t for t in targets if t.is_file() or (t.is_dir() and any(t.iterdir()))]
+    if not there:
+        return None
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = paths.work() / ".saved" / stamp
+    count = 1
+    while folder.exists():
+        count += 1
+        folder = paths.work() / ".saved" / f"{stamp}-{count}"
+    for target in there:
+        dest = folder / target.relative_to(paths.work())
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir():
+            shutil.copytree(target, dest, symlinks=True)
+        else:
+            shutil.copy2(target, dest)
+    return folder
+
+
+# -- copies of lessons and labs
+
+
+def _cells(path: Path) -> str:
+    """A hash over what the learner can edit: sources, not outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    text = "\0".join(f"{cell.cell_type}\1{cell.source}" for cell in notebook.cells)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _pairs(course: manifest.Manifest) -> Iterator[tuple[str, Path, Path]]:
+    for kind in _KINDS:
+        for lesson in course.lessons:
+            name = f"{kind}/{lesson.stem}.ipynb"
+            yield name, paths.ROOT / name, paths.work() / name
+
+
+def ensure_copies(course: manifest.Manifest) -> None:
+    """Put a copy of each lesson and lab into `work/` where there is none."""
+    for name, source, copy in _pairs(course):
+        if source.exists() and not copy.exists():
+            _copy(name, source, copy)
+
+
+def _copy(name: str, source: Path, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    part = copy.with_name(f".{copy.name}.part")
+    shutil.copyfile(source, part)
+    part.replace(copy)
+    with _changing() as data:
+        data["editions"][name] = _cells(source)
+
+
+def update(course: manifest.Manifest) -> list[str]:
+    """Bring new versions into `work/`.
+
+    A copy whose cells are as they came is replaced; one that was edited is kept and the new
+    version is put beside it.
+
+    Returns:
+        What was done, a line each.
+    """
+    said = []
+    for name, source, copy in _pairs(course):
+        if not source.exists():
+            continue
+        if not copy.exists():
+            _copy(name, source, copy)
+            said.append(f"new:     work/{name}")
+            continue
+        edition = progress()["editions"].get(name)
+        new = _cells(source)
+        if edition == new:
+            continue
+        if _cells(copy) in (edition, new):
+            kept = save([copy])
+            _copy(name, source, copy)
+            said.append(f"updated: work/{name} (the old one is in {kept})")
+        else:
+            beside = copy.with_suffix(".new.ipynb")
+            save([beside])
+            shutil.copyfile(source, beside)
+            with _changing() as data:
+                data["editions"][name] = new
+            said.append(f"kept:    work/{name}, which you edited; the new one is {beside.name}")
+    return said or ["everything is up to date"]
+
+
+# -- hints, solutions, lists
+
+
+def hint(id_: str) -> str:
+    """One more hint each time; all that were given are shown."""
+    exercise = manifest.load().exercise(id_)
+    with _changing() as data:
+        entry = data["exercises"].setdefault(id_, {})
+        entry["hints"] = min(entry.get("hints", 0) + 1, len(exercise.hints))
+        given = entry["hints"]
+    lines = [f"{i}. {text}" for i, text in enumerate(exercise.hints[:given], 1)]
+    left = len(exercise.hints) - given
+    lines.append(f"({left} more: course hint {id_})" if left else "(that was the last one)")
+    return "\n".join(lines)
+
+
+def solution(id_: str) -> str:
+    """The solution of an exercise: after success, or when asked twice."""
+    course = manifest.load()
+    course.exercise(id_)
+    with _changing() as data:
+        entry = data["exercises"].setdefault(id_, {})
+        asked = entry["asked"] = entry.get("asked", 0) + 1
+        passed = entry.get("state") == "passed"
+    if not passed and asked < 2:
+        return (
+            f"{id_} is not passed yet. A hint may do: course hint {id_}\n"
+            f"If you want the solution all the same, ask again: course solution {id_}"
+        )
+    path = paths.ROOT / "solutions" / f"{course.lesson_of(id_).stem}.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    begin_at = next(i for i, cell in enumerate(cells) if f'begin("{id_}")' in cell.source)
+    end_at = next(i for i, cell in enumerate(cells) if f'check("{id_}")' in cell.source)
+    code = [c.source for c in cells[begin_at + 1 : end_at] if c.cell_type == "code"]
+    return "\n\n".join(code)
+
+
+def listing(course: manifest.Manifest) -> list[dict[str, Any]]:
+    """All exercises with the learner's state."""
+    known = progress()["exercises"]
+    return [
+        {
+            "id": exercise.id,
+            "part": lesson.part,
+            "lesson": lesson.stem,
+            "title": exercise.title,
+            "minutes": exercise.minutes,
+            "needs": list(exercise.needs),
+            "hints": len(exercise.hints),
+            "state": known.get(exercise.id, {}).get("state", "new"),
+        }
+        for lesson in course.lessons
+        for exercise in lesson.exercises
+    ]
+
+
+# -- predictions and the ledger
+
+
+def predict(name: str, value: float, unit: str) -> dict[str, Any]:
+    """Commit a prediction; the first one is kept."""
+    with _changing() as data:
+        first = {"value": value, "unit": unit, "at": time.strftime("%Y-%m-%dT%H:%M:%S")}
+        return dict(data["predictions"].setdefault(name, first))
+
+
+def predicted(name: str) -> float | None:
+    """What the learner predicted, or `None`."""
+    found = progress()["predictions"].get(name)
+    return None if found is None else float(found["value"])
+
+
+def add_row(
+    claim: str, *, lesson: str, measured: str, conditions: str, verdict: str
+) -> dict[str, str]:
+    """Write one row of the ledger; measured again, it is replaced."""
+    engine = engines.current()
+    row = {
+        "claim": claim,
+        "lesson": lesson,
+        "measured": measured,
+        "conditions": conditions,
+        "verdict": verdict,
+        "engine": engine.name if engine else "none",
+        "at": time.strftime("%Y-%m-%d %H:%M"),
+    }
+    with _changing() as data:
+        data["ledger"][f"{lesson}: {claim}"] = row
+    return row
+
+
+def ledger() -> str:
+    """The learner's own evidence, claim by claim, as text."""
+    rows = progress()["ledger"]
+    if not rows:
+        return "the ledger is empty: each lesson ends with a row that you measure"
+    return "\n\n".join(row_text(rows[key]) for key in sorted(rows))
+
+
+def row_text(row: dict[str, str]) -> str:
+    """One row of the ledger as text."""
+    names = ("claim", "measured", "conditions", "verdict")
+    lines = [f"{name + ':':<12}{row[name]}" for name in names]
+    return "\n".join(
+        [*lines, f"{'where:':<12}{row['lesson']}, engine {row['engine']}, {row['at']}"]
+    )
