@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         setup,
         wait_for,
     )
+    from course.pictures import picture
 
 _HOMES = {
     "check": "course.checks",
@@ -26,6 +27,7 @@ _HOMES = {
     "begin": "course.notebook",
     "hint": "course.notebook",
     "ledger_row": "course.notebook",
+    "picture": "course.pictures",
     "predict": "course.notebook",
     "predicted": "course.notebook",
     "setup": "course.notebook",
@@ -38,6 +40,7 @@ __all__ = [
     "explain",
     "hint",
     "ledger_row",
+    "picture",
     "predict",
     "predicted",
     "setup",

@@ -233,6 +233,14 @@ def dev_check() -> None:
 
 
 @dev.command()
+def test() -> None:
+    """Run the whole suite, as CI does: static, unit, the engine, the notebooks, the browser."""
+    from course import suite
+
+    suite.run()
+
+
+@dev.command()
 def new(
     topic: Annotated[str, typer.Argument(help="The lesson's topic, e.g. containers.")],
     title: Annotated[str, typer.Argument(help="What is true at the end.")],

@@ -2,7 +2,8 @@
 
 A source is one string: `npm:NAME@VERSION/PATH`, `pip:NAME==VERSION/PATH`,
 `gomod:MODULE@VERSION/PATH`, or `go:FOLDER/COMMAND` for what `airgap/go/FOLDER` builds.
-`{arch}` stands for amd64 or arm64, `{node_arch}` for npm's x64 or arm64.
+`{arch}` stands for amd64 or arm64, `{node_arch}` for npm's x64 or arm64, `{node_os}` for linux
+or darwin.
 """
 
 from __future__ import annotations
@@ -38,9 +39,14 @@ def arch() -> str:
 
 def fill(source: str) -> str:
     """A source with this machine's processor in it."""
-    return source.replace("{node_arch}", {"amd64": "x64", "arm64": "arm64"}[arch()]).replace(
-        "{arch}", arch()
-    )
+    names = {
+        "{node_arch}": {"amd64": "x64", "arm64": "arm64"}[arch()],
+        "{node_os}": platform.system().lower(),
+        "{arch}": arch(),
+    }
+    for name, value in names.items():
+        source = source.replace(name, value)
+    return source
 
 
 def resolve(source: str, report: Report, *, using: Runner | None = None) -> Path:

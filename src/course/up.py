@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from course import debian, engines, images, lab, packages, paths, steps
+from course import debian, engines, images, lab, packages, paths, steps, tools
 from course.addons import orders, traefik
 from course.engines import base, detect, ports
 from course.engines.docker import Docker
@@ -22,7 +22,11 @@ from course.run import Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
-NODE_20 = "npm:node-linux-{node_arch}@20.20.2/bin/node"
+NODES = {
+    "node20": "npm:node-{node_os}-{node_arch}@20.20.2/bin/node",
+    "node24": "npm:node-{node_os}-{node_arch}@24.19.0/bin/node",
+}
+"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image."""
 _PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 
@@ -71,7 +75,7 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def lesson_images(report: Report) -> None:
         for ref in LESSON_IMAGES:
             images.ensure(ref, report, using=using)
-        packages.resolve(NODE_20, report, using=using)
+        tools.link({n: packages.resolve(s, report, using=using) for n, s in NODES.items()})
 
     def registry(report: Report) -> None:
         ours = Registry(of.ports["registry"], using)

@@ -133,6 +133,24 @@ class World:
                 try_=f"docker images   then: docker build -t {ref} {self.id}",
             ) from None
 
+    def set_aside(self, ref: str) -> None:
+        """Free an image's name for a start state; what had it keeps a name with the time."""
+        import docker.errors
+
+        try:
+            image = self.docker.images.get(ref)
+        except docker.errors.ImageNotFound:
+            return
+        name, tag = ref.rsplit(":", 1)
+        image.tag(name, f"{tag}-saved-{time.strftime('%Y%m%d-%H%M%S')}")
+        self.docker.images.remove(ref)
+
+    def other_tags(self, ref: str) -> str:
+        """Another tag of the same name, or an empty string."""
+        name = ref.rsplit(":", 1)[0]
+        tags = [t for image in self.docker.images.list(name=name) for t in image.tags if t != ref]
+        return next((t for t in sorted(tags) if "-saved-" not in t), "")
+
     @contextlib.contextmanager
     def container(
         self, image: str, *, port: int, env: dict[str, str] | None = None

@@ -1,0 +1,55 @@
+# Two commands: `make start` and `make test`. The rest is `course --help`.
+#   make start               the engine, the cluster, JupyterLab at the first lesson
+#   make start HEADLESS=1    the same without a browser: runs the first lesson, prints its result
+#   make start ENGINE=kind   with an engine of your choice
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(COURSE_CACHE),$(HOME)/.cache/course)
+UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
+UV_VERSION := 0.13.9
+COURSE := .venv/bin/course
+export COURSE_ENGINE := $(ENGINE)
+# A virtual environment of somebody else's must not be taken for ours.
+unexport VIRTUAL_ENV
+
+.PHONY: help start stop test
+
+help:
+	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+
+start: .venv/.ready
+	@$(COURSE) up $(if $(HEADLESS),--headless,--lab)
+
+stop: .venv/.ready
+	@$(COURSE) down
+
+test: .venv/.tested
+	@$(COURSE) dev test
+
+.venv/.ready: pyproject.toml uv.lock | $(UV)
+	@echo "… the Python environment"
+	$(UV) sync --frozen --inexact --no-default-groups --quiet
+	touch $@
+
+.venv/.tested: pyproject.toml uv.lock | $(UV)
+	@echo "… the Python environment with the tests' tools"
+	$(UV) sync --frozen --inexact --quiet
+	touch .venv/.ready $@
+
+# uv where it is missing: by pip into a folder of the course's own.
+$(CACHE)/uv/bin/uv:
+	@echo "… uv $(UV_VERSION)"
+	if ! python3 -m venv $(CACHE)/uv >/dev/null 2>&1; then
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	    (apt-get install -y -qq python3-venv || { apt-get update -qq; apt-get install -y -qq python3-venv; }) >/dev/null
+	    python3 -m venv $(CACHE)/uv
+	  else
+	    echo "✗ python3 -m venv does not work here" >&2
+	    echo "  try:  apt-get install python3-venv   (or install uv: https://docs.astral.sh/uv)" >&2
+	    exit 1
+	  fi
+	fi
+	$(CACHE)/uv/bin/pip install --quiet uv==$(UV_VERSION)

@@ -1,0 +1,326 @@
+"""Start states and checks of 01-containers."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import unicodedata
+from urllib.parse import quote
+
+from course.exercises import Wrong, exercise
+from course.world import Served, World
+
+_PORT = 3000
+
+_SLUG = """\
+// Turns a title into a part of a web address: GET /?text=Hello World -> {"slug": "hello-world"}
+import { createServer } from "node:http";
+
+const separators = new RegExp(`[${RegExp.escape(" .,;:!?/_-")}]+`, "gu");
+
+function slug(text) {
+  return text
+    .normalize("NFKD")
+    .replace(/\\p{M}/gu, "")
+    .toLowerCase()
+    .replace(separators, "-")
+    .replace(/^-|-$/g, "");
+}
+
+createServer((request, response) => {
+  const text = new URL(request.url, "http://service").searchParams.get("text") ?? "";
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ slug: slug(text), node: process.version }));
+}).listen(3000, () => console.log("slug listens on 3000"));
+"""
+
+
+def _log_tail(served: Served) -> str:
+    lines = [line.strip() for line in served.log().splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"\w*Error", line)]
+    return (errors or lines or ["an empty log"])[-1][:160]
+
+
+@exercise("containers-1")
+class SlugRunsAlone:
+    """An image of a small service, with the runtime that it needs."""
+
+    def begin(self, world: World) -> None:
+        """A program, and no image of it."""
+        world.set_aside("slug:lab")
+        world.write("slug.mjs", _SLUG)
+
+    def check(self, world: World) -> None:
+        """Run the image with nothing of this machine and ask it about words made up now."""
+        image = world.image("slug:lab")
+        words = [f"Crème {secrets.token_hex(3)}, brûlée!", f"a_b  {secrets.token_hex(3)}/Ç"]
+        with world.observe("a run of slug:lab"), world.container("slug:lab", port=_PORT) as served:
+            status, body = served.get(f"/?text={quote(words[0])}")
+            if status == 0:
+                raise self._why_silent(served)
+            answers = [body, served.get(f"/?text={quote(words[1])}")[1]]
+        for word, answer in zip(words, answers, strict=True):
+            got = _field(answer, "slug")
+            if got != _slug(word):
+                raise Wrong(
+                    "wrong-answer",
+                    saw=f"for `{word}` it answers `{got}`",
+                    want=f"`{_slug(word)}`, as slug.mjs computes it",
+                    try_="is the program in the image the one in your folder?   docker build again",
+                )
+        version = _field(answers[0], "node")
+        world.note(f"it ran under Node {version}, whatever this machine has")
+        world.note(
+            f"the image holds {image.attrs['Size'] / 1e6:.0f} MB to run a {len(_SLUG)} byte program"
+        )
+
+    def _why_silent(self, served: Served) -> Wrong:
+        log, code = served.log(), served.exit_code()
+        if "RegExp.escape" in log:
+            return Wrong(
+                "old-runtime",
+                saw=f"the container ended: {_log_tail(served)}",
+                want="a runtime that knows what the program calls: Node 24",
+                try_="which Node does your FROM bring?   docker run --rm slug:lab node --version",
+            )
+        if "Cannot find module" in log:
+            return Wrong(
+                "missing-file",
+                saw=f"the container ended: {_log_tail(served)}",
+                want="slug.mjs in the image, where CMD looks for it",
+                try_="docker run --rm slug:lab ls -l   shows what is in its working folder",
+            )
+        if code == 0:
+            return Wrong(
+                "exits-at-once",
+                saw="the container ended at once, with exit code 0 and nothing said",
+                want="a command that keeps running: the service",
+                try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
+            )
+        if code is None:
+            return Wrong(
+                "no-answer",
+                saw=f"the container runs but nothing answers on its port {_PORT}",
+                want=f"the service of slug.mjs, listening on {_PORT}",
+                try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
+            )
+        return _crashed("slug:lab", code, served)
+
+
+def _crashed(image: str, code: int | None, served: Served) -> Wrong:
+    return Wrong(
+        "crashes",
+        saw=f"the container ended with exit code {code}: {_log_tail(served)}",
+        want="a service that stays up",
+        try_=f"docker run --rm {image}   shows the whole error",
+    )
+
+
+def _field(body: str, name: str) -> str:
+    try:
+        return str(json.loads(body).get(name))
+    except (ValueError, AttributeError):
+        return body[:60]
+
+
+def _slug(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text)
+    plain = "".join(c for c in folded if not unicodedata.category(c).startswith("M"))
+    return re.sub(r"[ .,;:!?/_-]+", "-", plain.lower()).strip("-")
+
+
+_PRICE = """\
+// A price in another currency: GET /?cents=1000 -> {"cents": 951, "currency": "CHF"}
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+
+const rates = JSON.parse(readFileSync("data/rates.json", "utf8"));
+const currency = process.env.PRICE_CURRENCY;
+if (!currency) throw new Error("PRICE_CURRENCY is not set");
+
+createServer((request, response) => {
+  const cents = Number(new URL(request.url, "http://service").searchParams.get("cents"));
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ cents: Math.round(cents * rates[currency]), currency }));
+}).listen(3000, () => console.log("price listens on 3000"));
+"""
+_PRICE_DOCKERFILE = """\
+FROM node:24-slim
+WORKDIR /app
+COPY price.mjs ./
+CMD ["node", "price.mjs"]
+"""
+_PRICE_RUN = """\
+#!/usr/bin/env bash
+# How the author runs it. "Works on my machine."
+docker run --rm --publish 127.0.0.1:3100:3000 \\
+  --volume "$PWD/rates:/app/data:ro" --env PRICE_CURRENCY=CHF price:lab
+"""
+
+
+@exercise("containers-2")
+class PriceNeedsNothing:
+    """Break-it: an image that works only with what its author's machine lends it."""
+
+    def begin(self, world: World) -> None:
+        """A service whose image lacks a folder and a setting, and the script that lends both."""
+        world.set_aside("price:lab")
+        rate = round(0.9 + secrets.randbelow(900) / 10000, 4)
+        old = round(rate + 0.0523, 4)
+        world.write("price.mjs", _PRICE)
+        world.write("Dockerfile", _PRICE_DOCKERFILE)
+        world.write("run.sh", _PRICE_RUN).chmod(0o755)
+        world.write("rates/rates.json", json.dumps({"EUR": 1, "CHF": rate}) + "\n")
+        world.write("rates.2025.json", json.dumps({"EUR": 1, "CHF": old}) + "\n")
+        world.remember("rate", str(rate))
+        world.remember("old", str(old))
+        world.run("docker", "build", "--quiet", "--tag", "price:lab", world.folder())
+
+    def check(self, world: World) -> None:
+        """Run the image with no mount and no variable and ask it for a price."""
+        world.image("price:lab")
+        rate, old = float(world.recall("rate")), float(world.recall("old"))
+        cents = 10_000_000 + secrets.randbelow(1_000_000)
+        with (
+            world.observe("a run of price:lab"),
+            world.container("price:lab", port=_PORT) as served,
+        ):
+            status, body = served.get(f"/?cents={cents}")
+            if status == 0:
+                raise self._why_silent(world, served)
+        currency, got = _field(body, "currency"), _field(body, "cents")
+        if currency != "CHF":
+            raise Wrong(
+                "wrong-currency",
+                saw=f"it answers in `{currency}`",
+                want="`CHF`, the setting that run.sh lends it",
+                try_="docker image inspect price:lab --format '{{.Config.Env}}'",
+            )
+        if abs(float(got) - cents * rate) <= 1:
+            world.note("it started with no -v and no -e: all it needs travels with it")
+            return
+        seen = float(got) / cents
+        if abs(seen - old) < 1e-6:
+            cause, why = "stale-rates", "the rate of rates.2025.json"
+        elif abs(seen - 1) < 1e-6:
+            cause, why = "default-rate", "a rate of 1: the missing file was hidden, not supplied"
+        else:
+            cause, why = "wrong-rate", f"a rate of {seen:.4f}"
+        raise Wrong(
+            cause,
+            saw=f"it computes with {why}",
+            want=f"the rate of rates/rates.json, {rate}",
+            try_="docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json",
+        )
+
+    def _why_silent(self, world: World, served: Served) -> Wrong:
+        log = served.log()
+        other = world.other_tags("price:lab")
+        if "ENOENT" in log:
+            saw = f"without the author's folder it ends: {_log_tail(served)}"
+            return Wrong(
+                "missing-data",
+                saw=saw + (f"  (there is also `{other}`)" if other else ""),
+                want="price:lab itself holds data/rates.json",
+                try_="docker run --rm price:lab ls -R   shows what is in the image",
+            )
+        if "PRICE_CURRENCY is not set" in log:
+            return Wrong(
+                "missing-setting",
+                saw="it has its rates, and ends: PRICE_CURRENCY is not set",
+                want="the setting in the image, for the time it runs",
+                try_="docker image inspect price:lab --format '{{.Config.Env}}'",
+            )
+        return _crashed("price:lab", served.exit_code(), served)
+
+
+_QUOTE_DOCKERFILE = """\
+FROM node:24-slim
+WORKDIR /app
+COPY quote.mjs ./
+CMD ["node", "quote.mjs"]
+"""
+
+
+@exercise("containers-3")
+class RegistryServesTested:
+    """A registry's tag that points to another image than the one that was tested."""
+
+    def begin(self, world: World) -> None:
+        """A tested image here, and an older one in the registry under the released name."""
+        world.set_aside("quote:tested")
+        name = f"{world.registry}/quote:1.0"
+        world.write("Dockerfile", _QUOTE_DOCKERFILE)
+        for edition in ("old", "tested"):
+            nonce = secrets.token_hex(4)
+            world.write("quote.mjs", f'console.log("quote, {edition} edition {nonce}");\n')
+            tag = name if edition == "old" else "quote:tested"
+            world.run("docker", "build", "--quiet", "--tag", tag, world.folder())
+        world.run("docker", "push", "--quiet", name)
+        served = world.manifest("quote", "1.0")
+        world.remember("old", served[0] if served else "")
+        world.remember("tested", str(world.image("quote:tested").id))
+
+    def check(self, world: World) -> None:
+        """Ask the registry what it serves as quote:1.0 and compare digests."""
+        tested = world.image("quote:tested")
+        if tested.id != world.recall("tested"):
+            raise Wrong(
+                "tested-replaced",
+                saw=f"`quote:tested` is now {_short(tested.id)}, another image than the tested one",
+                want=f"`quote:tested` as it was: {_short(world.recall('tested'))}",
+                try_="course reset containers-3   gives it back; then move the other name",
+            )
+        served = world.manifest("quote", "1.0")
+        if served is None:
+            raise Wrong(
+                "gone",
+                saw="the registry has no quote:1.0 at all",
+                want="quote:1.0 is the tested image",
+                try_=f"curl -s {world.registry}/v2/quote/tags/list",
+            )
+        if tested.id in _digests(served):
+            world.note(f"one digest here and there: {served[0][:19]}…")
+            return
+        want = f"the tested image, {_short(tested.id)}"
+        try_ = f"docker buildx imagetools inspect {world.registry}/quote:1.0"
+        if served[0] != world.recall("old"):
+            raise Wrong(
+                "rebuilt",
+                saw=f"the registry serves {_short(served[0])}: neither the old image nor the tested one",
+                want=want,
+                try_=try_ + "   what does a second `docker build` make?",
+            )
+        for tag in world.tags("quote"):
+            other = world.manifest("quote", tag)
+            if tag != "1.0" and other and tested.id in _digests(other):
+                raise Wrong(
+                    "wrong-tag",
+                    saw=f"the tested image is there as quote:{tag}; quote:1.0 is still the old one",
+                    want=f"quote:1.0 is {want}",
+                    try_=try_,
+                )
+        raise Wrong(
+            "not-pushed",
+            saw=f"the registry serves the old image, {_short(served[0])}",
+            want=want,
+            try_="a tag on this machine says nothing to a registry: what sends an image there?",
+        )
+
+
+def _digests(served: tuple[str, dict[str, object]]) -> set[str]:
+    """All digests that may be an image's id here, on either of Docker's image stores."""
+    digest, body = served
+    found = {digest}
+    config = body.get("config")
+    if isinstance(config, dict):
+        found.add(str(config.get("digest")))
+    manifests = body.get("manifests")
+    if isinstance(manifests, list):
+        found |= {str(m.get("digest")) for m in manifests}
+    return found
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
