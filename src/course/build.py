@@ -231,8 +231,8 @@ def arm(cell: Any, course: manifest.Manifest) -> None:
 def _notebook(root: Path, source: Path, prefix: str, cells: Any) -> bytes:
     numbered = cells if cells and isinstance(cells[0], tuple) else list(enumerate(cells, 1))
     notebook = new_notebook()
-    for number, cell in numbered:
-        cell = nbformat.from_dict(cell)
+    for number, made in numbered:
+        cell = nbformat.from_dict(made)
         cell["id"] = f"{prefix}-{number}"
         cell.metadata.pop("line", None)
         if cell.cell_type == "code":
@@ -248,4 +248,5 @@ def _notebook(root: Path, source: Path, prefix: str, cells: Any) -> bytes:
     )
     digest = hashlib.sha256(nbformat.writes(notebook).encode()).hexdigest()
     notebook.metadata["course"]["edition"] = digest[:12]
-    return (nbformat.writes(notebook).rstrip() + "\n").encode()
+    text: str = nbformat.writes(notebook)
+    return (text.rstrip() + "\n").encode()

@@ -53,9 +53,7 @@ def _options(
 
 @app.command()
 def up(
-    lab: Annotated[
-        bool, typer.Option("--lab", help="Open JupyterLab as soon as it is of use.")
-    ] = False,
+    lab: Annotated[bool, typer.Option("--lab", help="Open JupyterLab.")] = False,
     headless: Annotated[
         bool, typer.Option("--headless", help="Run the first lesson, print JupyterLab's address.")
     ] = False,

@@ -41,7 +41,7 @@ def picture(
         for row in rows
     )
     markup = (
-        f"<figure class='course-picture' style='margin:0'><img alt='{html.escape(alt, quote=True)}' "
+        f"<figure class='course-picture' style='margin:0'><img alt='{html.escape(alt)}' "
         f"style='max-width:100%' src='data:image/png;base64,{data}'>"
         f"<figcaption><details><summary>The same as a table</summary>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

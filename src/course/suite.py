@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from course import engines, manifest, paths, steps, up
+from course.engines import base
 from course.errors import CourseError
 from course.run import CommandError, runner
 
@@ -74,7 +75,8 @@ def run() -> None:
         for name, seconds in suite.times:
             print(f"{seconds:8.0f} s  {name}")
         total = (time.monotonic() - began) / 60
-        print(f"{total:8.1f} minutes in all; the budget is {BUDGET_MINUTES[0]} fresh, {BUDGET_MINUTES[1]} warm")
+        fresh, warm = BUDGET_MINUTES
+        print(f"{total:8.1f} minutes in all; the budget is {fresh} fresh, {warm} warm")
 
 
 def _stages(suite: Suite) -> None:
@@ -113,7 +115,7 @@ def _kind_options() -> list[str]:
     """pytest-kind attaches to the cluster that runs; it must neither make nor remove one."""
     bin_ = paths.state() / "bin"
     return [
-        f"--cluster-name={up.base.NAME}",
+        f"--cluster-name={base.NAME}",
         "--keep-cluster",
         f"--kubeconfig={paths.kubeconfig()}",
         f"--kind-bin={bin_ / 'kind'}",
@@ -127,7 +129,10 @@ def _state_of_the_cluster() -> None:
     if not kubectl.exists() or not paths.kubeconfig().exists():
         return
     print("\n── the cluster's state", flush=True)
-    for words in (["get", "all", "-A", "-o", "wide"], ["get", "events", "-A", "--sort-by=.lastTimestamp"]):
+    for words in (
+        ["get", "all", "-A", "-o", "wide"],
+        ["get", "events", "-A", "--sort-by=.lastTimestamp"],
+    ):
         argv = [kubectl, "--kubeconfig", paths.kubeconfig(), *words]
         out = runner().run(argv, timeout=60, check=False).stdout.splitlines()
         print("\n".join(out[-60:]), flush=True)

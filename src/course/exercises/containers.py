@@ -288,7 +288,7 @@ class RegistryServesTested:
         if served[0] != world.recall("old"):
             raise Wrong(
                 "rebuilt",
-                saw=f"the registry serves {_short(served[0])}: neither the old image nor the tested one",
+                saw=f"the registry serves {_short(served[0])}: not the old image, not the tested",
                 want=want,
                 try_=try_ + "   what does a second `docker build` make?",
             )

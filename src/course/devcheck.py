@@ -1,0 +1,154 @@
+"""Check the sources of the course without an engine: what a reader would trip over."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from course import build, manifest
+from course.errors import CourseError
+
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+FEWEST_WRONG = 4
+FEWEST_HINTS = 2
+
+
+def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
+    """What is wrong, a line each; empty if all is well.
+
+    Args:
+        root: the folder with `course.toml`.
+        bank: the package with the modules of wrong and alternative answers.
+    """
+    try:
+        course = manifest.load(root / "course.toml")
+        made = build.build(root)
+        found = [*_drift(root, made | build.others(root)), *_unlisted(root, course)]
+    except CourseError as error:
+        return [error.saw]
+    for lesson in course.lessons:
+        name = f"{lesson.stem}.ipynb"
+        notebooks = {
+            k: json.loads(made[Path(k) / name]) for k in ("notebooks", "labs", "solutions")
+        }
+        for kind, notebook in notebooks.items():
+            found += _commands(f"{kind}/{name}", notebook)
+        found += _exercises(lesson, notebooks["labs"], notebooks["solutions"])
+        found += _bank(lesson, bank)
+    return found + list(_links(root))
+
+
+def _drift(root: Path, made: dict[Path, bytes]) -> Iterator[str]:
+    for path, content in made.items():
+        target = root / path
+        if not target.exists():
+            yield f"{path} is missing: course dev build"
+        elif target.read_bytes() != content:
+            yield f"{path} is not what its source makes: course dev build"
+
+
+def _unlisted(root: Path, course: manifest.Manifest) -> Iterator[str]:
+    stems = {lesson.stem for lesson in course.lessons}
+    for path in sorted((root / "content").iterdir()):
+        stem = path.name.removesuffix(".md").removesuffix(".lab")
+        if path.suffix != ".md" or stem not in stems:
+            yield f"content/{path.name} is not listed in course.toml"
+    for folder in ("notebooks", "labs", "solutions"):
+        for path in sorted((root / folder).glob("*")):
+            if path.stem not in stems:
+                yield f"{folder}/{path.name} is not listed in course.toml"
+
+
+def _code(notebook: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            source = cell["source"]
+            text = source if isinstance(source, str) else "".join(source)
+            yield cell["id"], text, cell["metadata"].get("tags", [])
+
+
+def _commands(where: str, notebook: dict[str, Any]) -> Iterator[str]:
+    for id_, source, _ in _code(notebook):
+        first = source.lstrip().split("\n", 1)[0]
+        if first.startswith("%%bash") and first.strip() != "%%bash -euo pipefail":
+            yield f"{where}, cell {id_}: `{first}` hides errors; want `%%bash -euo pipefail`"
+        elif first.startswith("%%") and not first.startswith("%%bash"):
+            yield f"{where}, cell {id_}: `{first.split()[0]}`: want `%%bash -euo pipefail`"
+        if first.startswith("%%"):
+            continue
+        for line in source.splitlines():
+            if line.lstrip().startswith("!"):
+                yield f"{where}, cell {id_}: `{line.strip()}` hides its exit code; use %%bash"
+
+
+def _exercises(
+    lesson: manifest.Lesson, lab: dict[str, Any], solution: dict[str, Any]
+) -> Iterator[str]:
+    stubs, solved = list(_code(lab)), list(_code(solution))
+    for exercise in lesson.exercises:
+        if len(exercise.hints) < FEWEST_HINTS:
+            yield f"{exercise.id} has {len(exercise.hints)} hints; want {FEWEST_HINTS} or more"
+        for kind, cells in (("lab", stubs), ("solution", solved)):
+            if not _span(cells, exercise.id):
+                yield f"{exercise.id}: the {kind} has no begin(…) cell with its check(…) after it"
+        if _span(stubs, exercise.id) and _span(stubs, exercise.id) == _span(solved, exercise.id):
+            yield f"{exercise.id}: its stub is its own solution"
+    for id_, source, tags in solved:
+        if "check" in tags and "nbval-check-output" not in tags:
+            yield f"solutions/{lesson.stem}.ipynb, cell {id_}: the check is not armed"
+        if build.CHECK.fullmatch(source.strip()) and "check" not in tags:
+            yield f"content/{lesson.stem}.lab.md, cell {id_}: a check without the tag `check`"
+
+
+def _span(cells: list[tuple[str, str, list[str]]], id_: str) -> list[str]:
+    """The sources from an exercise's start state to its check."""
+    sources = [source.strip() for _, source, _ in cells]
+    begin = next((i for i, s in enumerate(sources) if s == f'begin("{id_}")'), None)
+    end = next((i for i, s in enumerate(sources) if s == f'check("{id_}")'), None)
+    return sources[begin : end + 1] if begin is not None and end is not None and begin < end else []
+
+
+def _bank(lesson: manifest.Lesson, package: str) -> Iterator[str]:
+    name = f"{package}.{lesson.module}"
+    try:
+        module = _import(name)
+    except ModuleNotFoundError:
+        yield f"{lesson.stem} has no bank: {name.replace('.', '/')}.py"
+        return
+    for exercise in lesson.exercises:
+        answers = module.BANK.get(exercise.id, [])
+        causes = [answer.cause for answer in answers if answer.cause]
+        if len(causes) < FEWEST_WRONG:
+            yield f"{exercise.id} has {len(causes)} wrong answers; want {FEWEST_WRONG} or more"
+        if len(answers) == len(causes):
+            yield f"{exercise.id} has no right answer in the bank"
+        for cause in sorted({c for c in causes if causes.count(c) > 1}):
+            yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
+
+
+def _import(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return importlib.import_module(name)
+
+
+def _links(root: Path) -> Iterator[str]:
+    """Relative links of sources and pages; a notebook's copy in `work/` has the same neighbours."""
+    pages = [*root.glob("*.md"), *root.glob("content/*.md"), *root.glob("docs/**/*.md")]
+    for page in sorted([*pages, *root.glob("a*/**/README.md")]):
+        if "node_modules" in page.parts:
+            continue
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            for match in _LINK.finditer(line):
+                target = (match[1] or match[2]).split("#")[0]
+                if not target or re.match(r"[a-z]+:", target):
+                    continue
+                if not (page.parent / target).exists():
+                    yield f"{page.relative_to(root)}, line {number}: {target} is not there"

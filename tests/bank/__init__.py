@@ -1,0 +1,37 @@
+"""Wrong and alternative answers of every exercise, one module a lesson."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from course.world import World
+
+KINDS = (
+    "not-the-serving-object",
+    "wrong-name",
+    "stale",
+    "symptom-hidden",
+    "special-cased",
+    "works-once",
+    "warned-means",
+    "alternative",
+)
+"""The classes of slips and shortcuts that learners take, and of answers that are right."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to an exercise.
+
+    Args:
+        name: what it is, in a few words.
+        apply: gives it, from the exercise's start state.
+        cause: the code of its true cause; empty if it is right.
+        kind: one of `KINDS`.
+    """
+
+    name: str
+    apply: Callable[[World], None]
+    cause: str
+    kind: str
