@@ -65,9 +65,8 @@ def up(
     display = steps.Display(machine=as_json)
     if lab:
         address = start.interactive(display)
-        print(
-            f"\nJupyterLab: {address}\nWhat later lessons need goes on being prepared: course status"
-        )
+        print(f"\nJupyterLab: {address}")
+        print("What later lessons need goes on being prepared: course status")
         webbrowser.open(address)
     elif headless:
         print(start.headless(display))
