@@ -82,6 +82,9 @@ def download(url: str, dest: Path, *, sha256: str = "", report: Report | None = 
                     if report:
                         share = have / total if total else None
                         report(f"{dest.name}: {have / 1e6:.0f} of {total / 1e6:.0f} MB", share)
+            if have < total:
+                # urllib takes a connection that was cut off for the end of the file.
+                raise ConnectionError("the connection was closed")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: the part is whole already
             raise CourseError(f"{url}: HTTP {error.code}", "a download", "course doctor") from None
@@ -116,6 +119,7 @@ def _locked(url: str, seen: str) -> str:
     known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     if url not in known:
         known[url] = seen
+        file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         part.write_text(json.dumps(known, indent=1, sort_keys=True))
         part.replace(file)

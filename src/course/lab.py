@@ -18,6 +18,8 @@ from course.engines import ports
 from course.errors import CourseError
 
 _WAIT = 90.0
+_SETTINGS = Path(__file__).parent / "jupyter"
+"""No news and no look for updates: nothing leaves the machine without being asked for."""
 
 
 def _file() -> Path:
@@ -54,8 +56,7 @@ def start(*, prefer: int = 8888) -> None:
     work.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
     argv += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    argv += [f"--ServerApp.root_dir={work}", "--LabApp.news_url=None"]
-    argv += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    argv += [f"--ServerApp.root_dir={work}", f"--LabApp.app_settings_dir={_SETTINGS}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         argv.append("--ServerApp.allow_root=True")
     # The token goes by the environment: an argument could be read by every user of the machine.

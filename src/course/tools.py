@@ -119,7 +119,8 @@ def _release(tool: Tool, url: str, folder: Path, report: Report) -> None:
             with tarfile.open(archive) as tar:
                 tar.extractall(Path(temporary) / "all", filter="data")
             for command in tool.commands:
-                next((Path(temporary) / "all").rglob(command)).rename(part / command)
+                files = (Path(temporary) / "all").rglob(command)
+                next(file for file in files if file.is_file()).rename(part / command)
         else:
             shutil.copy(archive, part / next(iter(tool.commands)))
         for file in part.iterdir():

@@ -1,0 +1,42 @@
+"""Shared by all tests: nothing of the learner's or of the running course is touched."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import tests.mini_course.exercises  # noqa: F401 - registers them
+from course import build, paths
+
+MINI = Path(__file__).parent / "mini_course"
+
+ENGINE = ("cluster", "bank", "browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A plain `pytest tests` runs what needs no engine; the rest is asked for by its folder."""
+    asked = [str(argument) for argument in config.args]
+    for item in items:
+        folder = next((f for f in ENGINE if f"tests/{f}/" in item.path.as_posix()), None)
+        if folder and not any(f"tests/{folder}" in argument for argument in asked):
+            item.add_marker(pytest.mark.skip(reason=f"needs the engine: pytest tests/{folder}"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """State, cache and work in a folder of the test's own."""
+    for name in ("COURSE_STATE", "COURSE_CACHE", "COURSE_WORK"):
+        monkeypatch.setenv(name, str(tmp_path / name.removeprefix("COURSE_").lower()))
+    return tmp_path
+
+
+@pytest.fixture
+def mini(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The mini course, built, in a folder of the test's own, in place of the course."""
+    root = home / "mini"
+    shutil.copytree(MINI, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    monkeypatch.setattr(paths, "ROOT", root)
+    build.write(root)
+    return root

@@ -1,0 +1,167 @@
+"""course.engines: detection, configuration, ports; all without Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from course import engines, images, paths
+from course.engines import detect, kind, ports
+from course.engines.docker import Docker
+from course.engines.kind import Kind
+from course.engines.registry import Registry
+from course.errors import CourseError
+from course.run import FakeRunner
+
+
+def choose(env: dict[str, str], *, docker: bool, install: bool) -> str:
+    return detect.choose(env, docker_answers=lambda: docker, may_install=lambda: install)
+
+
+@pytest.mark.parametrize(("docker", "install"), [(True, True), (True, False), (False, True)])
+def test_kind_wherever_docker_is_or_can_be(docker: bool, install: bool) -> None:
+    assert choose({}, docker=docker, install=install) == "kind"
+    assert choose({"COURSE_ENGINE": "kind"}, docker=docker, install=install) == "kind"
+
+
+def test_no_docker_and_no_right_to_install_one() -> None:
+    with pytest.raises(CourseError) as caught:
+        choose({}, docker=False, install=False)
+    assert "no Docker answers" in caught.value.saw and "Install Docker" not in caught.value.saw
+
+
+def test_an_engine_that_is_not_known_is_named() -> None:
+    with pytest.raises(CourseError, match="COURSE_ENGINE is `podman`"):
+        choose({"COURSE_ENGINE": "podman"}, docker=True, install=True)
+
+
+def cluster(fake: FakeRunner) -> Kind:
+    return Kind(fake, Registry(5001, fake), 8080, 8443)
+
+
+def test_ports_are_bound_to_loopback() -> None:
+    config = yaml.safe_load(cluster(FakeRunner()).config(assembled=False))
+    assert config["networking"] == {"apiServerAddress": "127.0.0.1"}
+    mapped = config["nodes"][0]["extraPortMappings"]
+    assert {m["listenAddress"] for m in mapped} == {"127.0.0.1"}
+    assert [(m["hostPort"], m["containerPort"]) for m in mapped] == [(8080, 30080), (8443, 30443)]
+    patch = yaml.safe_load(config["kubeadmConfigPatches"][0])
+    assert patch["failCgroupV1"] is False and "featureGates" not in patch
+
+
+def test_an_assembled_node_brings_its_own_network() -> None:
+    config = yaml.safe_load(cluster(FakeRunner()).config(assembled=True))
+    assert config["networking"]["disableDefaultCNI"] is True
+    patch = yaml.safe_load(config["kubeadmConfigPatches"][0])
+    assert patch["featureGates"] == {"KubeletInUserNamespace": True}
+
+
+@pytest.mark.parametrize(("label", "enforced"), [("\n", True), ("0123\n", False)])
+def test_network_policies_hold_on_the_official_node_only(label: str, enforced: bool) -> None:
+    fake = FakeRunner({"docker image inspect": label})
+    assert ("network-policy" in cluster(fake).capabilities()) is enforced
+
+
+def test_half_a_cluster_is_removed(home: Path) -> None:
+    fake = FakeRunner(
+        {"docker image inspect": "\n", "kind create cluster": 1, "kind delete cluster": 0}
+    )
+    with pytest.raises(CourseError):
+        cluster(fake)._create(Path("kind"), lambda *_: None)
+    assert fake.calls[-1][:3] == ("kind", "delete", "cluster")
+    assert fake.calls[-1][fake.calls[-1].index("--name") + 1] == "course"
+
+
+def test_pods_that_are_not_ready_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def item(name: str, ready: str, namespace: str | None = "kube-system") -> dict[str, object]:
+        meta = {"name": name} | ({"namespace": namespace} if namespace else {})
+        return {"metadata": meta, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+    items = [
+        item("course-control-plane", "True", None),
+        item("coredns-1", "False"),
+        item("etcd", "True"),
+        item("learner", "False", "course"),
+    ]
+    fake = FakeRunner({"kubectl": json.dumps({"items": items})})
+    assert cluster(fake).not_ready() == ["coredns-1"]
+
+
+def test_a_kubeconfig_of_our_own_with_a_namespace(home: Path) -> None:
+    config = {"contexts": [{"context": {"cluster": "kind-course"}, "name": "kind-course"}]}
+    fake = FakeRunner({"kind get kubeconfig": yaml.safe_dump(config)})
+    cluster(fake)._write_kubeconfig(Path("kind"))
+    written = yaml.safe_load(paths.kubeconfig().read_text())
+    assert written["contexts"][0]["context"]["namespace"] == "course"
+    assert paths.kubeconfig().stat().st_mode & 0o077 == 0
+
+
+def test_the_variables_of_the_contract(home: Path) -> None:
+    with pytest.raises(CourseError, match="engine is not running"):
+        engines.environment()
+    env = {"DOCKER_HOST": "unix:///x", **cluster(FakeRunner()).environment()}
+    engines.save(engines.Engine("kind", env, ["cluster"], {"http": 8080}))
+    seen = engines.environment()
+    assert set(engines.CONTRACT) <= set(seen)
+    assert seen["ORDERS_URL"] == "http://orders.localhost:8080"
+    assert seen["REGISTRY"] == "localhost:5001"
+    assert seen["PATH"].startswith(str(paths.state() / "bin"))
+    assert engines.has("cluster") and not engines.has("cgroups")
+
+
+def test_after_down_the_ports_are_kept(home: Path) -> None:
+    engines.save(engines.Engine("kind", {"DOCKER_HOST": "x"}, ["cluster"], {"http": 8081}))
+    engines.forget()
+    found = engines.current()
+    assert found == engines.Engine("kind", {}, [], {"http": 8081})
+
+
+def test_a_taken_port_is_passed_over() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert ports.taken(port)
+        assert ports.free(port) != port
+        with pytest.raises(CourseError, match="all taken"):
+            ports.free(port, tries=1)
+
+
+def test_only_what_carries_the_label_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRunner(
+        {"docker container ls": "abc\n", "docker network ls": "", "docker container rm": ""}
+    )
+    Docker(fake).remove_owned()
+    listed = [call for call in fake.calls if "ls" in call]
+    assert all("label=course.owner=course" in call for call in listed)
+    removed = [call for call in fake.calls if "rm" in call]
+    assert removed == [("docker", "container", "rm", "--force", "--volumes", "abc")]
+
+
+def test_a_docker_that_we_did_not_start_is_not_stopped(home: Path) -> None:
+    fake = FakeRunner()
+    Docker(fake).stop()
+    assert fake.calls == []
+
+
+def test_the_mirror_keeps_docker_hubs_names() -> None:
+    fake = FakeRunner({"docker": ""})
+    Registry(5001, fake).mirror("postgres:15")
+    assert ("docker", "push", "--quiet", "localhost:5001/library/postgres:15") in fake.calls
+
+
+def test_the_docker_host_of_the_environment_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    docker = Docker(FakeRunner())
+    assert docker.host() == "tcp://127.0.0.1:1"
+    assert not docker.answers()
+    assert os.environ["DOCKER_HOST"] == "tcp://127.0.0.1:1"
+
+
+def test_a_node_image_for_the_version_of_the_tools() -> None:
+    assert kind.NODE_IMAGE in images.catalogue()

@@ -1,0 +1,100 @@
+"""course.run: the one place that starts subprocesses."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from course.errors import CourseError
+from course.run import CommandError, Completed, FakeRunner, RealRunner, spawn
+
+PYTHON = sys.executable
+
+
+def python(code: str) -> list[str]:
+    return [PYTHON, "-c", code]
+
+
+def test_both_streams_and_the_exit_code_come_back() -> None:
+    done = RealRunner().run(
+        python("import sys; print('out'); print('err', file=sys.stderr)"), timeout=20
+    )
+    assert (done.code, done.stdout, done.stderr) == (0, "out\n", "err\n")
+
+
+def test_a_failure_names_command_code_last_lines_and_what_to_try() -> None:
+    code = "import sys; print('why', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(CommandError) as caught:
+        RealRunner().run(python(code), timeout=20, try_="course doctor")
+    text = str(caught.value)
+    assert "exit code 3" in text and "why" in text and "try:  course doctor" in text
+    assert PYTHON in text
+    assert caught.value.completed.code == 3
+
+
+def test_a_failure_may_be_asked_for() -> None:
+    assert RealRunner().run(python("raise SystemExit(4)"), timeout=20, check=False).code == 4
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(CommandError, match="no-such-program.*cannot be started"):
+        RealRunner().run(["no-such-program"], timeout=5)
+
+
+def test_the_deadline_ends_the_whole_family() -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)'])"
+    began = time.monotonic()
+    with pytest.raises(CommandError, match="no end after 1 s"):
+        RealRunner().run(python(code), timeout=1)
+    assert time.monotonic() - began < 10
+    mine = psutil.Process().children(recursive=True)
+    assert [p for p in mine if "time.sleep(60)" in " ".join(p.cmdline())] == []
+
+
+def test_input_environment_folder_and_lines(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = "import os, sys; print(os.getcwd()); print(os.environ['X']); print(sys.stdin.read())"
+    RealRunner().run(
+        python(code), timeout=20, cwd=tmp_path, env={"X": "1"}, input="in", on_line=lines.append
+    )
+    assert lines == [str(tmp_path.resolve()), "1", "in"]
+
+
+def test_arguments_reach_the_program_as_they_are() -> None:
+    done = RealRunner().run([*python("import sys; print(sys.argv[1])"), "a b; $HOME"], timeout=20)
+    assert done.stdout == "a b; $HOME\n"
+
+
+def test_spawned_programs_write_to_their_log(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "x.log"
+    pid = spawn(python("print('hello')"), log=log)
+    os.waitpid(pid, 0)
+    assert log.read_text() == "hello\n"
+
+
+def test_the_fake_answers_by_the_longest_prefix_and_records() -> None:
+    fake = FakeRunner(
+        {
+            "docker": 1,
+            "docker ps": "a\n",
+            "docker pull": ["x", CommandError(Completed(("d",), 1), "r")],
+        }
+    )
+    assert fake.run(["docker", "ps", "-q"], timeout=1).stdout == "a\n"
+    assert fake.run(["docker", "images"], timeout=1, check=False).code == 1
+    assert fake.run(["docker", "pull", "y"], timeout=1).stdout == "x"
+    with pytest.raises(CommandError):
+        fake.run(["docker", "pull", "y"], timeout=1)
+    with pytest.raises(CommandError, match="not in the script"):
+        fake.run(["podman"], timeout=1)
+    assert fake.calls[0] == ("docker", "ps", "-q")
+
+
+def test_an_error_shows_itself_without_a_traceback_in_a_notebook() -> None:
+    error = CourseError("a fact", "a wish", "a command")
+    assert error._render_traceback_() == ["✗ saw:  a fact", "  want: a wish", "  try:  a command"]
