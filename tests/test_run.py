@@ -42,12 +42,13 @@ def test_a_failure_may_be_asked_for() -> None:
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
-    with pytest.raises(CommandError, match="no-such-program.*cannot be started"):
+    with pytest.raises(CommandError, match=r"no-such-program.*cannot be started"):
         RealRunner().run(["no-such-program"], timeout=5)
 
 
 def test_the_deadline_ends_the_whole_family() -> None:
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)'])"
+    sleep = "import time; print(1, flush=True); time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {sleep!r}])"
     began = time.monotonic()
     with pytest.raises(CommandError, match="no end after 1 s"):
         RealRunner().run(python(code), timeout=1)

@@ -8,7 +8,6 @@ import signal
 import sys
 import traceback
 import webbrowser
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +27,7 @@ app = typer.Typer(
 dev = typer.Typer(help="For those who write the course.", no_args_is_help=True)
 app.add_typer(dev, name="dev")
 
+_INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 
 
@@ -266,12 +266,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     words = " ".join(["course", *sys.argv[1:]])
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Not standalone: typer gives the exit code back, 130 for Ctrl-C.
+        code = app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
-        print(f"\nstopped; nothing is lost. To go on: {words}", file=sys.stderr)
-        sys.exit(130)
+        code = _INTERRUPTED
     except CourseError as error:
         _debug()
         print(f"✗ {words}\n  " + str(error).replace("\n", "\n  "), file=sys.stderr)
@@ -292,6 +290,9 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+    if code == _INTERRUPTED:
+        print(f"\nstopped; nothing is lost. To go on: {words}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _os_error(error: OSError) -> str:
@@ -306,11 +307,6 @@ def _os_error(error: OSError) -> str:
 def _debug() -> None:
     if os.environ.get("COURSE_DEBUG") == "1":
         traceback.print_exc()
-
-
-def notebook(stem: str) -> Path:
-    """The learner's copy of a lesson."""
-    return paths.work() / "notebooks" / f"{stem}.ipynb"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,187 @@
+"""The command `course`: one clear message, and the right exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from course import cli, engines, manifest, paths, start, steps, up, workspace
+from course.errors import CourseError
+
+
+def course(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Run the command; its exit code and both streams."""
+    before, sys.argv = sys.argv, ["course", *words]
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    finally:
+        sys.argv = before
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def engine(mini: Path) -> Path:
+    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
+    return mini
+
+
+COMMANDS = sorted(c.name or c.callback.__name__ for c in cli.app.registered_commands if c.callback)
+
+
+def test_the_commands_of_the_design_are_there() -> None:
+    expected = {"up", "down", "status", "doctor", "list", "check", "hint", "solution", "goto"}
+    assert expected | {"reset", "update", "ledger"} <= set(COMMANDS)
+
+
+def test_every_command_says_what_it_does() -> None:
+    for group in (cli.app, cli.dev):
+        for command in group.registered_commands:
+            assert command.callback and (command.callback.__doc__ or "").strip().endswith(".")
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (paths.ROOT / "README.md").read_text()
+    for command in COMMANDS:
+        assert f"course {command}" in readme, f"`course {command}` is not in the README"
+
+
+def test_the_list_for_machines(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = course(capsys, "list", "--json")
+    rows = json.loads(out)
+    assert code == 0
+    assert set(rows[0]) == {"id", "part", "lesson", "title", "minutes", "needs", "hints", "state"}
+    assert [row["id"] for row in rows] == ["mini-1", "mini-2"]
+
+
+def test_the_list_for_people(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace.record("mini-1", passed=True, found={})
+    _, out, _ = course(capsys, "list")
+    assert any("✓" in line and "mini-1" in line for line in out.splitlines())
+
+
+def test_an_exercise_from_start_to_end(engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = course(capsys, "check", "mini-1")
+    assert code == 1 and "not started" in out
+    assert course(capsys, "goto", "mini-1")[0] == 0
+    code, out, _ = course(capsys, "check", "mini-1")
+    assert code == 1 and "saw:" in out
+    (paths.work() / "mini-1" / "word.txt").write_text("word")
+    code, out, _ = course(capsys, "check", "mini-1")
+    assert code == 0 and out.startswith("✓ mini-1 · The file holds the word\n")
+    code, out, _ = course(capsys, "check", "mini-1", "--json")
+    assert json.loads(out)["state"] == "passed"
+    code, out, _ = course(capsys, "reset", "mini-1")
+    assert code == 0 and "what was there is in" in out
+    assert (
+        "echo word"
+        in course(capsys, "solution", "mini-1")[1] + course(capsys, "solution", "mini-1")[1]
+    )
+
+
+def test_a_misspelt_exercise(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = course(capsys, "hint", "mini-11")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[0] == "✗ course hint mini-11"
+    assert "no exercise is called `mini-11`" in err and "`mini-1`?" in err
+    assert "Traceback" not in err
+
+
+def test_a_misspelt_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = course(capsys, "chekc")
+    assert code == 2 and "chekc" in err and "course --help" in err
+
+
+def test_an_engine_that_does_not_run(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = course(capsys, "check", "mini-1")
+    assert code == 1 and "try:  course up" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "To go on: course update"),
+        (typer.Abort(), 130, "To go on: course update"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 1, "the disk is full (/x)"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 1, "Permission denied (/x)"),
+        (CourseError("a", "b", "c"), 1, "saw:  a"),
+        (ZeroDivisionError("oops"), 1, "a fault of the course itself: ZeroDivisionError: oops"),
+    ],
+)
+def test_whatever_happens_there_is_one_message(
+    mini: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(workspace, "update", fails)
+    seen, _, err = course(capsys, "update")
+    assert seen == code and said in err and "Traceback" not in err
+    if not isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        monkeypatch.setenv("COURSE_DEBUG", "")
+        assert "Traceback" in course(capsys, "--debug", "update")[2]
+
+
+def test_status_before_anything_ran(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert course(capsys, "status")[1] == "nothing runs yet: make start\n"
+    assert json.loads(course(capsys, "status", "--json")[1])["engine"] is None
+
+
+def test_status_of_an_interrupted_run() -> None:
+    step = {"name": "c", "title": "A cluster", "state": "running", "detail": "x", "fraction": None}
+    facts: dict[str, Any] = {
+        "engine": "kind",
+        "has": [],
+        "env": {},
+        "jupyterlab": None,
+        "preparing": False,
+        "error": "",
+        "left_seconds": 0,
+        "steps": [step],
+    }
+    lines = start.told(facts)
+    assert lines[0].startswith("✗ A cluster")
+    assert "  interrupted; to go on: course up" in lines
+
+
+def test_a_second_up_says_that_everything_runs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(up, "complete", lambda: True)
+    assert course(capsys, "up") == (0, "✓ everything runs; nothing to do\n", "")
+
+
+def test_the_steps_come_in_the_order_in_which_they_are_needed(home: Path) -> None:
+    ports = {"registry": 5001, "http": 8080, "https": 8443}
+    tasks = up.tasks(engines.Engine("kind", {}, [], ports), object())  # type: ignore[arg-type]
+    given = [task.gives for task in tasks if task.gives]
+    assert given == ["containers", "cluster", "orders"]
+    assert {g for g in given if g != "orders"} <= set(manifest.CAPABILITIES)
+
+
+def test_up_can_stop_when_the_first_lesson_can_be_done(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    tasks = [
+        steps.Task(n, n, lambda _, n=n: ran.append(n), gives=g)  # type: ignore[misc]
+        for n, g in (("docker", ""), ("registry", "containers"), ("cluster", "cluster"))
+    ]
+    monkeypatch.setattr(up, "engine", engines.Engine)
+    monkeypatch.setattr(up, "tasks", lambda *_: tasks)
+    up.up(steps.Display(), until="containers")
+    assert ran == ["docker", "registry"]

@@ -1,0 +1,223 @@
+"""course.workspace: nothing of the learner's is ever lost."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course import build, exercises, manifest, paths, workspace
+from course.errors import CourseError
+from course.world import World
+
+
+def edit_source(root: Path, old: str, new: str) -> None:
+    file = root / "content" / "01-mini.md"
+    file.write_text(file.read_text().replace(old, new))
+    build.write(root)
+
+
+def test_begin_sets_the_start_state_once(mini: Path) -> None:
+    word = paths.work() / "mini-1" / "word.txt"
+    assert "start state set" in workspace.begin("mini-1")
+    word.write_text("mine")
+    assert "as you left them" in workspace.begin("mini-1")
+    assert word.read_text() == "mine"
+
+
+@pytest.mark.parametrize("state", ["new", "started", "passed"])
+def test_goto_works_from_any_state_and_saves_first(mini: Path, state: str) -> None:
+    word = paths.work() / "mini-1" / "word.txt"
+    if state != "new":
+        workspace.begin("mini-1")
+        word.write_text("mine")
+    if state == "passed":
+        workspace.record("mini-1", passed=True, found={})
+    text = workspace.goto("mini-1")
+    assert word.read_text() == "" and workspace.state("mini-1") == "started"
+    if state != "new":
+        saved = list((paths.work() / ".saved").glob("*/mini-1/word.txt"))
+        assert [s.read_text() for s in saved] == ["mine"]
+        assert str(saved[0].parents[1]) in text
+
+
+def test_two_saves_in_one_second_are_two(mini: Path) -> None:
+    for text in ("a", "b"):
+        (paths.work() / "x").mkdir(parents=True, exist_ok=True)
+        (paths.work() / "x" / "f").write_text(text)
+        workspace.save([paths.work() / "x"])
+    saved = sorted((paths.work() / ".saved").glob("*/x/f"))
+    assert sorted(s.read_text() for s in saved) == ["a", "b"]
+    assert workspace.save([paths.work() / "nothing"]) is None
+
+
+def test_a_start_state_that_breaks_off_is_not_started(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(world: World) -> None:
+        world.write("half.txt", "half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exercises.find("mini-1"), "begin", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        workspace.begin("mini-1")
+    assert workspace.state("mini-1") == "new"
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [('{\n "exercises": {,}\n}', "line 2"), ("[]", "not an object")]
+)
+def test_a_progress_file_that_does_not_parse_is_named_and_kept(
+    mini: Path, text: str, said: str
+) -> None:
+    file = paths.work() / "progress.json"
+    file.parent.mkdir()
+    file.write_text(text)
+    for call in (workspace.begin, workspace.hint):
+        with pytest.raises(CourseError) as caught:
+            call("mini-1")
+        assert str(file) in caught.value.saw and said in caught.value.saw
+    assert file.read_text() == text
+
+
+def test_a_killed_process_leaves_a_whole_progress_file(mini: Path) -> None:
+    code = (
+        "from course import workspace\n"
+        "for i in range(100000): workspace.remember('mini-1', f'n{i % 50}', 'x' * 500)\n"
+    )
+    for _ in range(5):
+        child = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
+        deadline = time.monotonic() + 20
+        before = (paths.work() / "progress.json").exists()
+        while not (paths.work() / "progress.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.8 if before else 0.2)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        data = json.loads((paths.work() / "progress.json").read_text())
+        assert data["exercises"]["mini-1"]["facts"]
+    workspace.remember("mini-1", "after", "1")  # the lock went with the process
+    assert workspace.recall("mini-1", "after") == "1"
+
+
+def _remember(number: int) -> None:
+    for i in range(20):
+        workspace.remember("mini-1", f"{number}-{i}", "x")
+
+
+def test_processes_that_write_together_lose_nothing(mini: Path) -> None:
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        pool.map(_remember, range(4))
+    facts = workspace.progress()["exercises"]["mini-1"]["facts"]
+    assert len(facts) == 80
+
+
+def test_copies_are_made_once(mini: Path) -> None:
+    course = manifest.load()
+    workspace.ensure_copies(course)
+    copy = paths.work() / "notebooks" / "01-mini.ipynb"
+    copy.write_text(copy.read_text() + " ")
+    before = copy.read_bytes()
+    workspace.ensure_copies(course)
+    assert copy.read_bytes() == before
+    assert (paths.work() / "labs" / "01-mini.ipynb").exists()
+
+
+def test_a_copy_that_was_only_run_is_updated(mini: Path) -> None:
+    workspace.ensure_copies(manifest.load())
+    copy = paths.work() / "notebooks" / "01-mini.ipynb"
+    notebook = nbformat.read(copy, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="2")]
+    notebook.cells[1].execution_count = 7
+    nbformat.write(notebook, copy)
+    assert workspace.update(manifest.load()) == ["everything is up to date"]
+    edit_source(mini, "hello", "goodbye")
+    said = workspace.update(manifest.load())
+    assert said[0].startswith("updated: work/notebooks/01-mini.ipynb")
+    assert "goodbye" in copy.read_text()
+
+
+def test_a_copy_that_was_edited_is_kept_and_the_new_one_put_beside(mini: Path) -> None:
+    workspace.ensure_copies(manifest.load())
+    copy = paths.work() / "notebooks" / "01-mini.ipynb"
+    notebook = nbformat.read(copy, as_version=4)
+    notebook.cells[1].source = "my own"
+    nbformat.write(notebook, copy)
+    mine = copy.read_bytes()
+    edit_source(mini, "hello", "goodbye")
+    said = workspace.update(manifest.load())
+    assert "which you edited" in said[0]
+    assert copy.read_bytes() == mine
+    assert "goodbye" in copy.with_suffix(".new.ipynb").read_text()
+    assert workspace.update(manifest.load()) == ["everything is up to date"]
+
+
+def test_hints_come_one_at_a_time_and_survive_a_reset(mini: Path) -> None:
+    assert workspace.hint("mini-1") == "1. Which file?\n(1 more: course hint mini-1)"
+    workspace.goto("mini-1")
+    assert "2. echo the word" in workspace.hint("mini-1")
+    assert workspace.hint("mini-1").endswith("(that was the last one)")
+
+
+def test_the_solution_comes_when_asked_twice_or_after_success(mini: Path) -> None:
+    assert "not passed yet" in workspace.solution("mini-1")
+    assert 'echo word > "$folder/word.txt"' in workspace.solution("mini-1")
+    workspace.begin("mini-2")
+    workspace.record("mini-2", passed=True, found={})
+    assert "pathlib" in workspace.solution("mini-2")
+
+
+def test_the_list_has_the_learners_state(mini: Path) -> None:
+    workspace.begin("mini-2")
+    rows = workspace.listing(manifest.load())
+    assert rows[1] == {
+        "id": "mini-2",
+        "part": 1,
+        "lesson": "01-mini",
+        "title": "The file is no link",
+        "minutes": 1,
+        "needs": [],
+        "hints": 2,
+        "state": "started",
+    }
+
+
+def test_the_first_prediction_is_kept(mini: Path) -> None:
+    assert workspace.predicted("size") is None
+    workspace.predict("size", 10, "MB")
+    workspace.predict("size", 347, "MB")
+    assert workspace.predicted("size") == 10
+
+
+def test_a_row_of_the_ledger_measured_again_is_replaced(mini: Path) -> None:
+    assert "empty" in workspace.ledger()
+    for measured in ("1 s", "2 s"):
+        workspace.add_row("c", lesson="01-mini", measured=measured, conditions="x", verdict="holds")
+    text = workspace.ledger()
+    assert "2 s" in text and "1 s" not in text and text.count("claim:") == 1
+
+
+def test_what_an_exercise_needs_must_be_there(mini: Path) -> None:
+    file = mini / "course.toml"
+    file.write_text(
+        file.read_text().replace("minutes = 1\nneeds = []", 'minutes = 1\nneeds = ["cluster"]')
+    )
+    with pytest.raises(CourseError, match="needs `cluster`: no cluster is running"):
+        workspace.begin("mini-1")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_an_os_error(mini: Path) -> None:
+    paths.work().mkdir()
+    paths.work().chmod(0o500)
+    with pytest.raises(PermissionError):
+        workspace.hint("mini-1")
