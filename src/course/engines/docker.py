@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,8 @@ class Docker:
         # Neither memory nor a small partition: images are gigabytes and stay.
         data = paths.cache() / "docker"
         data.mkdir(parents=True, exist_ok=True)
-        argv: list[object] = [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
+        argv: list[object] = [sys.executable, "-m", "course.engines.own_root"]
+        argv += [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
         argv += ["--data-root", data, "--exec-root", _RUN / "docker"]
         argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]
         argv += ["--userland-proxy-path", commands["docker-proxy"]]
