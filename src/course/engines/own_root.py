@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 _CLONE_NEWNS = 0x00020000
 _MS_REC = 0x4000
@@ -24,17 +25,17 @@ def main(argv: list[str]) -> None:
     """Become the program."""
     if in_chroot():
         _pivot()
-    os.execvp(argv[0], argv)
+    os.execvp(argv[0], argv)  # noqa: S606 - dockerd takes our place
 
 
 def in_chroot() -> bool:
     """Whether our root is another than that of our mount namespace; tried in a child."""
-    here = os.stat("/")
+    here = Path("/").stat()
     child = os.fork()
     if child == 0:
         try:
             _enter_own_namespace()
-            there = os.stat("/")
+            there = Path("/").stat()
             os._exit(0 if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino) else 1)
         except OSError:
             os._exit(0)
