@@ -72,7 +72,7 @@ def test_what_is_left_counts_waiting_and_running() -> None:
             Step("c", "C", expected=30),
         ]
     )
-    assert run.left == 30 + 20
+    assert run.left == 30 + 30
 
 
 def test_without_a_terminal_each_step_is_a_line() -> None:

@@ -140,12 +140,12 @@ def build(
     argv += ["-ldflags", " ".join(ldflags), "-gcflags", recipe.get("gcflags", "")]
     dest.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest.parent))
-    seen = 0
+    seen, total = 0, recipe["cost"]["packages"]
 
     def line(text: str) -> None:
         nonlocal seen
         seen += 1
-        on_line(f"{seen} packages, {text}")
+        on_line(f"{seen} of about {total} packages, {text}")
 
     try:
         # A folder inside ours, so that go writes each package's command into it.

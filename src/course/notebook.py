@@ -140,7 +140,7 @@ class _Bar:
 
     def show(self, progress: steps.Steps) -> None:
         total = sum(s.expected for s in progress.steps) or 1.0
-        self._bar.value = max(0.0, min(1.0, 1 - progress.left / total))
+        self._bar.value = sum(s.expected * s.share for s in progress.steps) / total
         step = next((s for s in progress.steps if s.state == "running"), None)
         what = f"{step.title}: {step.detail[:60]}" if step else ""
         self._text.value = f"{what} · about {progress.left / 60:.0f} min left"

@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from course import gobuild, paths
@@ -136,8 +136,19 @@ def _go_cache() -> Path:
     return paths.cache() / "go"
 
 
+def missing_seconds(sources: Iterable[str]) -> float:
+    """How long the Go modules take, roughly, that these sources need and that are not built yet."""
+    modules = {s.removeprefix("go:").split("/")[0] for s in sources if s.startswith("go:")}
+    costs = (gobuild.tools()[m]["cost"]["seconds"] for m in modules if not _built(m).exists())
+    return float(sum(costs))
+
+
+def _built(module: str) -> Path:
+    return paths.cache() / "tools" / f"{module}-{gobuild.key(module, arch())}"
+
+
 def _go(module: str, report: Report, using: Runner) -> Path:
-    dest = paths.cache() / "tools" / f"{module}-{gobuild.key(module, arch())}"
+    dest = _built(module)
     if not dest.exists():
         if os.name != "posix" or platform.system() != "Linux":
             raise CourseError(

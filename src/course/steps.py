@@ -65,6 +65,15 @@ class Step:
     expected: float = 1.0
     gives: str = ""
 
+    @property
+    def share(self) -> float:
+        """How far it is, from 0 to 1; where the task does not know, by its usual time."""
+        if self.state == "done":
+            return 1.0
+        if self.fraction is not None:
+            return self.fraction
+        return min(self.seconds / max(self.expected, 1.0), 0.95)
+
 
 @dataclass
 class Steps:
@@ -93,7 +102,7 @@ class Steps:
             if step.state == "waiting":
                 left += step.expected
             elif step.state == "running":
-                left += max(step.expected * (1 - (step.fraction or 0)) - step.seconds, 1.0)
+                left += max(step.expected * (1 - step.share), 1.0)
         return left
 
     def ready(self, capability: str) -> bool:
@@ -163,9 +172,7 @@ class Display:
             print(json.dumps(asdict(step)), file=self._out, flush=True)
             return
         mark = {"running": "…", "done": "✓", "failed": "✗", "waiting": "·"}[step.state]
-        share = (
-            f" {step.fraction:.0%}" if step.fraction is not None and step.state == "running" else ""
-        )
+        share = f" {step.share:.0%}" if step.state == "running" else ""
         detail = f"  {step.detail[:90]}" if step.detail and step.state == "running" else ""
         took = f"  {step.seconds:.1f} s" if step.seconds >= 0.05 else ""
         left = (
@@ -185,8 +192,7 @@ def _table(run: Steps) -> Table:
         running = step.state == "running"
         bar: ProgressBar | str = ""
         if running:
-            share = step.fraction
-            bar = ProgressBar(total=1.0, completed=share or 0, pulse=share is None, width=24)
+            bar = ProgressBar(total=1.0, completed=step.share, width=24)
         took = _clock(step.seconds) if step.seconds >= 0.5 else ""
         detail = f"[dim]{step.detail[:60]}" if running else ""
         table.add_row(mark[step.state], step.title, bar, took, detail)

@@ -95,14 +95,30 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
         orders.install(cluster(of, using), report)
         add({}, base.ORDERS)
 
+    # Seconds on two cores; what has been built or pulled before is there.
+    first = not (paths.cache() / "docker").exists()
+    docker_seconds, cluster_seconds = 2.0, 15.0
+    if not docker.answers():
+        docker_seconds += packages.missing_seconds(_sources("docker", "buildx"))
+        cluster_seconds += packages.missing_seconds(_sources("kind", "kubectl"))
+    made = 1.0 if first else 0.0
     return [
-        Task("docker", "Docker answers", start_docker, 330),
-        Task("images", "Base images for the first lessons", lesson_images, 100),
-        Task("registry", "A registry on this machine", registry, 20, base.CONTAINERS),
-        Task("cluster", "A Kubernetes cluster named course", make_cluster, 700),
-        Task("gateway", "Traefik, the cluster's gateway", gateway, 30, base.CLUSTER),
-        Task("orders", "The service orders answers", service, 100, base.ORDERS),
+        Task("docker", "Docker answers", start_docker, docker_seconds),
+        Task("images", "Base images for the first lessons", lesson_images, 1 + 60 * made),
+        Task("registry", "A registry on this machine", registry, 1 + 10 * made, base.CONTAINERS),
+        Task(
+            "cluster",
+            "A Kubernetes cluster named course",
+            make_cluster,
+            cluster_seconds + 150 * made,
+        ),
+        Task("gateway", "Traefik, the cluster's gateway", gateway, 8 + 15 * made, base.CLUSTER),
+        Task("orders", "The service orders answers", service, 10 + 60 * made, base.ORDERS),
     ]
+
+
+def _sources(*names: str) -> list[str]:
+    return [source for name in names for source in tools.CATALOGUE[name].commands.values()]
 
 
 def _choose_ports(of: engines.Engine, using: Runner) -> None:
