@@ -191,7 +191,10 @@ def down(report: Report, *, purge: bool = False) -> None:
         of = engines.current()
         docker = _docker()
         if docker.answers():
-            os.environ["DOCKER_HOST"] = docker.host()
+            # kind calls `docker`, which may be ours alone.
+            ours = str(paths.state() / "bin")
+            os.environ["PATH"] = f"{ours}{os.pathsep}{os.environ.get('PATH', '')}"
+            os.environ.update(docker.environment())
             if of is not None and "registry" in of.ports:
                 report("the cluster", None)
                 cluster(of, runner()).stop()
