@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course import engines, manifest, paths, steps, up
+from course import debian, engines, manifest, paths, steps, up
 from course.engines import base
 from course.errors import CourseError
 from course.run import CommandError, runner
@@ -94,7 +94,7 @@ def _stages(suite: Suite) -> None:
     suite.stage("lessons, by nbval", lambda: suite.pytest(*nbval, "notebooks"))
     suite.stage("solutions, by nbval", lambda: suite.pytest(*nbval, "solutions"))
     suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "tests/bank"))
-    suite.stage("in the browser", lambda: suite.pytest("-q", "tests/browser"))
+    suite.stage("in the browser", lambda: _browser(suite))
     exercises = sum(len(lesson.exercises) for lesson in course.lessons)
     print(f"\n{len(course.lessons)} lessons, {exercises} exercises, each solved and unsolved")
 
@@ -109,6 +109,12 @@ def _orders(suite: Suite) -> None:
     suite.call("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=_ORDERS)
     for script in ("lint", "typecheck", "build", "test"):
         suite.call("npm", "run", "--silent", script, cwd=_ORDERS)
+
+
+def _browser(suite: Suite) -> None:
+    if not shutil.which("chromium") and debian.is_root_on_debian():
+        debian.ensure(["chromium", "fonts-dejavu-core"], lambda what, _: _say(what))
+    suite.pytest("-q", "tests/browser")
 
 
 def _kind_options() -> list[str]:
