@@ -65,7 +65,7 @@ def test_an_image_that_is_not_listed_is_refused() -> None:
 def test_a_build_says_what_failed() -> None:
     fake = FakeRunner({"docker build": Completed(("docker",), 1, "", "no such file: package.json")})
     with pytest.raises(CourseError, match=r"package\.json"):
-        images.build(Path("x"), "x:1", quiet, fake, labels=[])
+        images.build(Path("x"), "x:1", quiet, fake)
 
 
 def test_the_archive_for_kind_names_its_images_first(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 dev = typer.Typer(help="For those who write the course.", no_args_is_help=True)
 app.add_typer(dev, name="dev")
+bundles = typer.Typer(help="All that is needed, in one file.", no_args_is_help=True)
+app.add_typer(bundles, name="bundle")
 
 _INTERRUPTED = 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
@@ -67,7 +70,9 @@ def up(
         address = start.interactive(display)
         print(f"\nJupyterLab: {address}")
         print("What later lessons need goes on being prepared: course status")
-        webbrowser.open(address)
+        if sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+            # Elsewhere a browser for the terminal might take its place.
+            webbrowser.open(address)
     elif headless:
         print(start.headless(display))
     else:
@@ -83,7 +88,7 @@ def down(
     """Stop JupyterLab, the cluster, the registry, and a Docker that the course started."""
     from course import up as up_
 
-    up_.down(lambda what, _: print(f"… {what}", file=sys.stderr), purge=purge)
+    up_.down(_tell, purge=purge)
     kept = "work/ stays" if purge else "work/, images and caches stay"
     print(f"✓ down; {kept}")
 
@@ -205,6 +210,31 @@ def ledger() -> None:
     from course import workspace
 
     print(workspace.ledger())
+
+
+BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.")]
+
+
+@bundles.command(name="save")
+def bundle_save(file: BundleFile) -> None:
+    """Write tools and images into one file, after `course up`."""
+    from course import bundle
+
+    with _environment():
+        saved = bundle.save(file, _tell)
+    print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB")
+
+
+@bundles.command(name="load")
+def bundle_load(file: BundleFile) -> None:
+    """Verify a bundle and put its parts where `course up` finds them."""
+    from course import bundle
+
+    print(f"✓ {bundle.load(file, _tell)} new parts; now: make start")
+
+
+def _tell(what: str, _: float | None) -> None:
+    print(f"… {what}", file=sys.stderr)
 
 
 @dev.command()

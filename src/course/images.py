@@ -1,7 +1,7 @@
 """The images the course uses, and where each comes from.
 
-In this order: what Docker has, a pull of the official image, or the recipe in
-`airgap/images/`, which needs package registries only.
+In this order: what Docker has, a bundle that was loaded, a pull of the official image, or the
+recipe in `airgap/images/`, which needs package registries only.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ RECIPES = paths.ROOT / "airgap" / "images"
 KEY = "course.recipe"
 """The label that says which recipe an assembled image was made from; a pulled one has none."""
 OWNER = "course.owner=course"
-"""The label of everything that the course may remove."""
+"""The label of containers and networks that the course may remove.
+
+No image carries it: a label of an image is inherited by the learner's own images and containers.
+"""
 _BUILD_WAIT = 900.0
+_EDITION = "2"
+"""Of how recipes are built; another one makes all images anew."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,12 @@ def key(ref: str) -> str:
     for file in sorted((RECIPES / image.recipe).rglob("*")):
         if file.is_file():
             sha.update(file.relative_to(RECIPES).as_posix().encode() + b"\0" + file.read_bytes())
-    described = [packages.arch(), *map(packages.fill, image.files.values()), *image.args.values()]
+    described = [
+        _EDITION,
+        packages.arch(),
+        *map(packages.fill, image.files.values()),
+        *image.args.values(),
+    ]
     described += [key(base) for base in image.from_]
     if image.recipe == "kind-node":
         described.append(nodeimage.key())
@@ -84,7 +94,7 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
         using: runs docker and the rest.
 
     Returns:
-        Where it came from: `present`, `pulled` or `assembled`.
+        Where it came from: `present`, `bundle`, `pulled` or `assembled`.
 
     Raises:
         CourseError: it can be had from none of its sources.
@@ -94,8 +104,13 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
     using = using or runner()
     if _present(ref, using):
         return "present"
+    if archive(ref).exists():
+        report(f"loading {ref} from the bundle", None)
+        using.run(["docker", "load", "--quiet", "--input", archive(ref)], timeout=_BUILD_WAIT)
+        return "bundle"
     if fetch.reachable("registry-1.docker.io"):
         _pull(catalogue()[ref], report, using)
+        _note_pulled(ref)
         return "pulled"
     _assemble(catalogue()[ref], report, using)
     return "assembled"
@@ -122,6 +137,26 @@ def _present(ref: str, using: Runner) -> bool:
     return label is not None and label in ("", key(ref))
 
 
+def remove(*, using: Runner | None = None) -> None:
+    """Remove the images that the course assembled or pulled itself; others of a name stay."""
+    using = using or runner()
+    for ref in [*catalogue(), "course/rootfs:bookworm", "course/kind-base:latest"]:
+        label = _label(ref, using)
+        if label or ref.startswith("course/") or (label is not None and ref in _pulled()):
+            using.run(["docker", "image", "rm", "--force", ref], timeout=120, check=False)
+
+
+def _note_pulled(ref: str) -> None:
+    file = paths.cache() / "pulled.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(sorted({*_pulled(), ref})))
+
+
+def _pulled() -> list[str]:
+    file = paths.cache() / "pulled.json"
+    return list(json.loads(file.read_text())) if file.exists() else []
+
+
 def _pull(image: Image, report: Report, using: Runner) -> None:
     report(f"pulling {image.upstream}", None)
     wanted = f"{image.upstream}@{image.digest}" if image.digest else image.upstream
@@ -136,7 +171,7 @@ def _pull(image: Image, report: Report, using: Runner) -> None:
 def _assemble(image: Image, report: Report, using: Runner) -> None:
     for base in image.from_:
         ensure(base, report, using=using)
-    with tempfile.TemporaryDirectory(prefix="course-", dir=_scratch()) as temporary:
+    with tempfile.TemporaryDirectory(prefix="course-", dir=scratch()) as temporary:
         context = Path(temporary)
         shutil.copytree(RECIPES / image.recipe, context, dirs_exist_ok=True)
         for name, source in image.files.items():
@@ -148,7 +183,7 @@ def _assemble(image: Image, report: Report, using: Runner) -> None:
         if image.recipe in special:
             special[image.recipe](context, report, using)
         tag = "course/kind-base:latest" if image.recipe == "kind-node" else image.ref
-        labels = [f"{KEY}={key(image.ref)}", OWNER]
+        labels = {KEY: key(image.ref)}
         build(context, tag, report, using, labels=labels, args=image.args)
         if image.recipe == "kind-node":
             nodeimage.finish(image.ref, context, report, using)
@@ -160,7 +195,7 @@ def build(
     report: Report,
     using: Runner,
     *,
-    labels: list[str],
+    labels: Mapping[str, str] | None = None,
     args: Mapping[str, str] | None = None,
     target: str = "",
 ) -> None:
@@ -171,7 +206,7 @@ def build(
         tag: the image's name.
         report: told each line of the build.
         using: runs docker.
-        labels: `name=value` of each label.
+        labels: labels of the image.
         args: build arguments.
         target: the stage to build, if not the last.
 
@@ -179,8 +214,8 @@ def build(
         CommandError: the build failed, with its last lines.
     """
     argv: list[object] = ["docker", "build", "--progress=plain", "--tag", tag]
-    for label in labels:
-        argv += ["--label", label]
+    for name, value in (labels or {}).items():
+        argv += ["--label", f"{name}={value}"]
     for name, value in (args or {}).items():
         argv += ["--build-arg", f"{name}={value}"]
     if target:
@@ -203,7 +238,13 @@ def place(source: Path, dest: Path) -> None:
         shutil.copy(source, dest)
 
 
-def _scratch() -> Path:
+def archive(ref: str) -> Path:
+    """Where a bundle's copy of an image lies; another recipe has another name."""
+    name = ref.replace("/", "_").replace(":", "_")
+    return paths.cache() / "images" / f"{name}-{key(ref)}.tar"
+
+
+def scratch() -> Path:
     """A folder for contexts on the disk of the cache; /tmp may be memory."""
     folder = paths.cache() / "scratch"
     folder.mkdir(parents=True, exist_ok=True)

@@ -70,6 +70,8 @@ def finish(ref: str, context: Path, report: Report, using: Runner) -> None:
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
         tar.add(server, "kubernetes/server/bin")
         _add(tar, "kubernetes/version", tools.KUBERNETES.encode())
+    # They are in the archive now and would only lie about.
+    using.run(["docker", "image", "rm", "--force", *names.values()], timeout=120, check=False)
     report("kind build node-image", None)
     kind = tools.ensure("kind", report, using=using)["kind"]
 
@@ -100,7 +102,7 @@ def _component_images(context: Path, report: Report, using: Runner) -> dict[str,
     )
     tags = dict(_tags(report, using))
     for name, tag in tags.items():
-        images.build(folder, tag, report, using, labels=[images.OWNER], target=name)
+        images.build(folder, tag, report, using, target=name)
     return tags
 
 

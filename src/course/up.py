@@ -69,8 +69,9 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
 
     def start_docker(report: Report) -> None:
         docker.ensure(report)
-        add(docker.environment())
         _choose_ports(of, using)
+        # Also where the cluster will be: JupyterLab's terminals get it before it is there.
+        add({**docker.environment(), **cluster(of, using).environment()})
 
     def lesson_images(report: Report) -> None:
         for ref in LESSON_IMAGES:
@@ -80,7 +81,7 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def registry(report: Report) -> None:
         ours = Registry(of.ports["registry"], using)
         ours.ensure(report)
-        add({"REGISTRY": ours.address}, *docker.capabilities())
+        add({}, *docker.capabilities())
 
     def make_cluster(report: Report) -> None:
         ours = cluster(of, using)
@@ -89,7 +90,7 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def gateway(report: Report) -> None:
         ours = cluster(of, using)
         traefik.install(ours, report)
-        add(ours.environment(), *ours.capabilities())
+        add({}, *ours.capabilities())
 
     def service(report: Report) -> None:
         orders.install(cluster(of, using), report)
@@ -145,6 +146,11 @@ def up(display: steps.Display, *, until: str = "") -> None:
     """
     with _alone():
         of = engine()
+        if not complete():
+            # What was there may have gone with a restart; each step says so anew.
+            still = _docker().capabilities() if _docker().answers() else set()
+            of.has = [capability for capability in of.has if capability in still]
+            engines.save(of)
         wanted = tasks(of, runner())
         if until:
             last = next(i for i, task in enumerate(wanted) if task.gives == until)

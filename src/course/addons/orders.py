@@ -32,9 +32,7 @@ def install(cluster: Kind, report: Report) -> None:
     images.ensure("node:24-slim", report, using=cluster.using)
     report("PostgreSQL's image to the registry", None)
     cluster.registry.mirror("postgres:15")
-    images.build(
-        SOURCE, image, report, cluster.using, labels=[images.OWNER], args={"VERSION": VERSION}
-    )
+    images.build(SOURCE, image, report, cluster.using, args={"VERSION": VERSION})
     report("pushing orders", None)
     cluster.using.run(["docker", "push", "--quiet", image], timeout=300)
     # Postgres first: orders migrates its schema as it starts.

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from course import debian, fetch, paths, run, tools
+from course import debian, fetch, images, paths, run, tools
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -160,15 +160,8 @@ class Docker:
                 self.using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
 
     def purge(self) -> None:
-        """Remove the images that carry the course's label, and its volumes."""
-        mine = f"label={base.NAME}.owner={base.NAME}"
-        images = self.using.run(
-            ["docker", "image", "ls", "--all", "--quiet", "--filter", mine], timeout=60, check=False
-        ).stdout.split()
-        if images:
-            self.using.run(
-                ["docker", "image", "rm", "--force", *sorted(set(images))], timeout=300, check=False
-            )
+        """Remove the images that the course made or pulled, and its volume."""
+        images.remove(using=self.using)
         self.using.run(
             ["docker", "volume", "rm", "--force", "course-registry"], timeout=60, check=False
         )
