@@ -24,9 +24,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"needs the engine: pytest tests/{folder}"))
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """State, cache and work in a folder of the test's own."""
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """State, cache and work in a folder of the test's own, unless it is there for the engine."""
+    if request.path.parent.name in ENGINE:
+        return tmp_path
     for name in ("COURSE_STATE", "COURSE_CACHE", "COURSE_WORK"):
         monkeypatch.setenv(name, str(tmp_path / name.removeprefix("COURSE_").lower()))
     return tmp_path

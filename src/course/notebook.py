@@ -143,7 +143,7 @@ class _Bar:
         self._bar.value = sum(s.expected * s.share for s in progress.steps) / total
         step = next((s for s in progress.steps if s.state == "running"), None)
         what = f"{step.title}: {step.detail[:60]}" if step else ""
-        self._text.value = f"{what} · about {progress.left / 60:.0f} min left"
+        self._text.value = f"about {progress.left / 60:.0f} min left · {what}"
 
     def close(self) -> None:
         self._box.close()

@@ -93,7 +93,7 @@ def _stages(suite: Suite) -> None:
     nbval += ["--nbval-sanitize-with", "tests/nbval.cfg", "--durations=5", "-q"]
     suite.stage("lessons, by nbval", lambda: suite.pytest(*nbval, "notebooks"))
     suite.stage("solutions, by nbval", lambda: suite.pytest(*nbval, "solutions"))
-    suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "tests/bank"))
+    suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "-s", "tests/bank"))
     suite.stage("in the browser", lambda: _browser(suite))
     exercises = sum(len(lesson.exercises) for lesson in course.lessons)
     print(f"\n{len(course.lessons)} lessons, {exercises} exercises, each solved and unsolved")

@@ -160,17 +160,15 @@ def _set(exercise: manifest.Exercise) -> str:
     kept = save([here.folder()])
     world.empty(here.folder())
     with _changing() as data:
-        data["exercises"][exercise.id] = {"hints": _hints_given(data, exercise.id)}
+        # Facts stay until they are set anew: by them a start state knows what it made itself.
+        old = data["exercises"].get(exercise.id, {})
+        data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
     exercises.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:
         data["exercises"][exercise.id]["state"] = "started"
     text = f"{exercise.id} · {exercise.title}: start state set, files in {_shown(exercise.id)}"
     return text + (f"; what was there is in {kept}" if kept else "")
-
-
-def _hints_given(data: dict[str, Any], id_: str) -> int:
-    return int(data["exercises"].get(id_, {}).get("hints", 0))
 
 
 def _shown(id_: str) -> str:

@@ -141,9 +141,15 @@ class World:
             image = self.docker.images.get(ref)
         except docker.errors.ImageNotFound:
             return
+        if image.id == workspace.recall(self.id, "made"):
+            return  # the start state's own, not yet the learner's
         name, tag = ref.rsplit(":", 1)
         image.tag(name, f"{tag}-saved-{time.strftime('%Y%m%d-%H%M%S')}")
         self.docker.images.remove(ref)
+
+    def made(self, ref: str) -> None:
+        """Remember that an image is the start state's own."""
+        self.remember("made", str(self.docker.images.get(ref).id))
 
     def other_tags(self, ref: str) -> str:
         """Another tag of the same name, or an empty string."""

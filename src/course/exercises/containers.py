@@ -176,6 +176,7 @@ class PriceNeedsNothing:
         world.remember("rate", str(rate))
         world.remember("old", str(old))
         world.run("docker", "build", "--quiet", "--tag", "price:lab", world.folder())
+        world.made("price:lab")
 
     def check(self, world: World) -> None:
         """Run the image with no mount and no variable and ask it for a price."""
@@ -260,16 +261,16 @@ class RegistryServesTested:
         world.run("docker", "push", "--quiet", name)
         served = world.manifest("quote", "1.0")
         world.remember("old", served[0] if served else "")
-        world.remember("tested", str(world.image("quote:tested").id))
+        world.made("quote:tested")
 
     def check(self, world: World) -> None:
         """Ask the registry what it serves as quote:1.0 and compare digests."""
         tested = world.image("quote:tested")
-        if tested.id != world.recall("tested"):
+        if tested.id != world.recall("made"):
             raise Wrong(
                 "tested-replaced",
                 saw=f"`quote:tested` is now {_short(tested.id)}, another image than the tested one",
-                want=f"`quote:tested` as it was: {_short(world.recall('tested'))}",
+                want=f"`quote:tested` as it was: {_short(world.recall('made'))}",
                 try_="course reset containers-3   gives it back; then move the other name",
             )
         served = world.manifest("quote", "1.0")
