@@ -37,9 +37,6 @@ def run(notebook: Any, folder: Path, *, allow_errors: bool = False) -> Any:
         resources={"metadata": {"path": str(folder)}},
         allow_errors=allow_errors,
     )
-    client.create_kernel_manager()
-    # Sockets in the user's own folder instead of ports that every user of the machine can reach.
-    client.km.transport = "ipc"
     try:
         client.execute()
     except CellExecutionError as error:
