@@ -75,6 +75,31 @@ def test_half_a_cluster_is_removed(home: Path) -> None:
         cluster(fake)._create(Path("kind"), lambda *_: None)
     assert fake.calls[-1][:3] == ("kind", "delete", "cluster")
     assert fake.calls[-1][fake.calls[-1].index("--name") + 1] == "course"
+    assert not kind._unfinished().exists()
+
+
+def test_a_cluster_whose_making_was_killed_is_made_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind._unfinished().parent.mkdir(parents=True)
+    kind._unfinished().touch()
+    done: list[str] = []
+    there = [True, False]
+    made = cluster(FakeRunner())
+    monkeypatch.setattr(Kind, "_commands", lambda *_: {"kind": Path("kind")})
+    monkeypatch.setattr(Kind, "exists", lambda *_: there.pop(0))
+    monkeypatch.setattr(images, "ensure", lambda *_, **__: "present")
+    for name in ("_delete", "_create", "_start_node", "_write_kubeconfig", "_use_registry"):
+        monkeypatch.setattr(Kind, name, lambda *_, name=name: done.append(name))
+    monkeypatch.setattr(Kind, "_wait_ready", lambda *_: None)
+    made.ensure(lambda *_: None)
+    assert done[:2] == ["_delete", "_create"]
+
+
+def test_a_node_that_goes_while_it_is_waited_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRunner({"kubectl": 1, "docker container inspect": 1})
+    with pytest.raises(CourseError, match="the cluster's node has gone"):
+        cluster(fake)._wait_ready(lambda *_: None)
 
 
 def test_pods_that_are_not_ready_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,10 @@ def test_a_run_is_recorded_for_others(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("task", "error", "said"),
-    [(broken, CourseError, "it broke"), (interrupted, KeyboardInterrupt, "KeyboardInterrupt")],
+    [
+        (broken, CourseError, "it broke"),
+        (interrupted, KeyboardInterrupt, "interrupted; to go on: course up"),
+    ],
 )
 def test_a_failure_is_recorded_and_the_rest_waits(
     home: Path, task: object, error: type[BaseException], said: str

@@ -140,9 +140,7 @@ def _unpack(tar: tarfile.TarFile, name: str, facts: dict[str, str], report: Repo
         if kind == "images":
             part.replace(dest)
         else:
-            with tarfile.open(part) as inner:
-                # Our own archive, whose checksum was just verified; links point into the package.
-                inner.extractall(temporary, filter="tar")
+            fetch.extract(part, Path(temporary))
             (Path(temporary) / dest.name).replace(dest)
     return True
 

@@ -102,7 +102,7 @@ def told(facts: dict[str, Any]) -> list[str]:
     elif facts["error"]:
         lines.append("  " + facts["error"].replace("\n", "\n  "))
     elif any(step["state"] != "done" for step in facts["steps"]):
-        lines.append("  interrupted; to go on: course up")
+        lines.append(f"  {steps.INTERRUPTED}")
     if facts["env"].get("ORDERS_URL") and "orders" in facts["has"]:
         lines.append(f"orders:     {facts['env']['ORDERS_URL']}")
     lines.append(f"JupyterLab: {facts['jupyterlab'] or 'not running: make start'}")

@@ -26,6 +26,7 @@ from course import paths
 from course.errors import CourseError
 
 State = Literal["waiting", "running", "done", "failed"]
+INTERRUPTED = "interrupted; to go on: course up"
 _WRITE_EVERY = 0.2
 _SAY_EVERY = 20.0
 
@@ -250,7 +251,10 @@ def _one(task: Task, step: Step, record: Steps, display: Display) -> None:
         task.do(report)
     except BaseException as error:
         step.state = "failed"
-        record.error = str(error) if isinstance(error, CourseError) else type(error).__name__
+        if isinstance(error, KeyboardInterrupt):
+            record.error = INTERRUPTED
+        else:
+            record.error = str(error) if isinstance(error, CourseError) else type(error).__name__
         show(edge=True)
         raise
     step.state, step.fraction = "done", 1.0

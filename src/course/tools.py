@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +115,7 @@ def _release(tool: Tool, url: str, folder: Path, report: Report) -> None:
         part = Path(temporary) / "whole"
         part.mkdir()
         if archive.suffix == ".tgz":
-            with tarfile.open(archive) as tar:
-                tar.extractall(Path(temporary) / "all", filter="data")
+            fetch.extract(archive, Path(temporary) / "all")
             for command in tool.commands:
                 files = (Path(temporary) / "all").rglob(command)
                 next(file for file in files if file.is_file()).rename(part / command)

@@ -39,6 +39,9 @@ class Kind:
     def ensure(self, report: Report) -> None:
         """See `Cluster.ensure`."""
         commands = self._commands(report)
+        if self.exists(commands["kind"]) and _unfinished().exists():
+            report("removing half a cluster", None)
+            self._delete(commands["kind"])
         if not self.exists(commands["kind"]):
             images.ensure(NODE_IMAGE, report, using=self.using)
             self._create(commands["kind"], report)
@@ -105,6 +108,9 @@ class Kind:
             report(f"kind: {text.strip()}", None)
 
         config = self.config(assembled=images.assembled(NODE_IMAGE, using=self.using))
+        # Stays behind if we are killed: then the next `up` knows that the cluster is not whole.
+        _unfinished().parent.mkdir(parents=True, exist_ok=True)
+        _unfinished().touch()
         try:
             self.using.run(
                 [kind, "create", "cluster", "--name", base.NAME, "--image", NODE_IMAGE]
@@ -115,22 +121,26 @@ class Kind:
                 try_="course doctor; then: course up",
             )
         except BaseException:
-            # Half a cluster would be taken for a whole one by the next `up`.
-            self.using.run(
-                [kind, "delete", "cluster", "--name", base.NAME]
-                + ["--kubeconfig", paths.kubeconfig()],
-                timeout=120,
-                check=False,
-            )
+            self._delete(kind, check=False)
             raise
+        finally:
+            _unfinished().unlink(missing_ok=True)
+
+    def _delete(self, kind: Path, *, check: bool = True) -> None:
+        self.using.run(
+            [kind, "delete", "cluster", "--name", base.NAME, "--kubeconfig", paths.kubeconfig()],
+            timeout=180,
+            check=check,
+        )
 
     def _start_node(self) -> None:
         """A node that a restart of Docker left stopped is started again."""
-        running = self.using.run(
-            ["docker", "container", "inspect", NODE, "--format", "{{.State.Running}}"], timeout=30
-        )
-        if running.stdout.strip() != "true":
+        if not self._node_runs():
             self.using.run(["docker", "start", NODE], timeout=120)
+
+    def _node_runs(self) -> bool:
+        inspect = ["docker", "container", "inspect", NODE, "--format", "{{.State.Running}}"]
+        return self.using.run(inspect, timeout=30, check=False).stdout.strip() == "true"
 
     def _write_kubeconfig(self, kind: Path) -> None:
         config = self.using.run([kind, "get", "kubeconfig", "--name", base.NAME], timeout=60).stdout
@@ -172,6 +182,12 @@ class Kind:
             waiting = self.not_ready()
             if not waiting:
                 break
+            if not self._node_runs():
+                raise CourseError(
+                    "the cluster's node has gone: Docker stopped, or it was removed",
+                    "a running node",
+                    "course up   starts it again",
+                )
             if time.monotonic() > deadline:
                 raise CourseError(
                     f"not ready after {_READY_WAIT:.0f} s: {', '.join(waiting)}",
@@ -236,12 +252,12 @@ class Kind:
         """See `Cluster.stop`."""
         kind = paths.state() / "bin" / "kind"
         if kind.exists():
-            self.using.run(
-                [kind, "delete", "cluster", "--name", base.NAME]
-                + ["--kubeconfig", paths.kubeconfig()],
-                timeout=180,
-            )
+            self._delete(kind)
         paths.kubeconfig().unlink(missing_ok=True)
+
+
+def _unfinished() -> Path:
+    return paths.state() / "cluster-unfinished"
 
 
 def _ready(item: dict[str, Any]) -> bool:
