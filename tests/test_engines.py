@@ -78,6 +78,14 @@ def test_half_a_cluster_is_removed(home: Path) -> None:
     assert not kind._unfinished().exists()
 
 
+def test_half_a_cluster_that_could_not_be_removed_is_remembered(home: Path) -> None:
+    # Docker died: neither creating nor deleting works.
+    fake = FakeRunner({"docker image inspect": "\n", "kind": 1})
+    with pytest.raises(CourseError):
+        cluster(fake)._create(Path("kind"), lambda *_: None)
+    assert kind._unfinished().exists()
+
+
 def test_a_cluster_whose_making_was_killed_is_made_anew(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -121,17 +122,18 @@ class Kind:
                 try_="course doctor; then: course up",
             )
         except BaseException:
-            self._delete(kind, check=False)
+            # If Docker is what failed, this fails as well, and the next `up` does it.
+            with contextlib.suppress(CommandError):
+                self._delete(kind)
             raise
-        finally:
-            _unfinished().unlink(missing_ok=True)
+        _unfinished().unlink()
 
-    def _delete(self, kind: Path, *, check: bool = True) -> None:
+    def _delete(self, kind: Path) -> None:
         self.using.run(
             [kind, "delete", "cluster", "--name", base.NAME, "--kubeconfig", paths.kubeconfig()],
             timeout=180,
-            check=check,
         )
+        _unfinished().unlink(missing_ok=True)
 
     def _start_node(self) -> None:
         """A node that a restart of Docker left stopped is started again."""
