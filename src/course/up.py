@@ -5,19 +5,15 @@ Containers first, so that lesson 1 does not wait for Kubernetes.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from course import debian, engines, images, lab, packages, paths, steps, tools
+from course import debian, engines, images, lab, locks, packages, paths, steps, tools
 from course.addons import orders, traefik
 from course.engines import base, detect, ports
 from course.engines.docker import Docker
 from course.engines.kind import Kind
 from course.engines.registry import Registry
-from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report, Task
 
@@ -166,23 +162,14 @@ def complete() -> bool:
     return _docker().answers() and orders.answers(of.ports["http"])
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> AbstractContextManager[None]:
     """One `up` or `down` at a time; a second one waits for the first."""
-    paths.state().mkdir(parents=True, exist_ok=True)
-    with (paths.state() / "up.lock").open("w") as lock:
-        deadline = time.monotonic() + _LOCK_WAIT
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise CourseError(
-                        "another `course up` or `down` is at work", "its end", "course status"
-                    ) from None
-                time.sleep(0.5)
-        yield
+    return locks.held(
+        paths.state() / "up.lock",
+        wait=_LOCK_WAIT,
+        what="another `course up` or `down` is at work",
+        try_="course status",
+    )
 
 
 def down(report: Report, *, purge: bool = False) -> None:

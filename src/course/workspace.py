@@ -7,7 +7,6 @@ is written whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -19,11 +18,11 @@ from typing import Any
 
 import nbformat
 
-from course import engines, manifest, paths
+from course import engines, locks, manifest, paths
 from course.errors import CourseError
 
 _KINDS = ("notebooks", "labs")
-_TOUCHED_LOCK_WAIT = 10.0
+_LOCK_WAIT = 10.0
 
 
 # -- progress.json
@@ -61,20 +60,9 @@ _MEND = "mend that line, or move the file away to begin anew: it is never overwr
 @contextlib.contextmanager
 def _changing() -> Iterator[dict[str, Any]]:
     """Change the progress under a lock; written whole, and on disk, before this returns."""
-    paths.work().mkdir(parents=True, exist_ok=True)
-    lock_file = paths.work() / ".progress.lock"
-    with lock_file.open("w") as lock:
-        deadline = time.monotonic() + _TOUCHED_LOCK_WAIT
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise CourseError(
-                        "another process holds work/.progress.lock", "its end", "try again"
-                    ) from None
-                time.sleep(0.05)
+    lock = paths.work() / ".progress.lock"
+    held = "another process holds work/.progress.lock"
+    with locks.held(lock, wait=_LOCK_WAIT, what=held, try_="try again"):
         data = progress()
         yield data
         _write(_progress_file(), json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False))

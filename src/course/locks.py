@@ -1,0 +1,38 @@
+"""One process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from course.errors import CourseError
+
+
+@contextmanager
+def held(file: Path, *, wait: float, what: str, try_: str) -> Iterator[None]:
+    """Hold a lock; it goes with the process, however that ends.
+
+    Args:
+        file: the lock's file.
+        wait: deadline in seconds.
+        what: who may hold it, for the message.
+        try_: what to do about it.
+
+    Raises:
+        CourseError: it is still held after the deadline.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise CourseError(what, "its end", try_) from None
+                time.sleep(0.05)
+        yield
