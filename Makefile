@@ -11,7 +11,9 @@ CACHE := $(or $(COURSE_CACHE),$(HOME)/.cache/course)
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
 UV_VERSION := 0.13.9
 COURSE := .venv/bin/course
+ifdef ENGINE
 export COURSE_ENGINE := $(ENGINE)
+endif
 # A virtual environment of somebody else's must not be taken for ours.
 unexport VIRTUAL_ENV
 

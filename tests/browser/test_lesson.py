@@ -76,6 +76,13 @@ def shot(page: Page, name: str, at: Locator | None = None) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
+def run_all(page: Page) -> None:
+    """As a learner does, once the kernel is there."""
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
 def test_without_the_token_nobody_gets_in(address: str, page: Page) -> None:
     page.goto(address.split("?", maxsplit=1)[0])
     expect(page.locator("#password_input")).to_be_visible()
@@ -88,8 +95,7 @@ def test_lesson_1_runs_to_its_end_and_shows_its_picture(
     notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     expect(notebook.locator("h1")).to_contain_text("Run the same thing everywhere", timeout=60_000)
     shot(page, "opened")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     expect(notebook.locator(".course-ledger")).to_be_attached(timeout=RUN_WAIT_MS)
     assert notebook.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     assert notebook.get_by_text("Traceback").count() == 0
@@ -113,8 +119,7 @@ def test_a_check_shows_as_a_card(address: str, page: Page, errors: list[str]) ->
     page.goto(address.replace("/notebooks/", "/labs/"))
     notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     expect(notebook.locator("h1")).to_contain_text("Lab", timeout=60_000)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page)
     exercises = manifest.load().lessons[0].exercises
     cards = notebook.locator(".course-check")
     expect(cards).to_have_count(len(exercises), timeout=RUN_WAIT_MS)
