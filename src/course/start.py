@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from course import engines, execute, lab, manifest, paths, run, steps, up, workspace
+from course import engines, lab, manifest, paths, run, steps, up
 from course.engines import base
 
 
@@ -31,6 +31,8 @@ def interactive(display: steps.Display) -> str:
     Returns:
         JupyterLab's address, at the first lesson.
     """
+    from course import workspace
+
     workspace.ensure_copies(manifest.load())
     if not up.complete():
         up.up(display, until=base.CONTAINERS)
@@ -50,6 +52,8 @@ def headless(display: steps.Display) -> str:
     Raises:
         CourseError: a cell of the lesson failed.
     """
+    from course import execute, workspace
+
     began = time.monotonic()
     everything(display)
     started = time.monotonic()

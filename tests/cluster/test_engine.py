@@ -75,17 +75,14 @@ def test_the_learners_kubeconfig_is_not_touched() -> None:
     assert paths.kubeconfig().stat().st_mode & 0o077 == 0
 
 
-def test_up_again_changes_nothing_and_takes_under_three_seconds() -> None:
+def test_up_again_changes_nothing() -> None:
     def containers() -> str:
         return runner().run(["docker", "ps", "--all", "--no-trunc", "--quiet"], timeout=30).stdout
 
     before = containers(), paths.kubeconfig().read_bytes(), engines.current()
-    began = time.monotonic()
     done = subprocess.run([*COURSE, "up"], capture_output=True, text=True, check=True, timeout=60)
-    seconds = time.monotonic() - began
     assert "everything runs" in done.stdout
     assert (containers(), paths.kubeconfig().read_bytes(), engines.current()) == before
-    assert seconds < 3, f"{seconds:.1f} s"
 
 
 def test_up_heals_what_is_missing() -> None:
