@@ -39,6 +39,8 @@ def mini(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The mini course, built, in a folder of the test's own, in place of the course."""
     root = home / "mini"
     shutil.copytree(MINI, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    (root / "apps" / "orders").mkdir(parents=True)
+    (root / "apps" / "orders" / "package.json").write_text("{}")
     monkeypatch.setattr(paths, "ROOT", root)
     build.write(root)
     return root

@@ -20,6 +20,7 @@ import nbformat
 
 from course import engines, locks, manifest, paths
 from course.errors import CourseError
+from course.run import Runner, runner
 
 _KINDS = ("notebooks", "labs")
 _LOCK_WAIT = 10.0
@@ -259,6 +260,47 @@ def update(course: manifest.Manifest) -> list[str]:
                 data["editions"][name] = new
             said.append(f"kept:    work/{name}, which you edited; the new one is {beside.name}")
     return said or ["everything is up to date"]
+
+
+# -- the learner's repository of the sample service
+
+_ORDERS = "orders"
+
+
+def ensure_orders(*, using: Runner | None = None) -> Path:
+    """Put the learner's own git repository of `orders` into `work/` where there is none.
+
+    Lessons clone it (`git clone orders 02-dockerfile/orders`), so that what a lesson breaks stays
+    in the lesson's folder.
+
+    Args:
+        using: runs git.
+
+    Returns:
+        The repository's folder.
+
+    Raises:
+        CommandError: git is missing or failed.
+    """
+    using = using or runner()
+    repository = paths.work() / _ORDERS
+    if repository.exists():
+        return repository
+    part = repository.with_name(f".{_ORDERS}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    not_source = shutil.ignore_patterns("node_modules", "dist")
+    shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
+    (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
+    # The first commit is the course's; a learner's own name is asked of git for theirs.
+    identity = ["-c", "user.name=course", "-c", "user.email=course@localhost"]
+    for words in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        [*identity, "commit", "--quiet", "--message", "orders as the course begins"],
+    ):
+        using.run(["git", "-C", part, *words], timeout=60, try_="is git installed? course doctor")
+    part.rename(repository)
+    return repository
 
 
 # -- hints, solutions, lists
