@@ -177,8 +177,7 @@ def _alone() -> Iterator[None]:
     ):
         _end_orphans()
         _sweep()
-        me = psutil.Process()
-        os.environ[OWNER] = f"{me.pid}:{me.create_time():.0f}"
+        os.environ[OWNER] = locks.me()
         try:
             yield
         finally:
@@ -191,21 +190,13 @@ def _end_orphans() -> None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             owner = process.environ().get(OWNER)
-            if owner and not _lives(owner):
+            if owner and not locks.lives(owner):
                 process.terminate()
                 orphans.append(process)
     _, alive = psutil.wait_procs(orphans, timeout=10)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _lives(owner: str) -> bool:
-    pid, started = owner.split(":")
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _sweep() -> None:

@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from course import engines, paths, workspace
+from course import engines, locks, paths, workspace
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.run import Runner, runner
 
 LABEL = {"course.owner": "course"}
+PROCESS = "course.process"
+"""The label of a container that must not outlive the process that made it."""
 _CALL_WAIT = 20
 _BUILD_WAIT = 300.0
 _clients: dict[str, Any] = {}
@@ -168,10 +170,11 @@ class World:
             port: where it listens inside.
             env: variables.
         """
+        self._remove_abandoned()
         made = self.docker.containers.run(
             image,
             detach=True,
-            labels=LABEL,
+            labels=LABEL | {PROCESS: locks.me()},
             ports={f"{port}/tcp": ("127.0.0.1", 0)},
             environment=env or {},
             mem_limit="256m",
@@ -181,6 +184,15 @@ class World:
         finally:
             with contextlib.suppress(Exception):
                 made.remove(force=True, v=True)
+
+    def _remove_abandoned(self) -> None:
+        """Remove the containers of checks whose kernel was killed before it could."""
+        import docker.errors
+
+        for left in self.docker.containers.list(all=True, filters={"label": PROCESS}):
+            if not locks.lives(left.labels[PROCESS]):
+                with contextlib.suppress(docker.errors.APIError):
+                    left.remove(force=True, v=True)
 
     # -- the registry
 

@@ -110,6 +110,8 @@ class Docker:
             debian.ensure(debian.ASSEMBLE, report, using=self.using)
         commands = tools.ensure("docker", report, using=self.using)
         bin_ = tools.link(commands)
+        # One that lives and does not answer would lose its socket to the next.
+        self.stop()
         _RUN.mkdir(parents=True, exist_ok=True)
         for stale in ("docker.pid", "docker.sock"):
             (_RUN / stale).unlink(missing_ok=True)
