@@ -16,5 +16,6 @@ from __future__ import annotations
 from course.traffic.feed import Answer, Batch
 from course.traffic.runs import Run, join, running, start
 from course.traffic.summary import Summary
+from course.traffic.target import probe
 
-__all__ = ["Answer", "Batch", "Run", "Summary", "join", "running", "start"]
+__all__ = ["Answer", "Batch", "Run", "Summary", "join", "probe", "running", "start"]

@@ -117,19 +117,24 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def probe(target: Target, *, timeout: float = 3.0) -> int:
+def probe(
+    url: str, *, ca: str | Path | None = None, verify: bool = True, timeout: float = 3.0
+) -> int:
     """Send one request.
 
     Args:
-        target: where to.
+        url: where to.
+        ca: a file of CA certificates.
+        verify: whether to verify the certificate.
         timeout: deadline of each step in seconds.
 
     Returns:
         The status of the answer, whatever it is.
 
     Raises:
-        CourseError: nothing answers, or the certificate fails.
+        CourseError: a bad address, nothing that answers there, or a certificate that fails.
     """
+    target = parse(url, ca=ca, verify=verify)
     context = target.tls()
     where = f"{target.dial}:{target.port}"
     connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout)
