@@ -77,9 +77,8 @@ def test_telling_says_so_when_it_cannot() -> None:
 
 
 def test_a_band_for_checks() -> None:
-    low, high = split.band(0.1, 900)
-    assert (low, high) == (pytest.approx(0.06), pytest.approx(0.14))
-    assert split.band(0.01, 10) == (0.0, pytest.approx(0.1359, abs=1e-4))
+    assert split.band(0.1, 900) == pytest.approx((0.06, 0.14))
+    assert split.band(0.01, 10) == pytest.approx((0.0, 0.1359), abs=1e-4)
 
 
 @pytest.mark.parametrize(
