@@ -332,9 +332,9 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=200, seconds=2)
         until(lambda: len(server.heads) > 20)
-        os.kill(_pid(run), signal.SIGSTOP)
+        os.kill(run.pid, signal.SIGSTOP)
         time.sleep(0.7)
-        os.kill(_pid(run), signal.SIGCONT)
+        os.kill(run.pid, signal.SIGCONT)
         summary = run.wait()
     add_up(summary)
     assert summary.ended == "done"
@@ -354,9 +354,9 @@ def test_a_sleep_beyond_the_end_of_the_run_is_told_too() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=100, seconds=0.6, timeout=0.2)
         until(lambda: server.heads)
-        os.kill(_pid(run), signal.SIGSTOP)
+        os.kill(run.pid, signal.SIGSTOP)
         time.sleep(6.5)  # longer than the run and its grace together
-        os.kill(_pid(run), signal.SIGCONT)
+        os.kill(run.pid, signal.SIGCONT)
         summary = run.wait()
     add_up(summary)
     assert summary.ended == "done"
@@ -368,7 +368,7 @@ def test_a_killed_generator_leaves_no_claim() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=100, seconds=30)
         next(iter(run.follow(timeout=20)))
-        os.kill(_pid(run), signal.SIGKILL)
+        os.kill(run.pid, signal.SIGKILL)
         summary = run.wait(timeout=10)
     assert summary.ended == "died"
     assert summary.state == "unknown"
@@ -389,10 +389,6 @@ def test_old_runs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert traffic.join(ids[-2]).summary().ended == "done"
     with pytest.raises(CourseError):
         traffic.join(ids[0])
-
-
-def _pid(run: traffic.Run) -> int:
-    return int(json.loads((run.folder / "process.json").read_text())["pid"])
 
 
 # -- what is refused

@@ -40,8 +40,10 @@ _POLL = 0.03
 class Run:
     """One run of the generator, seen from any process.
 
+    It has its `id`, the `folder` of that name, its `plan`, and the `pid` of its generator.
+
     Args:
-        id_: its name, the name of its folder.
+        id_: its name.
 
     Raises:
         CourseError: there is no such run.
@@ -58,7 +60,7 @@ class Run:
             raise CourseError(
                 f"no run `{id_}`", f"a run that is known; running now: {ids}", "traffic.start(…)"
             ) from None
-        self._pid, self._created = int(process["pid"]), float(process["created"])
+        self.pid, self._created = int(process["pid"]), float(process["created"])
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
 
@@ -70,7 +72,7 @@ class Run:
     @property
     def running(self) -> bool:
         """Whether its process is there."""
-        return alive(self._pid, self._created)
+        return alive(self.pid, self._created)
 
     @property
     def started(self) -> float | None:
@@ -136,9 +138,9 @@ class Run:
         """
         if self.running:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGTERM)
+                os.kill(self.pid, signal.SIGTERM)
                 # A process that is stopped hears nothing until it goes on.
-                os.kill(self._pid, signal.SIGCONT)
+                os.kill(self.pid, signal.SIGCONT)
         return self.wait(timeout=self.plan.timeout + GRACE)
 
     def summary(self, since: float = 0.0, until: float | None = None) -> Summary:
