@@ -503,7 +503,7 @@ def test_nothing_failed_is_said_with_its_bound() -> None:
     summary = _tallied([Answer(i / 100, 0.1, 1.0, "v1", "") for i in range(15000)])
     assert summary.state == "ok"
     assert summary.verdict.startswith("0 of 15,000 failed:")
-    assert "0.02%" in summary.verdict
+    assert "0.02 %" in summary.verdict
 
 
 @pytest.mark.parametrize(

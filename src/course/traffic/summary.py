@@ -96,9 +96,7 @@ class Summary:
             return text + (f"; {self._doubt}" if self._doubt else "")
         if self._doubt:
             return f"unknown: {self._doubt}; 0 of the {self.ok:,} sent on time failed"
-        return (
-            f"0 of {self.planned:,} failed: with 95 % confidence fewer than {self.bound:.2%} fail"
-        )
+        return f"0 of {self.planned:,} failed: with 95 % confidence fewer than {self.bound * 100:.2g} % fail"
 
     def as_dict(self) -> dict[str, Any]:
         """For machines: all fields, `failed`, `state` and `verdict`."""
