@@ -1,4 +1,4 @@
-"""The learner's folder `work/`: copies, saves, progress, predictions, the ledger.
+"""The learner's folder `work/`: copies, saves, the start page, progress, predictions, the ledger.
 
 Nothing of the learner's is ever lost: what is replaced is saved first, and the progress file
 is written whole or not at all.
@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 
-from course import engines, locks, manifest, paths
+from course import engines, locks, manifest, overview, paths
 from course.errors import CourseError
 
 _KINDS = ("notebooks", "labs")
@@ -68,6 +68,20 @@ def _changing() -> Iterator[dict[str, Any]]:
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
         _write(_progress_file(), text.encode())
+        _write_start_page(data)
+
+
+def _write_start_page(data: dict[str, Any]) -> None:
+    """Bring the start page up to date; a page of the learner's own of that name is left alone."""
+    target = paths.work() / overview.NAME
+    text = overview.page(manifest.load(), data)
+    with contextlib.suppress(FileNotFoundError):
+        there = target.read_text(encoding="utf-8", errors="replace")
+        if there == text or not overview.is_ours(there):
+            return
+        if overview.is_edited(there):
+            save([target])
+    _write(target, text.encode())
 
 
 def _write(target: Path, content: bytes) -> None:
@@ -217,6 +231,8 @@ def ensure_copies(course: manifest.Manifest) -> None:
     for name, source, copy in _pairs(course):
         if source.exists() and not copy.exists():
             _copy(name, source, copy)
+    with _changing():
+        pass  # the start page, as the course is now
 
 
 def _copy(name: str, source: Path, copy: Path) -> None:
