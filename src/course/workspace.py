@@ -67,7 +67,7 @@ def _changing() -> Iterator[dict[str, Any]]:
         data = progress()
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-        _write(_progress_file(), text.encode())
+        write(_progress_file(), text.encode())
         _write_start_page(data)
 
 
@@ -81,10 +81,11 @@ def _write_start_page(data: dict[str, Any]) -> None:
             return
         if overview.is_edited(there):
             save([target])
-    _write(target, text.encode())
+    write(target, text.encode())
 
 
-def _write(target: Path, content: bytes) -> None:
+def write(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and on disk before this returns."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with part.open("wb") as sink:
         sink.write(content)
@@ -416,7 +417,7 @@ def add_row(
         row["picture"] = f"ledger/{lesson}-{slug}.png"
         target = paths.work() / row["picture"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, picture)
+        write(target, picture)
     with _changing() as data:
         data["ledger"][f"{lesson}: {claim}"] = row
     return row
