@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -205,11 +206,33 @@ def update() -> None:
 
 
 @app.command()
-def ledger() -> None:
-    """Print your own evidence, claim by claim."""
-    from course import workspace
+def ledger(
+    html: Annotated[
+        bool, typer.Option("--html", help="Write it as a page, with pictures.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Argument(help="The page's file; work/ledger.html by default.")
+    ] = None,
+) -> None:
+    """Print your own evidence, claim by claim; with --html, write it as a page."""
+    from course import ledger as ledger_
+    from course import manifest
 
-    print(workspace.ledger())
+    if html:
+        print(f"✓ {ledger_.write_html(manifest.load(), file)}")
+    elif file is not None:
+        raise CourseError(f"a file, {file}, without --html", "", f"course ledger --html {file}")
+    else:
+        print(ledger_.text(manifest.load()))
+
+
+@app.command()
+def env() -> None:
+    """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
+    from course import engines
+
+    for name, value in engines.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
