@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from course import fetch, nodeimage, packages, paths
+from course import debian, fetch, nodeimage, packages, paths, unbundle
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -105,8 +105,9 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
     if _present(ref, using):
         return "present"
     if archive(ref).exists():
-        report(f"loading {ref} from the bundle", None)
-        using.run(["docker", "load", "--quiet", "--input", archive(ref)], timeout=_BUILD_WAIT)
+        load(archive(ref), ref, report, using)
+        if not assembled(ref, using=using):
+            _note_pulled(ref)
         return "bundle"
     if fetch.reachable("registry-1.docker.io"):
         _pull(catalogue()[ref], report, using)
@@ -244,6 +245,33 @@ def archive(ref: str) -> Path:
     return paths.cache() / "images" / f"{name}-{key(ref)}.tar"
 
 
+def load(file: Path, ref: str, report: Report, using: Runner) -> None:
+    """Load an image from a bundle's copy of it, if that is what it was.
+
+    Args:
+        file: the archive; its checksum is beside it.
+        ref: the name it gets.
+        report: told what is being done.
+        using: runs docker.
+
+    Raises:
+        CourseError: the archive is damaged; it is removed, so that the bundle gives it anew.
+    """
+    report(f"loading {ref} from the bundle", None)
+    sums = unbundle.checksum(file)
+    if not sums.exists() or fetch.digest(file) != sums.read_text().strip():
+        file.unlink()
+        raise CourseError(
+            f"the bundle's copy of {ref} in the cache, {file.name}, is damaged",
+            "what its checksum says",
+            "course bundle load FILE   again; then: course up",
+        )
+    loaded = using.run(["docker", "load", "--quiet", "--input", file], timeout=_BUILD_WAIT).stdout
+    named = loaded.strip().removeprefix("Loaded image: ")
+    if named != ref:
+        using.run(["docker", "tag", named, ref], timeout=30)
+
+
 def scratch() -> Path:
     """A folder for contexts on the disk of the cache; /tmp may be memory."""
     folder = paths.cache() / "scratch"
@@ -253,6 +281,7 @@ def scratch() -> Path:
 
 def _rootfs(context: Path, report: Report, using: Runner) -> None:
     """Debian's minimal root with this machine's certificates and package sources."""
+    debian.assemble(report, using=using)
     archive = context / "rootfs.tar"
     report("Debian packages into a root folder", None)
     suite = "bookworm"

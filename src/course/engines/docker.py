@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from course import debian, fetch, images, paths, run, tools
+from course import debian, images, paths, run, tools
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -104,10 +104,7 @@ class Docker:
         return self.host() == f"unix://{_RUN}/docker.sock"
 
     def _start(self, report: Report) -> None:
-        packages = debian.DOCKER
-        debian.ensure(packages, report, using=self.using)
-        if not fetch.reachable("download.docker.com"):
-            debian.ensure(debian.ASSEMBLE, report, using=self.using)
+        debian.ensure(debian.DOCKER, report, using=self.using)
         commands = tools.ensure("docker", report, using=self.using)
         bin_ = tools.link(commands)
         # One that lives and does not answer would lose its socket to the next.
