@@ -159,6 +159,8 @@ def _name(file: Path) -> str:
 def _parts(folder: Path, report: Report, using: Runner) -> dict[str, Path]:
     parts: dict[str, Path] = {}
     for need in needs():
+        if not need.files() and not _name(need.places[0][0]).startswith("images/"):
+            report(f"left out, since this machine has none: {need.what}", None)
         for entry in need.files():
             name = _name(entry)
             if name in parts or name.startswith("images/"):

@@ -230,7 +230,12 @@ def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
 
-    print(f"✓ {bundle.load(file, _tell)} new parts; now: make start")
+    loaded = bundle.load(file, _tell)
+    for part in loaded.unused:
+        print(f"· {part} is of another version of the course, and is not used")
+    for what in loaded.lacking:
+        print(f"· {what} is not in the bundle: it has to be here, or its source in reach")
+    print(f"✓ {file}: {loaded.new} new parts; now: make start")
 
 
 def _tell(what: str, _: float | None) -> None:

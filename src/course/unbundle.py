@@ -86,10 +86,21 @@ class Bundle:
                 part.replace(dest)
         return True
 
+    def _member(self, name: str) -> tarfile.TarInfo:
+        # Not tarfile's own way, which reads to the end of the file first: where that is cut off,
+        # the part that is cut off is the one to name.
+        for member in self.tar.members:
+            if member.name == name:
+                return member
+        while (found := self.tar.next()) is not None:
+            if found.name == name:
+                return found
+        raise KeyError(name)
+
     def _copy(self, name: str, dest: Path, sha256: str) -> None:
         seen = hashlib.sha256()
         try:
-            member = self.tar.extractfile(name)
+            member = self.tar.extractfile(self._member(name))
             with dest.open("wb") as sink:
                 while chunk := member.read(1 << 20) if member else b"":
                     seen.update(chunk)
