@@ -124,18 +124,55 @@ def assembled(ref: str, *, using: Runner | None = None) -> bool:
 
 def _label(ref: str, using: Runner) -> str | None:
     """The recipe's label of an image: empty if it has none, `None` if there is no such image."""
-    done = using.run(
-        ["docker", "image", "inspect", ref, "--format", f'{{{{index .Config.Labels "{KEY}"}}}}'],
-        timeout=30,
-        check=False,
-    )
-    return done.stdout.strip() if done.code == 0 else None
+    facts = _inspected(ref, using)
+    return facts[0] if facts else None
+
+
+def _inspected(ref: str, using: Runner) -> tuple[str, str] | None:
+    """The recipe's label of an image and its processor, or `None` if there is no such image."""
+    form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}'
+    argv = ["docker", "image", "inspect", ref, "--format", form]
+    done = using.run(argv, timeout=30, check=False)
+    if done.code != 0:
+        return None
+    label, _, processor = done.stdout.strip().partition("|")
+    return label, processor or packages.arch()
+
+
+def foreign(*, using: Runner | None = None, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The images of the catalogue that Docker has for another processor, and for which.
+
+    Args:
+        using: runs docker.
+        env: variables for it.
+    """
+    argv = ["docker", "image", "inspect", *catalogue(), "--format"]
+    argv += ["{{.Architecture}} {{json .RepoTags}}"]
+    # Those that are not there are told on standard error; those that are, in their order.
+    done = (using or runner()).run(argv, timeout=30, env=env, check=False)
+    facts = [line.partition(" ") for line in done.stdout.splitlines() if line.strip()]
+    return {
+        tag: processor
+        for processor, _, tags in facts
+        if processor != packages.arch()
+        for tag in json.loads(tags or "[]")
+        if tag in catalogue()
+    }
 
 
 def _present(ref: str, using: Runner) -> bool:
-    label = _label(ref, using)
+    facts = _inspected(ref, using)
+    if facts is None:
+        return False
+    label, processor = facts
+    if processor != packages.arch():
+        raise CourseError(
+            f"Docker has an image {ref} for another processor: {processor}",
+            f"one for {packages.arch()}",
+            f"docker image rm {ref}   (or docker tag it to keep it); then: course up",
+        )
     # A pulled image has no label and is good; one of ours is good if its recipe is today's.
-    return label is not None and label in ("", key(ref))
+    return label in ("", key(ref))
 
 
 def remove(*, using: Runner | None = None) -> None:

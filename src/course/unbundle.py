@@ -20,7 +20,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,13 @@ class Bundle:
         file: where it lies.
         manifest: what it says of itself.
         tar: its parts.
+        seen: the parts that were passed in it so far.
     """
 
     file: Path
     manifest: Mapping[str, Any]
     tar: tarfile.TarFile
+    seen: dict[str, tarfile.TarInfo] = field(default_factory=dict)
 
     @property
     def parts(self) -> Mapping[str, Mapping[str, Any]]:
@@ -89,13 +91,9 @@ class Bundle:
     def _member(self, name: str) -> tarfile.TarInfo:
         # Not tarfile's own way, which reads to the end of the file first: where that is cut off,
         # the part that is cut off is the one to name.
-        for member in self.tar.members:
-            if member.name == name:
-                return member
-        while (found := self.tar.next()) is not None:
-            if found.name == name:
-                return found
-        raise KeyError(name)
+        while name not in self.seen and (member := self.tar.next()) is not None:
+            self.seen[member.name] = member
+        return self.seen[name]
 
     def _copy(self, name: str, dest: Path, sha256: str) -> None:
         seen = hashlib.sha256()

@@ -22,7 +22,7 @@ from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
-_PORTS = {"registry": 5001, "http": 8080, "https": 8443}
+PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 
 
@@ -123,7 +123,7 @@ def _choose_ports(of: engines.Engine, using: Runner) -> None:
     taken_by_us = using.run(
         ["docker", "ps", "--all", "--quiet", "--filter", "name=^course-"], timeout=30, check=False
     ).stdout.split()
-    for name, preferred in _PORTS.items():
+    for name, preferred in PORTS.items():
         known = of.ports.get(name)
         if known is None or (not taken_by_us and ports.taken(known)):
             of.ports[name] = ports.free(preferred)

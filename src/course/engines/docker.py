@@ -161,9 +161,10 @@ class Docker:
     def purge(self) -> None:
         """Remove the images that the course made or pulled, and its volume."""
         images.remove(using=self.using)
-        self.using.run(
-            ["docker", "volume", "rm", "--force", "course-registry"], timeout=60, check=False
-        )
+        mine = ["--filter", f"label={images.OWNER}", "--filter", "name=^course-registry$"]
+        listed = self.using.run(["docker", "volume", "ls", "--quiet", *mine], timeout=60)
+        for volume in listed.stdout.split():
+            self.using.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
 
     def stop(self) -> None:
         """See `ContainerEngine.stop`."""
