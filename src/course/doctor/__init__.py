@@ -1,7 +1,7 @@
 """What is wrong with this machine, and the one thing to do.
 
-A finder looks at one thing and says what it saw. It leaves nothing behind, is over in seconds, and is
-given a `Machine`, so that a test can give it one with the fault in it.
+A finder looks at one thing and says what it saw. It leaves nothing behind, is over in seconds, and
+is given a `Machine`, so that a test can give it one with the fault in it.
 """
 
 from __future__ import annotations

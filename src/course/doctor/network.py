@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import http.server
 import ipaddress
 import secrets
 import socket
 import threading
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 
 import psutil
@@ -77,13 +77,14 @@ def loopback(machine: Machine) -> list[Finding]:
     Programs ask a proxy if the environment names one; a VPN or a firewall may hide loopback.
     """
     with _listener() as (port, word):
-        direct = _ask(port, word, {})
+        direct = _ask(port, word)
         if direct:
             saw = f"a listener of our own on 127.0.0.1 cannot be reached: {direct}"
             try_ = "end the VPN or firewall that filters loopback; then: course doctor"
             return [Finding("loopback", False, saw, try_)]
         proxies = _proxies(machine.env)
-        through = _ask(port, word, proxies) if proxies and not _bypassed(machine.env) else ""
+        named = proxies.get("http") or proxies.get("all")
+        through = _ask(port, word, named) if named and not _bypassed(machine.env) else ""
         if through:
             saw = f"the proxy of the environment answers for 127.0.0.1: {through}"
             return [Finding("loopback", False, saw, _no_proxy(machine.env))]
@@ -117,22 +118,34 @@ def _listener() -> Iterator[tuple[int, str]]:
         server.server_close()
 
 
-def _ask(port: int, word: str, proxies: Mapping[str, str]) -> str:
-    """What is wrong with the answer, or nothing."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.HTTPHandler(), urllib.request.HTTPErrorProcessor()):
-        opener.add_handler(handler)
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/")
-    named = proxies.get("http") or proxies.get("all")
-    if named:
-        request.set_proxy(named.rpartition("//")[2].rpartition("@")[2].rstrip("/"), "http")
+def _ask(port: int, word: str, proxy: str = "") -> str:
+    """What is wrong with the answer of our listener, or nothing.
+
+    Args:
+        port: where it listens.
+        word: what it answers.
+        proxy: the address of who is asked to ask it; empty to dial it.
+    """
+    url = f"http://127.0.0.1:{port}/"
+    dialled = _split(proxy or url)
+    connection = http.client.HTTPConnection(
+        dialled.hostname or "", dialled.port or 80, timeout=DEADLINE
+    )
     try:
-        answer = opener.open(request, timeout=DEADLINE)
-    except (OSError, ValueError) as error:
-        return str(getattr(error, "reason", error))
-    if answer is None or answer.read(100).decode(errors="replace") != word:
-        return f"HTTP {answer.status if answer else '?'} from somebody else"
+        connection.request("GET", url if proxy else "/")
+        answer = connection.getresponse()
+        if answer.read(100).decode(errors="replace") != word:
+            return f"HTTP {answer.status} from somebody else"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
     return ""
+
+
+def _split(url: str) -> urllib.parse.SplitResult:
+    """A proxy's address, which may be written without its scheme."""
+    return urllib.parse.urlsplit(url if "//" in url else f"//{url}")
 
 
 def _addresses(name: str) -> set[str]:
@@ -152,7 +165,7 @@ def proxy(machine: Machine) -> list[Finding]:
         saw = "a proxy is set, and NO_PROXY does not leave out this machine"
         found.append(Finding("proxy", False, saw, _no_proxy(machine.env)))
     for name, url in sorted(proxies.items()):
-        parts = urllib.parse.urlsplit(url if "//" in url else f"//{url}")
+        parts = _split(url)
         where = f"{parts.hostname}:{parts.port or 80}"
         try:
             socket.create_connection((parts.hostname or "", parts.port or 80), DEADLINE).close()
