@@ -204,7 +204,6 @@ class World:
             with contextlib.suppress(Exception):
                 made.remove(force=True, v=True)
 
-<<<<<<< HEAD
     def _remove_abandoned(self) -> None:
         """Remove the containers of checks whose kernel was killed before it could."""
         import docker.errors
@@ -213,7 +212,7 @@ class World:
             if not locks.lives(left.labels[PROCESS]):
                 with contextlib.suppress(docker.errors.APIError):
                     left.remove(force=True, v=True)
-=======
+
     def foreign(self, ref: str) -> Wrong:
         """Why an image of another processor is no answer."""
         ours, is_for = packages.arch(), str(self.image(ref).attrs["Architecture"])
@@ -230,7 +229,6 @@ class World:
             want=f"an image for {ours}, which this machine runs",
             try_="build it without --platform, and from a FROM without it",
         )
->>>>>>> f3eb1c6 (doctor: small finders, each with the one thing to do; a report for a bug; names that are somebody else's are refused)
 
     # -- the registry
 
