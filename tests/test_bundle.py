@@ -377,8 +377,6 @@ def test_docker_from_a_bundle_needs_no_compiler(
     asked: list[str] = []
     monkeypatch.setattr(debian, "ensure", lambda names, *_, **__: asked.extend(names))
     monkeypatch.setattr(tools, "ensure", lambda *_, **__: {})
-    # The run folder of a Docker that runs on this machine must not be touched: its socket.
-    monkeypatch.setattr("course.engines.docker._RUN", saved.parent / "run")
     with pytest.raises(KeyError):  # no dockerd: far enough
         Docker(FakeRunner())._start(quiet)
     assert asked == list(debian.DOCKER)

@@ -208,7 +208,8 @@ def test_no_docker_for_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_docker_for_root_on_debian_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "is_root_on_debian", lambda: True)
-    machine = Machine(FakeRunner(), env={})
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    machine = Machine(FakeRunner({"docker context": 1}), env={})
     machine.__dict__["docker_info"] = None
     assert only(docker.engine(machine)).ok
 
