@@ -24,6 +24,8 @@ from course.run import CommandError
 
 DEFAULT = Path("course-report.txt")
 _TAIL = 60
+_NOBODYS = {"", "root", "debian", "ubuntu", "vagrant", "ec2-user", "jovyan", "docker", "course"}
+"""Names of users that name nobody."""
 _GONE = "<removed>"
 _SECRET_NAME = re.compile(
     r"token|secret|passw|passphrase|pwd|api_?key|_key$|^key_|credential|auth|cookie|session|"
@@ -79,7 +81,7 @@ class Censor:
                 self._words |= dict.fromkeys(_forms(secret), _GONE)
         self._places = [(str(path), name) for path, name in _places(env)]
         self._names = [
-            (re.compile(rf"(?<![\w/-]){re.escape(word)}(?![\w])", re.IGNORECASE), name)
+            (re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", re.IGNORECASE), name)
             for word, name in _identity(env)
         ]
 
@@ -130,8 +132,7 @@ def _identity(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         users.add(getpass.getuser())
     except (OSError, KeyError):
         pass  # a user id without a name
-    # `root` is nobody's name.
-    for user in sorted(users - {"", "root"}):
+    for user in sorted(users - _NOBODYS):
         yield user, "<user>"
     hosts = {socket.gethostname(), platform.node(), env.get("HOSTNAME", "")}
     hosts |= {host.split(".")[0] for host in hosts}
