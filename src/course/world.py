@@ -254,18 +254,23 @@ class World:
             self._registry(error.headers)
             return None
         except OSError:
-            raise CourseError(
-                f"no registry answers at {self.registry}", "an answer", "course up"
-            ) from None
+            raise self._silent() from None
 
     def tags(self, repository: str) -> list[str]:
         """The tags that `$REGISTRY` has of a repository."""
         url = f"http://{self._dial()}/v2/{repository}/tags/list"
         try:
             with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
+                self._registry(answer.headers)
                 return list(json.load(answer).get("tags") or [])
-        except OSError:
+        except urllib.error.HTTPError as error:
+            self._registry(error.headers)
             return []
+        except OSError:
+            raise self._silent() from None
+
+    def _silent(self) -> CourseError:
+        return CourseError(f"no registry answers at {self.registry}", "an answer", "course up")
 
     def _registry(self, headers: Message) -> None:
         """Refuse an answer that no registry gave."""
