@@ -108,14 +108,28 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    file: Annotated[
+        Path | None, typer.Argument(help="With --report: the file to write.", show_default=False)
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write a file fit for a bug report.")
+    ] = False,
+) -> None:
     """Find what is wrong with this machine, and the one thing to do."""
     from course import doctor as doctor_
 
+    if file and not report:
+        raise typer.BadParameter("a file is for --report: course doctor --report FILE")
     findings = doctor_.examine()
     for finding in findings:
         print(finding)
-    if any(not f.ok for f in findings):
+    if report:
+        from course.doctor import report as report_
+
+        written = report_.write(file or report_.DEFAULT, findings)
+        print(f"the report is in {written}: read it before you send it")
+    if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 
 
@@ -306,7 +320,12 @@ def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
 
-    print(f"✓ {bundle.load(file, _tell)} new parts; now: make start")
+    loaded = bundle.load(file, _tell)
+    for part in loaded.unused:
+        print(f"· {part} is of another version of the course, and is not used")
+    for what in loaded.lacking:
+        print(f"· {what} is not in the bundle: it has to be here, or its source in reach")
+    print(f"✓ {file}: {loaded.new} new parts; now: make start")
 
 
 def _tell(what: str, _: float | None) -> None:

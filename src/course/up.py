@@ -22,12 +22,7 @@ from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
-NODES = {
-    "node20": "npm:node-{node_os}-{node_arch}@20.20.2/bin/node",
-    "node24": "npm:node-{node_os}-{node_arch}@24.19.0/bin/node",
-}
-"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image."""
-_PORTS = {"registry": 5001, "http": 8080, "https": 8443}
+PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 
 
@@ -76,7 +71,8 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def lesson_images(report: Report) -> None:
         for ref in LESSON_IMAGES:
             images.ensure(ref, report, using=using)
-        tools.link({n: packages.resolve(s, report, using=using) for n, s in NODES.items()})
+        nodes = tools.NODES.items()
+        tools.link({n: packages.resolve(s, report, using=using) for n, s in nodes})
 
     def registry(report: Report) -> None:
         ours = Registry(of.ports["registry"], using)
@@ -127,7 +123,7 @@ def _choose_ports(of: engines.Engine, using: Runner) -> None:
     taken_by_us = using.run(
         ["docker", "ps", "--all", "--quiet", "--filter", "name=^course-"], timeout=30, check=False
     ).stdout.split()
-    for name, preferred in _PORTS.items():
+    for name, preferred in PORTS.items():
         known = of.ports.get(name)
         if known is None or (not taken_by_us and ports.taken(known)):
             of.ports[name] = ports.free(preferred)
