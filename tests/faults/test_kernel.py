@@ -14,8 +14,9 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from course import engines, execute, paths
+from course import engines, execute, locks, paths
 from course.run import runner
+from course.world import PROCESS
 
 # A cell of each kind: where it is, a text that it holds, and seconds until the kernel is killed.
 KINDS = {
@@ -31,11 +32,12 @@ KINDS = {
 STEM = "01-containers"
 
 
-def left_over() -> set[str]:
-    """Containers of the course that are neither its registry nor its node."""
-    argv = ["docker", "ps", "--all", "--filter", "label=course.owner=course"]
-    names = runner().run([*argv, "--format", "{{.Names}}"], timeout=30).stdout.split()
-    return {name for name in names if name != "course-registry"}
+def left_over() -> list[str]:
+    """Containers of checks whose process is gone."""
+    argv = ["docker", "ps", "--all", "--filter", f"label={PROCESS}"]
+    shown = f'{{{{.Label "{PROCESS}"}}}}'
+    made_by = runner().run([*argv, "--format", shown], timeout=30).stdout.split()
+    return [process for process in made_by if not locks.lives(process)]
 
 
 @pytest.fixture
@@ -83,4 +85,4 @@ def test_a_kernel_killed_in_a_cell(kind: str, kernel: KernelManager, tmp_path: P
     checks = [c for c in done.cells if "check" in c.metadata.get("tags", [])]
     for cell in checks:
         assert cell.outputs[0]["data"]["text/plain"].startswith("✓"), cell.outputs
-    assert left_over() == set()
+    assert left_over() == []
