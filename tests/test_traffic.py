@@ -27,6 +27,7 @@ from course.traffic import feed
 from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
+from course.traffic.worker import Lease
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
@@ -321,12 +322,10 @@ def test_a_generator_ends_when_who_started_it_is_killed() -> None:
 
 
 def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
-    from course.traffic.worker import alive
-
     started = psutil.Process().create_time()
-    assert alive(os.getpid(), started)
-    assert not alive(os.getpid(), started - 60)
-    assert not alive(2**22 + 1, started)
+    assert Lease(os.getpid(), started).held()
+    assert not Lease(os.getpid(), started - 60).held()
+    assert not Lease(2**22 + 1, started).held()
 
 
 def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:

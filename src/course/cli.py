@@ -265,7 +265,7 @@ def load(
         list[str] | None, typer.Option("--header", "-H", help="A header, as NAME: VALUE.")
     ] = None,
     body: Annotated[str, typer.Option(help="Sent with each request.")] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 2,
+    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 5,
     version_header: Annotated[
         str, typer.Option(help="The response header that tells who answered.")
     ] = "x-orders-version",

@@ -7,7 +7,6 @@ its process. So any process can join it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
@@ -27,13 +26,13 @@ from course.traffic import target as target_
 from course.traffic.feed import Batch, Reader
 from course.traffic.plan import Plan
 from course.traffic.summary import Summary, Tally
-from course.traffic.worker import GRACE, alive
+from course.traffic.worker import GRACE
 
 MAX_RATE = 3000.0
 """Requests/s that one Python process may be asked for: docs/adr/0005."""
 MAX_SECONDS = 3600.0
 _KEPT = 20
-_PROCESS = "process.json"
+_PID = "pid"
 _POLL = 0.03
 
 
@@ -54,13 +53,12 @@ class Run:
         self.folder = _home() / id_
         try:
             self.plan = Plan.load(self.folder)
-            process = json.loads((self.folder / _PROCESS).read_text())
+            self.pid = int((self.folder / _PID).read_text())
         except (OSError, ValueError, TypeError):
-            ids = ", ".join(run.id for run in running()) or "none"
+            known = ", ".join(folder.name for folder in _folders()) or "none"
             raise CourseError(
-                f"no run `{id_}`", f"a run that is known; running now: {ids}", "traffic.start(…)"
+                f"no run `{id_}`", f"one of those that are known: {known}", "traffic.start(…)"
             ) from None
-        self.pid, self._created = int(process["pid"]), float(process["created"])
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
 
@@ -72,7 +70,13 @@ class Run:
     @property
     def running(self) -> bool:
         """Whether its process is there."""
-        return alive(self.pid, self._created)
+        try:
+            # By what it was called with: numbers are given again, and clocks are set. A process
+            # that is just being started has no words yet.
+            words = psutil.Process(self.pid).cmdline()
+            return not words or words[-1] == str(self.folder)
+        except psutil.Error:
+            return False
 
     @property
     def started(self) -> float | None:
@@ -186,7 +190,7 @@ def start(
     verify: bool = True,
     headers: Mapping[str, str] | None = None,
     body: str = "",
-    timeout: float = 2.0,
+    timeout: float = 5.0,
     probe: bool = False,
 ) -> Run:
     """Start a generator and return at once.
@@ -259,10 +263,9 @@ def _spawn(plan: Plan) -> Run:
     plan.save(folder)
     argv = [sys.executable, "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
-    record = {"pid": pid, "created": psutil.Process(pid).create_time()}
-    part = folder / f"{_PROCESS}.part"
-    part.write_text(json.dumps(record))
-    part.replace(folder / _PROCESS)
+    part = folder / f"{_PID}.part"
+    part.write_text(str(pid))
+    part.replace(folder / _PID)
     return Run(id_)
 
 
@@ -282,21 +285,19 @@ def running() -> list[Run]:
     """The runs whose process is there, the oldest first."""
     found = []
     for folder in _folders():
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            process = json.loads((folder / _PROCESS).read_text())
-            if alive(int(process["pid"]), float(process["created"])):
-                found.append(Run(folder.name))
-    return found
+        with contextlib.suppress(CourseError):  # what is no run, or is being removed
+            found.append(Run(folder.name))
+    return [run for run in found if run.running]
 
 
 def _home() -> Path:
-    return paths.state() / "traffic"
+    return paths.state().resolve() / "traffic"
 
 
 def _folders() -> list[Path]:
     if not _home().is_dir():
         return []
-    folders = [entry for entry in _home().iterdir() if (entry / _PROCESS).exists()]
+    folders = [entry for entry in _home().iterdir() if (entry / _PID).exists()]
     return sorted(folders, key=lambda folder: folder.stat().st_mtime)
 
 
