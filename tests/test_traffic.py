@@ -169,10 +169,12 @@ def test_an_outage_is_seen_with_its_length() -> None:
     add_up(summary)
     assert summary.state == "failed"
     at, seconds = max(summary.outages, key=lambda outage: outage[1])
-    assert seconds <= length + 0.1 + summary.blind_ms / 1000
+    # What waits to be accepted when the listener closes is lost too, so it may begin earlier.
+    noise = 0.1 + (summary.blind_ms + summary.max_ms) / 1000
+    assert seconds <= length + noise
     assert seconds >= 0.3 or summary.blind_ms > 10
     assert run.started is not None
-    assert abs(run.started + at - began) < 0.1 + summary.blind_ms / 1000
+    assert abs(run.started + at - began) < noise
     calm = run.summary(since=at + seconds + 0.2)
     assert calm.failed == 0
     assert calm.planned < summary.planned
@@ -254,8 +256,9 @@ def test_the_stream_begins_with_the_first_batch_and_ends_with_the_run() -> None:
     assert followed == run.batches()
     assert run.batches(since=4) == followed[4:]
     assert list(run.follow(since=len(followed) - 1)) == followed[-1:]
-    answers = [answer for batch in followed for answer in batch.answers]
-    assert sorted(round(a.intended * 100) for a in answers) == list(range(len(answers)))
+    times = [answer.intended for batch in followed for answer in batch.answers]
+    times += [at for batch in followed for at in batch.unsent]
+    assert sorted(round(at * 100) for at in times) == list(range(100))
     for batch in followed:
         assert all(batch.at - 1e-6 <= a.intended < batch.at + 0.1 + 1e-6 for a in batch.answers)
 

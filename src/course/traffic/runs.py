@@ -112,7 +112,7 @@ class Run:
                 number += 1
                 if number > since:
                     yield batch
-            if reader.end is not None or not live:
+            if not live:
                 return
             if time.monotonic() > deadline:
                 raise self._still("the run goes on")
