@@ -324,6 +324,22 @@ def test_a_generator_ends_when_who_started_it_is_killed() -> None:
     add_up(summary)
 
 
+def test_a_run_goes_on_over_a_restart_when_another_holds_the_lease() -> None:
+    with serving(version("v1")) as server:
+        code = (
+            "import os, sys; from course import traffic;"
+            "print(traffic.start(sys.argv[1], rate=50, seconds=60, lease_pid=os.getppid()).id)"
+        )
+        argv = [sys.executable, "-c", code, url(server)]
+        kernel = subprocess.run(argv, capture_output=True, text=True, check=True)
+        run = traffic.join(kernel.stdout.strip())
+        for batch in run.follow(timeout=30):
+            if batch.at >= 1.2:  # longer than it takes to notice a lost lease
+                break
+        assert run.running
+        assert run.stop().ended == "stopped"
+
+
 def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
     started = psutil.Process().create_time()
     assert Lease(os.getpid(), started).held()

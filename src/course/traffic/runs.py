@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,6 +62,7 @@ class Run:
             ) from None
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
+        self._counting = threading.Lock()  # nothing is counted twice by two views of one run
 
     def __repr__(self) -> str:
         plan = self.plan
@@ -160,12 +162,12 @@ class Run:
         else:
             reader = self._new_reader()
             tally = Tally(self.plan.rate, since, float("inf") if until is None else until)
-        tally.add(reader.read())
-        if reader.end is not None:
-            return tally.summary(seconds=reader.end.seconds, ended=reader.end.why)
-        if live:
-            return tally.summary(seconds=tally.last + 1 / self.plan.rate)
-        return tally.summary(seconds=tally.last + 1 / self.plan.rate, ended="died")
+        with self._counting:
+            tally.add(reader.read())
+            if reader.end is not None:
+                return tally.summary(seconds=reader.end.seconds, ended=reader.end.why)
+            so_far = tally.last + 1 / self.plan.rate
+            return tally.summary(seconds=so_far, ended="" if live else "died")
 
     def _new_reader(self) -> Reader:
         return Reader(self.folder / feed.FILE, self.plan.rate)
@@ -200,7 +202,9 @@ def start(
         rate: requests per second.
         seconds: for how long.
         keep_alive: use connections again instead of opening one for each request.
-        lease_pid: the process whose end ends the run; by default the caller.
+        lease_pid: the process whose end ends the run; by default the caller. For a run that goes
+            on over a restart of the notebook's kernel, and is then joined: the kernel's parent,
+            `os.getppid()`.
         version_header: the response header that tells who answered.
         method: the HTTP method.
         ca: a file of CA certificates to trust in place of the system's.
