@@ -16,7 +16,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from course import engines, locks, packages, paths, workspace
+from course import engines, locks, packages, paths, waiting, workspace
 from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
@@ -292,7 +292,8 @@ class World:
         """Declare what runs inside as observation: its seconds are told apart."""
         began = time.monotonic()
         try:
-            yield
+            with waiting.shown(f"{label}, for {self.id}"):
+                yield
         finally:
             self.observed.append((label, round(time.monotonic() - began, 2)))
 
