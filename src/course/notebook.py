@@ -182,35 +182,17 @@ def _number(typed: float | str, unit: str) -> float:
 
 
 def _prediction_form(name: str, question: str, unit: str) -> Any:
-    import ipywidgets as widgets
+    from course import prediction
 
-    # A text field: a number field gives 0 for what it cannot read, and 0 would be kept.
-    number = widgets.Text(
-        description=unit, placeholder="a number", layout=widgets.Layout(width="14em")
-    )
-    button = widgets.Button(description="Commit", tooltip="Keep this prediction", icon="check")
-    said = widgets.Label()
-
-    def commit(*_: object) -> None:
+    def commit(typed: str) -> tuple[str, bool]:
         try:
-            entry = workspace.predict(name, _number(number.value, unit), unit)
+            entry = workspace.predict(name, _number(typed, unit), unit)
         except CourseError as error:
-            said.value = f"✗ {error.saw}; {error.try_}"
-            return
-        late = " It was measured before you said it." if entry["late"] else " Now measure."
-        said.value = f"You said: {entry['value']:g} {entry['unit']}.{late}"
-        number.disabled = button.disabled = True
+            return f"✗ {error.saw}; {error.try_}", False
+        late = "It was measured before you said it." if entry["late"] else "Now measure."
+        return f"You said: {entry['value']:g} {entry['unit']}. {late}", True
 
-    def pressed(_: object, content: dict[str, Any], __: object) -> None:
-        if content.get("event") == "submit":  # Enter in the field
-            commit()
-
-    button.on_click(commit)
-    number.on_msg(pressed)
-    asked = widgets.Label(question)
-    return widgets.VBox(
-        [asked, widgets.HBox([number, button, said])], _dom_classes=("course-predict",)
-    )
+    return prediction.Form(question, unit, commit)
 
 
 def predicted(name: str) -> float | None:
