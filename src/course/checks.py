@@ -65,7 +65,7 @@ class Result:
         rows = [("saw", self.saw), ("want", self.want), ("try", self.try_)]
         body = "".join(
             f"<dt style='grid-column:1;opacity:.75'>{name}</dt>"
-            f"<dd style='{_VALUE}'>{_marked(text)}</dd>"
+            f"<dd style='{_VALUE}'>{marked(text)}</dd>"
             for name, text in rows
             if text
         )
@@ -82,7 +82,7 @@ class Result:
 _VALUE = "grid-column:2;margin:0;width:auto;float:none;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Text as HTML, what stands in backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 

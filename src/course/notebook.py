@@ -90,11 +90,13 @@ def hint(id_: str) -> Shown:
     Args:
         id_: the exercise.
     """
+    from course.checks import marked
+
     text = workspace.hint(id_)
     *hints, rest = text.splitlines()
     folded = "".join(
         f"<details{' open' if i == len(hints) - 1 else ''}><summary>Hint {i + 1}</summary>"
-        f"{html.escape(line.split('. ', 1)[1])}</details>"
+        f"{marked(line.split('. ', 1)[1])}</details>"
         for i, line in enumerate(hints)
     )
     return Shown(

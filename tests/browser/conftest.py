@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -76,12 +77,12 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def jupyter() -> Iterator[Lab]:
     """A JupyterLab with a learner's folder, settings and a record of its own.
 
     The engine is the one that runs; nobody else's JupyterLab is ended.
     """
-    home = tmp_path_factory.mktemp("jupyter")
+    home = Path(tempfile.mkdtemp(prefix="learner-"))  # short: it stands in pictures
     state = home / "state"
     state.mkdir()
     for name in ("bin", "engine.json", "steps.json"):
@@ -104,6 +105,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             yield Lab(home / "work")
         finally:
             lab.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

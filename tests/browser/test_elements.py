@@ -78,7 +78,7 @@ def test_a_keyboard_is_enough_and_both_themes_are_legible(
     assert axe(page, ELEMENTS) == []
     dark(page)
     assert axe(page, ELEMENTS) == []
-    shot(page, "dark", page.locator(".course-check"))
+    shot(page, "dark", page.locator(".course-hints"))
     assert console.errors == []
 
 
