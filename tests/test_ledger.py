@@ -83,6 +83,15 @@ def test_a_prediction_after_the_measurement_is_kept_as_such(mini: Path) -> None:
     assert repr(notebook.compare("mini-s", 3, unit="s")).startswith("You said 3 s after measuring")
 
 
+def test_a_cell_run_alone_after_a_restart_forgets_nothing(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.predict("mini-s", "How long?", unit="s", value=10)
+    monkeypatch.setattr(notebook, "_lesson", "")
+    notebook.compare("mini-s", 20, unit="s")
+    assert "predicted:  How long? You said 10 s; measured 20 s" in ledger.text(manifest.load())
+
+
 def test_what_cannot_be_compared_has_no_ratio(mini: Path) -> None:
     notebook.predict("mini-s", "How long?", unit="s", value=0)
     assert repr(notebook.compare("mini-s", 3, unit="s")) == "You said 0 s; measured 3 s."

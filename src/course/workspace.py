@@ -396,9 +396,8 @@ def ask(name: str, *, question: str = "", unit: str, lesson: str) -> dict[str, A
     with _changing() as data:
         entry = data["predictions"].setdefault(name, {})
         entry.setdefault("unit", unit)
-        entry["lesson"] = lesson
-        if question:
-            entry["question"] = question
+        # A cell that was run without the ones above it knows neither; what is known stays.
+        entry |= {k: v for k, v in (("lesson", lesson), ("question", question)) if v}
         return dict(entry)
 
 

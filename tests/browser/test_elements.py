@@ -20,7 +20,9 @@ import course
 from course import begin, check, compare, hint, ledger_row, picture, predict
 course.setup("{LESSON.stem}")""",
     f'predict("{LESSON.topic}-test-mb", "How large will it be?", unit="MB")',
-    f'compare("{LESSON.topic}-test-mb", 347, unit="MB")',
+    f"""\
+predict("{LESSON.topic}-test-s", "How long will it take?", unit="s", value=2)
+compare("{LESSON.topic}-test-s", 7.1, unit="s")""",
     f'check("{EXERCISE}")',
     f'hint("{EXERCISE}"); hint("{EXERCISE}")',
     """\
@@ -60,7 +62,7 @@ def test_a_keyboard_is_enough_and_both_themes_are_legible(
     expect(button).to_be_focused()
     shot(page, "predict", form)
     page.keyboard.press("Space")
-    expect(form).to_contain_text("You said: 300 MB.")
+    expect(form).to_contain_text("You said: 300 MB. Now measure.")
     expect(field).to_be_disabled()
 
     hints = page.locator(".course-hints details")
