@@ -16,7 +16,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from course import engines, locks, packages, paths, workspace
+from course import engines, locks, packages, paths, waiting, workspace
 from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
@@ -128,8 +128,7 @@ class World:
         try:
             return self.docker.images.get(ref)
         except docker.errors.ImageNotFound:
-            tags = [tag for image in self.docker.images.list() for tag in image.tags]
-            near = difflib.get_close_matches(ref, tags, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
             raise Wrong(
                 "no-image",
@@ -159,8 +158,14 @@ class World:
     def other_tags(self, ref: str) -> str:
         """Another tag of the same name, or an empty string."""
         name = ref.rsplit(":", 1)[0]
-        tags = [t for image in self.docker.images.list(name=name) for t in image.tags if t != ref]
-        return next((t for t in sorted(tags) if "-saved-" not in t), "")
+        tags = [tag for tag in self._names(name) if tag != ref and "-saved-" not in tag]
+        return min(tags, default="")
+
+    def _names(self, repository: str | None = None) -> list[str]:
+        """The names of all images, or of one repository's."""
+        # The SDK's own list asks for each image once more, and fails if one is removed meanwhile.
+        found = self.docker.api.images(name=repository)
+        return [name for image in found for name in image["RepoTags"] or []]
 
     @contextlib.contextmanager
     def container(
@@ -292,7 +297,8 @@ class World:
         """Declare what runs inside as observation: its seconds are told apart."""
         began = time.monotonic()
         try:
-            yield
+            with waiting.shown(f"{label}, for {self.id}"):
+                yield
         finally:
             self.observed.append((label, round(time.monotonic() - began, 2)))
 
