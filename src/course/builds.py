@@ -28,7 +28,7 @@ _PARSE_ERROR = re.compile(
 _METADATA = "[internal] load metadata for "
 _BUILD_WAIT = 600.0
 _TOLD_LINES = 12
-_KEPT_LINES = 200
+_KEPT_LINES = 1000
 
 
 @dataclass(frozen=True)

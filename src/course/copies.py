@@ -89,12 +89,24 @@ class Copy:
             Wrong: there is no Dockerfile, or it does not parse, or a step fails or does not end.
             CourseError: no Docker answers.
         """
-        self._find_dockerfile()
-        words = ["--tag", self.tag, *options]
-        build = builds.run(self.folder, *words, wait=wait, env=self._world.env())
+        build = self.attempt("--tag", self.tag, *options, wait=wait)
         if build.error:
             raise wrong_build(build, self._world.id, wait)
         return build
+
+    def attempt(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
+        """Build the copy's `Dockerfile`; that it fails is a result too.
+
+        Args:
+            options: of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: there is no Dockerfile, or it is not UTF-8.
+            CourseError: no Docker answers.
+        """
+        self._find_dockerfile()
+        return builds.run(self.folder, *options, wait=wait, env=self._world.env())
 
     def rebuild(
         self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
