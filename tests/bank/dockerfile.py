@@ -307,12 +307,6 @@ BANK: dict[str, list[Answer]] = {
             "dockerfile-syntax",
             "wrong-name",
         ),
-        Answer(
-            "a server in a RUN",
-            _dockerfile(_STOPS.replace("USER node", "RUN node src/server.mjs")),
-            "build-hangs",
-            "wrong-name",
-        ),
         Answer("as in the solution", _dockerfile(_STOPS), "", "alternative"),
         Answer("in stages of their own", _dockerfile(_STOPS_STAGES), "", "alternative"),
         Answer("with the inputs mounted", _dockerfile(_STOPS_BINDS), "", "alternative"),

@@ -185,7 +185,7 @@ class EditKeepsDependencies:
 
     def check(self, world: World) -> None:
         """Edit the source of a copy, then its data, and ask each image what it was made of."""
-        with world.copy() as copy, world.observe("three builds of a copy"):
+        with world.observe("three builds of a copy"), world.copy() as copy:
             copy.write("src/server.mjs", _STOPS_SERVER)
             copy.write("tools/index.mjs", _INDEX_TOOL)
             copy.build()
@@ -292,22 +292,18 @@ class OrdersBuilds:
 
     def check(self, world: World) -> None:
         """Build a copy whose source has a nonce, run it, and try the rule on Node's version."""
-        with world.copy() as copy:
+        with world.observe("two builds of a copy, and a run"), world.copy() as copy:
             answer = f'({{ service: "orders", nonce: "{copy.nonce}", version: config.version }})'
             edited = orders_file("src/app.ts").replace(_ORDERS_ROOT, answer)
-            with world.observe("a build of a copy, and a run"):
-                copy.rebuild({"src/app.ts": edited}, wait=240)
-                with copy.container(port=_PORT, env=_ORDERS_ENV) as served:
-                    said = _ask(served, "/")
-                    node = served.run("node", "--version")
-                    user = served.run("id", "-u")
+            copy.rebuild({"src/app.ts": edited}, wait=240)
+            with copy.container(port=_PORT, env=_ORDERS_ENV) as served:
+                said = _ask(served, "/")
+                node = served.run("node", "--version")
+                user = served.run("id", "-u")
             self._runs(copy.nonce, said, node, user)
-            with world.observe("a build that must be refused"):
-                refused = orders_file("package.json").replace(
-                    _ENGINES, '"engines": { "node": ">=99" }'
-                )
-                copy.write("package.json", refused)
-                build = copy.attempt("--output=type=cacheonly", wait=240)
+            newer = orders_file("package.json").replace(_ENGINES, _ENGINES.replace("24", "99"))
+            copy.write("package.json", newer)
+            build = copy.attempt("--output=type=cacheonly", wait=240)
         if not build.error:
             raise Wrong(
                 "engines-ignored",
@@ -401,7 +397,7 @@ class LockChangeDownloadsNothing:
         In the second lock file each package keeps its checksum, and its address is one that no
         registry has: an install from the cache succeeds, a download cannot.
         """
-        with world.copy() as copy, world.observe("two builds of a copy"):
+        with world.observe("two builds of a copy"), world.copy() as copy:
             # A name space of its own: the cache is empty, as on a machine that never built this.
             own = ("--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={copy.nonce}")
             copy.write("server.mjs", _GREET_SERVER)
@@ -544,7 +540,7 @@ class CheaperOrder:
     def check(self, world: World) -> None:
         """Change the data and then the assets of a copy; compare with what was measured."""
         claim = self._claim(world)
-        with world.copy() as copy, world.observe("three builds of a copy"):
+        with world.observe("three builds of a copy"), world.copy() as copy:
             for name, text in (("index", _INDEX_TOOL), ("compress", _ASSETS_TOOL)):
                 copy.write(f"tools/{name}.mjs", text)
             copy.write("server.mjs", _SITE_SERVER)
