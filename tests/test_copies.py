@@ -19,7 +19,7 @@ def real(name: str) -> builds.Build:
 def test_an_edit_rebuilds_from_its_copy_on() -> None:
     build = real("edited")
     assert [(s.number, s.key, s.cached) for s in build.steps] == [
-        (1, "FROM", False),
+        (1, "FROM", True),
         (2, "WORKDIR", True),
         (3, "COPY", True),
         (4, "RUN", True),

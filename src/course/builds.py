@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ _PARSE_ERROR = re.compile(
     r"(?:dockerfile parse error on )?"
     r"(line \d+: .*|the Dockerfile cannot be empty|no build stage in current context)"
 )
+_DEFINITION = "[internal] load build definition"
 _METADATA = "[internal] load metadata for "
 _BUILD_WAIT = 600.0
 _TOLD_LINES = 12
@@ -129,7 +130,7 @@ class _Vertex:
     error: str = ""
     log: bytes = b""
     order: int = 0
-    runs: dict[str, float] = field(default_factory=dict)
+    runs: set[tuple[float, float]] = field(default_factory=set)
 
 
 def read(file: Path | str) -> Build:
@@ -178,8 +179,8 @@ def parse(lines: Iterable[str]) -> Build:
             "the progress of a build",
             "docker build --progress=rawjson, its standard error",
         )
-    times = [t for v in vertices.values() for t in (v.started, v.completed) if t is not None]
-    first = min(times, default=0.0)
+    first = _beginning(vertices)
+    last = max((v.completed for v in vertices.values() if v.completed is not None), default=first)
     failed = next((v.error for v in vertices.values() if v.error and _own(v.error)), "")
     told = next((text for text in reversed(said) if text.startswith("ERROR")), "")
     error = failed or re.sub(r"^ERROR: (failed to build: )?(failed to solve: )?", "", told)
@@ -187,7 +188,7 @@ def parse(lines: Iterable[str]) -> Build:
     base = next((v.name for v in vertices.values() if v.error and v.name.startswith(_METADATA)), "")
     return Build(
         tuple(_steps(vertices, first)),
-        round(max(times, default=0.0) - first, 3),
+        round(max(0.0, last - first), 3),
         sum(n for digest, n in sent.items() if "build context" in vertices[digest].name),
         error,
         unparsed[1] if unparsed and not failed else "",
@@ -207,7 +208,7 @@ def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[st
             vertex.ended = ended is not None
         if began is not None and ended is not None:
             # A step may be reported in several runs; each begins at a time of its own.
-            vertex.runs[entry["started"]] = ended - began
+            vertex.runs.add((began, ended))
             vertex.completed = ended
     for entry in status.get("statuses") or ():
         if str(entry.get("id", "")).startswith("transferring context"):
@@ -217,26 +218,42 @@ def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[st
         vertex.log += base64.b64decode(entry.get("data") or "")
 
 
+def _beginning(vertices: Mapping[str, _Vertex]) -> float:
+    """When the build began: with the reading of its own Dockerfile.
+
+    A step that another build is doing at the same time is shared with it, and may have begun
+    long before this build.
+    """
+    own = [v.started for v in vertices.values() if v.name.startswith(_DEFINITION) and v.started]
+    every = [v.started for v in vertices.values() if v.started is not None]
+    return min(own or every, default=0.0)
+
+
 def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
     found = []
     for vertex in vertices.values():
         named = _NAMED.fullmatch(vertex.name)
         if named is None:
             continue
+        # What was over before this build began was there already, whoever did it.
+        over = vertex.completed is not None and vertex.completed <= first
         log = vertex.log.decode(errors="replace").splitlines()[-_KEPT_LINES:]
         step = Step(
             named["stage"] or "",
             int(named["number"]),
             named["instruction"],
-            vertex.cached,
-            round((vertex.started or first) - first, 3),
-            round(sum(vertex.runs.values()), 3),
+            vertex.cached or over,
+            round(max(0.0, (vertex.started or first) - first), 3),
+            round(sum(max(0.0, end - max(start, first)) for start, end in vertex.runs), 3),
             vertex.error,
             tuple(log),
             vertex.started is not None,
             vertex.ended,
         )
         found.append((vertex.order, step))
+    if {step.stage for _, step in found} == {"stage-0"}:
+        # So the builder says, now and then, of the only stage of a Dockerfile without names.
+        found = [(order, replace(step, stage="")) for order, step in found]
     # By stage as they come, and by number in it: independent stages run side by side.
     stages = list(dict.fromkeys(step.stage for _, step in sorted(found, key=lambda f: f[0])))
     return sorted((s for _, s in found), key=lambda s: (stages.index(s.stage), s.number))

@@ -244,7 +244,7 @@ def _figures(world: World, index: float, compress: float, day: str, other: str) 
 
 def _site_made_up(world: World) -> None:
     _write(world, _SITE)
-    _figures(world, 5.0, 5.0, "compress", "index")
+    _figures(world, 5.0, 1.0, "compress", "index")
 
 
 def _site_prebuilt(world: World) -> None:
