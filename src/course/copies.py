@@ -6,6 +6,7 @@ A check never builds in the learner's own folder: it edits a copy. What a machin
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
@@ -70,7 +71,8 @@ class Copy:
     def close(self) -> None:
         """Remove the folder and the image; the build's cache stays."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._world.run("docker", "image", "rm", "--force", self.tag, check=False, wait=60)
+        with contextlib.suppress(CourseError):
+            self._world.run("docker", "image", "rm", "--force", self.tag, check=False, wait=60)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the copy."""
