@@ -89,7 +89,7 @@ def test_a_base_that_is_not_there_and_a_program_for_another_processor() -> None:
     log = ("exec /bin/sh: exec format error",)
     step = builds.Step("", 2, "RUN true", False, 0, 1, "exit code: 255", log)
     build = builds.Build((step,), 1, 0, "exit code: 255")
-    assert copies.wrong_build(build, "x-1", 60).cause == "other-architecture"
+    assert copies.wrong_build(build, "x-1", 60).cause == "architecture"
 
 
 @pytest.mark.parametrize(

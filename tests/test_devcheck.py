@@ -39,6 +39,7 @@ def test_the_mini_course_has_none(mini: Path) -> None:
     [
         (LESSON, "%%bash -euo pipefail", "%%bash", "hides errors; want `%%bash -euo pipefail`"),
         (LESSON, "1 + 1", "!ls", "`!ls` hides its exit code"),
+        (LESSON, "1 + 1", "compare('x', 1, unit='s')", "compare('x', unit='s') without predict"),
         (LESSON, "1 + 1", "%%sh\nls", "`%%sh`: want"),
         (LESSON, "../labs/01-mini.ipynb", "../labs/02-mini.ipynb", "is not there"),
         (LAB, 'begin("mini-1")', 'begin("mini-9")', "mini-1: the lab has no begin"),
@@ -80,7 +81,8 @@ def test_a_bank_that_is_too_small_is_named(mini: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(bank.BANK, "mini-1", [one, Answer("again", one.apply, one.cause, "stale")])
     assert problems(mini) == [
         "mini-1 has 2 wrong answers; want 4 or more",
-        "mini-1 has no right answer in the bank",
+        "mini-1: its wrong answers are of not-the-serving-object, stale; want 3 classes",
+        "mini-1 has 0 right answers in the bank; want 2",
         "mini-1: two wrong answers share the cause `cause-0`",
     ]
     assert devcheck.problems(mini, bank="tests.nowhere") == [

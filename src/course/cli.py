@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -107,14 +108,28 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    file: Annotated[
+        Path | None, typer.Argument(help="With --report: the file to write.", show_default=False)
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write a file fit for a bug report.")
+    ] = False,
+) -> None:
     """Find what is wrong with this machine, and the one thing to do."""
     from course import doctor as doctor_
 
+    if file and not report:
+        raise typer.BadParameter("a file is for --report: course doctor --report FILE")
     findings = doctor_.examine()
     for finding in findings:
         print(finding)
-    if any(not f.ok for f in findings):
+    if report:
+        from course.doctor import report as report_
+
+        written = report_.write(file or report_.DEFAULT, findings)
+        print(f"the report is in {written}: read it before you send it")
+    if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 
 
@@ -205,11 +220,86 @@ def update() -> None:
 
 
 @app.command()
-def ledger() -> None:
-    """Print your own evidence, claim by claim."""
-    from course import workspace
+def ledger(
+    html: Annotated[
+        bool, typer.Option("--html", help="Write it as a page, with pictures.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Argument(help="The page's file; work/ledger.html by default.")
+    ] = None,
+) -> None:
+    """Print your own evidence, claim by claim; with --html, write it as a page."""
+    from course import ledger as ledger_
+    from course import manifest
 
-    print(workspace.ledger())
+    if html:
+        print(f"✓ {ledger_.write_html(manifest.load(), file)}")
+    elif file is not None:
+        raise CourseError(f"a file, {file}, without --html", "", f"course ledger --html {file}")
+    else:
+        print(ledger_.text(manifest.load()))
+
+
+@app.command()
+def env() -> None:
+    """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
+    from course import engines
+
+    for name, value in engines.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(help="Where to, e.g. http://orders.localhost:8080/")],
+    *,
+    rate: Annotated[float, typer.Option(help="Requests per second, sent on a fixed schedule.")] = (
+        500
+    ),
+    for_: Annotated[str, typer.Option("--for", help="How long: 30s, 2m.")] = "30s",
+    keep_alive: Annotated[
+        bool, typer.Option("--keep-alive", help="Use connections again, not a new one each time.")
+    ] = False,
+    method: Annotated[str, typer.Option(help="The HTTP method.")] = "GET",
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="A header, as NAME: VALUE.")
+    ] = None,
+    body: Annotated[str, typer.Option(help="Sent with each request.")] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 2,
+    version_header: Annotated[
+        str, typer.Option(help="The response header that tells who answered.")
+    ] = "x-orders-version",
+    ca: Annotated[Path | None, typer.Option(help="Trust the CAs in this file.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not verify the certificate.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send requests at a constant rate and count every answer, by version."""
+    from course import traffic
+    from course.traffic import console
+
+    run = traffic.start(
+        url,
+        rate=rate,
+        seconds=console.seconds(for_),
+        keep_alive=keep_alive,
+        method=method,
+        headers=dict(map(console.header, header or ())),
+        body=body,
+        timeout=timeout,
+        version_header=version_header,
+        ca=ca,
+        verify=not insecure,
+        probe=True,
+    )
+    summary = console.watch(run)
+    if as_json:
+        print(json.dumps(summary.as_dict()))
+    else:
+        console.show(summary)
+    if summary.ended == "stopped":
+        raise typer.Exit(_INTERRUPTED)
 
 
 BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.")]
@@ -230,7 +320,12 @@ def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
 
-    print(f"✓ {bundle.load(file, _tell)} new parts; now: make start")
+    loaded = bundle.load(file, _tell)
+    for part in loaded.unused:
+        print(f"· {part} is of another version of the course, and is not used")
+    for what in loaded.lacking:
+        print(f"· {what} is not in the bundle: it has to be here, or its source in reach")
+    print(f"✓ {file}: {loaded.new} new parts; now: make start")
 
 
 def _tell(what: str, _: float | None) -> None:
@@ -260,11 +355,16 @@ def dev_check() -> None:
 
 
 @dev.command()
-def test() -> None:
-    """Run the whole suite, as CI does: static, unit, the engine, the notebooks, the browser."""
+def test(
+    everything: Annotated[
+        bool, typer.Option("--all", help="All answers, each cycle twice, the faults.")
+    ] = False,
+    part: Annotated[int, typer.Option(help="Lessons of this part only.")] = 0,
+) -> None:
+    """Run the suite, as CI does: static, unit, the engine, the notebooks, the browser, banks."""
     from course import suite
 
-    suite.run()
+    suite.run(everything=everything, part=part)
 
 
 @dev.command()

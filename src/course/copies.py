@@ -244,7 +244,12 @@ def _wrong_step(step: builds.Step, id_: str) -> Wrong:
             try_=f"ls -A {id_}; cat {id_}/.dockerignore",
         )
     if any("exec format error" in line for line in step.log):
-        return other_architecture(named(step))
+        return Wrong(
+            "architecture",
+            saw=f"{named(step)} failed: exec format error, its program is for another processor",
+            want="a base image for the processor of this machine",
+            try_="build it without --platform, and from a FROM without it",
+        )
     return Wrong(
         "build-fails",
         saw=f"{named(step)} failed: {reason(step)}",
@@ -267,13 +272,3 @@ def named(step: builds.Step) -> str:
     """A step as a message names it."""
     stage = f" of stage {step.stage}" if step.stage else ""
     return f"step {step.number}{stage} `{step.short[:80]}`"
-
-
-def other_architecture(what: str) -> Wrong:
-    """An image for a processor that is not this machine's."""
-    return Wrong(
-        "other-architecture",
-        saw=f"{what}: exec format error, its programs are for another processor",
-        want="an image for the processor of this machine",
-        try_="docker image inspect IMAGE --format '{{.Architecture}}'   against   uname -m",
-    )

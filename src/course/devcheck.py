@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -16,6 +17,8 @@ from course.errors import CourseError
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FEWEST_WRONG = 4
+FEWEST_RIGHT = 2
+FEWEST_CLASSES = 3
 FEWEST_HINTS = 2
 
 
@@ -39,6 +42,7 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
         }
         for kind, notebook in notebooks.items():
             found += _commands(f"{kind}/{name}", notebook)
+        found += _predictions(f"notebooks/{name}", notebooks["notebooks"])
         found += _exercises(lesson, notebooks["labs"], notebooks["solutions"])
         found += _bank(lesson, bank)
     return found + list(_links(root))
@@ -87,6 +91,29 @@ def _commands(where: str, notebook: dict[str, Any]) -> Iterator[str]:
                 yield f"{where}, cell {id_}: `{line.strip()}` hides its exit code; use %%bash"
 
 
+def _predictions(where: str, notebook: dict[str, Any]) -> Iterator[str]:
+    """What is compared has been asked for in a cell above, in the same unit."""
+    asked: dict[str, str] = {}
+    for id_, source, _ in _code(notebook):
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            continue  # another language, or IPython's own
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            called = ast.unparse(node.func).removeprefix("course.")
+            name = ast.unparse(node.args[0])
+            unit = next((ast.unparse(k.value) for k in node.keywords if k.arg == "unit"), "")
+            if called == "predict":
+                asked[name] = unit
+            elif called == "compare" and asked.get(name) != unit:
+                yield (
+                    f"{where}, cell {id_}: compare({name}, unit={unit}) "
+                    f"without predict({name}, unit={unit}) above"
+                )
+
+
 def _exercises(
     lesson: manifest.Lesson, lab: dict[str, Any], solution: dict[str, Any]
 ) -> Iterator[str]:
@@ -124,10 +151,15 @@ def _bank(lesson: manifest.Lesson, package: str) -> Iterator[str]:
     for exercise in lesson.exercises:
         answers = module.BANK.get(exercise.id, [])
         causes = [answer.cause for answer in answers if answer.cause]
+        classes = {answer.kind for answer in answers if answer.cause}
+        right = len(answers) - len(causes)
         if len(causes) < FEWEST_WRONG:
             yield f"{exercise.id} has {len(causes)} wrong answers; want {FEWEST_WRONG} or more"
-        if len(answers) == len(causes):
-            yield f"{exercise.id} has no right answer in the bank"
+        if len(classes) < FEWEST_CLASSES:
+            said = ", ".join(sorted(classes)) or "none"
+            yield f"{exercise.id}: its wrong answers are of {said}; want {FEWEST_CLASSES} classes"
+        if right < FEWEST_RIGHT:
+            yield f"{exercise.id} has {right} right answers in the bank; want {FEWEST_RIGHT}"
         for cause in sorted({c for c in causes if causes.count(c) > 1}):
             yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
 
