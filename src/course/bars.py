@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from course.builds import Build, Step
-from course.notebook import Shown
-from course.pictures import COLORS, picture
+from course.pictures import COLORS, Picture, picture
 
 _COLOR = {"RUN": COLORS[0], "COPY": COLORS[1], "ADD": COLORS[1]}
 _OTHER = COLORS[4]
@@ -21,7 +20,7 @@ def bars(
     *,
     title: str,
     guess: tuple[int, float] | None = None,
-) -> Shown:
+) -> Picture:
     """Builds as bars cut into their steps, all on one scale.
 
     Right of zero stands what a build did, step by step; grey is what is no step: reading the
@@ -148,7 +147,7 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> Shown:
+def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> Picture:
     """The steps of builds as columns: hollow what was kept, filled what was done again.
 
     Args:
