@@ -248,7 +248,7 @@ def _built(world: World, folder: Path, *options: object) -> Iterator[tuple[str, 
 
 
 def _own_bytes(world: World, ref: str) -> int:
-    """Bytes of the layers above node:24-slim, as `docker history` has them; all, on another base."""
+    """Bytes above node:24-slim as `docker history` has them; of all layers, on another base."""
     image = world.docker.images.get(ref)
     base = world.docker.images.get(_BASES[0])
     below = base.attrs["RootFS"]["Layers"]
