@@ -17,6 +17,8 @@ from typing import IO, Protocol
 from course.errors import CourseError
 
 OnLine = Callable[[str], None]
+UNENDED = -1
+"""The code of a command that ran past its deadline."""
 _KEPT_LINES = 8
 
 
@@ -124,7 +126,9 @@ class RealRunner:
             raise
         if out is None:
             _end(process)
-            raise CommandError(Completed(words, -1, "", err), f"no end after {timeout:.0f} s", try_)
+            raise CommandError(
+                Completed(words, UNENDED, "", err), f"no end after {timeout:.0f} s", try_
+            )
         done = Completed(words, process.returncode, out, err)
         if check and done.code != 0:
             raise CommandError(done, f"exit code {done.code}", try_)

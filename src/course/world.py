@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from course import engines, paths, workspace
+from course import copies, engines, paths, workspace
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.run import Runner, runner
@@ -50,6 +50,14 @@ class World:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         return file
+
+    def read(self, name: str) -> str:
+        """The text of a file in the learner's folder.
+
+        Raises:
+            Wrong: it is not there, not UTF-8, or no file; what to do is told.
+        """
+        return copies.decode(self.folder() / name, f"{self.id}/{name}", self.id)
 
     def remember(self, name: str, value: str) -> None:
         """Keep a fact of the start state for the check."""
@@ -105,12 +113,27 @@ class World:
     def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
         """The output of one command with the engine's variables."""
         using: Runner = runner()
-        env = engines.environment() | {
-            k: os.environ[k] for k in engines.CONTRACT if k in os.environ
-        }
-        return using.run(argv, timeout=wait, env=env, check=check).stdout
+        return using.run(argv, timeout=wait, env=self.env(), check=check).stdout
 
-    # -- images and containers
+    def env(self) -> dict[str, str]:
+        """The engine's variables, as this process has them."""
+        own = {k: os.environ[k] for k in engines.CONTRACT if k in os.environ}
+        return engines.environment() | own
+
+    # -- builds, images and containers
+
+    @contextlib.contextmanager
+    def copy(self, without: tuple[str, ...] = copies.MADE_BY_MACHINE) -> Iterator[copies.Copy]:
+        """A copy of the learner's folder to build, edit and rebuild; removed after.
+
+        Args:
+            without: names of files and folders that are left out.
+        """
+        made = copies.Copy(self, without)
+        try:
+            yield made
+        finally:
+            made.close()
 
     def image(self, ref: str) -> Any:
         """An image of the learner's.
@@ -263,6 +286,8 @@ class Served:
         while time.monotonic() < deadline:
             self._made.reload()
             if self._made.status in ("exited", "dead"):
+                if "exec format error" in self.log():
+                    raise copies.other_architecture("the container ended")
                 break
             bound = self._made.ports.get(f"{self._port}/tcp")
             if bound:
@@ -270,6 +295,10 @@ class Served:
                     return _get(int(bound[0]["HostPort"]), path)
             time.sleep(0.1)
         return 0, self.log()
+
+    def run(self, *argv: str) -> str:
+        """The output of a command in the running container."""
+        return str(self._made.exec_run(list(argv)).output.decode(errors="replace")).strip()
 
     def log(self) -> str:
         """Its last lines."""
