@@ -7,6 +7,7 @@ the topmost of each path; a pull brings all of them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tarfile
 import tempfile
@@ -52,29 +53,36 @@ class Layer:
         )
 
 
+def digests(client: Any, refs: Iterable[str]) -> frozenset[str]:
+    """The digests of all layers of some images; those that are not here are passed over.
+
+    Args:
+        client: a Docker SDK client.
+        refs: the images.
+    """
+    import docker.errors
+
+    found: set[str] = set()
+    for ref in refs:
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            found.update(client.images.get(ref).attrs["RootFS"]["Layers"])
+    return frozenset(found)
+
+
 def read(
-    client: Any, ref: str, *, above: Iterable[str] = (), find: Collection[bytes] = ()
+    client: Any, ref: str, *, known: Collection[str] = (), find: Collection[bytes] = ()
 ) -> list[Layer]:
     """The layers of an image, lowest first.
 
     Args:
         client: a Docker SDK client.
         ref: the image.
-        above: names of images whose layers are left out, e.g. the base; those that are not here
-            are passed over.
+        known: digests of layers that are left out, e.g. those of the base.
         find: texts to look for in the files.
 
     Raises:
         CourseError: the engine gives the image in a form that cannot be read.
     """
-    import docker.errors
-
-    known: set[str] = set()
-    for base in above:
-        try:
-            known.update(client.images.get(base).attrs["RootFS"]["Layers"])
-        except docker.errors.ImageNotFound:
-            continue
     with tempfile.TemporaryFile() as file:
         for chunk in client.images.get(ref).save(chunk_size=1 << 20):
             file.write(chunk)

@@ -8,14 +8,14 @@ import json
 import os
 import re
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import builds, layers, paths
+from course import layers, paths
+from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
 from course.repository import Repository
@@ -209,42 +209,8 @@ def _field(body: str, name: str) -> str:
 def _layers(world: World, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
     """The layers of an image above the course's base images."""
     with world.observe(f"a look into each layer of {ref}"):
-        return layers.read(world.docker, ref, above=_BASES, find=find)
-
-
-@contextmanager
-def _copy(world: World) -> Iterator[Path]:
-    """A copy of the learner's folder under a name that no build has seen.
-
-    BuildKit sends of a folder that it knows only what has changed.
-    """
-    with tempfile.TemporaryDirectory(prefix=f"course-{secrets.token_hex(4)}-") as folder:
-        target = Path(folder) / "copy"
-        shutil.copytree(world.folder(), target, symlinks=True)
-        yield target
-
-
-@contextmanager
-def _built(world: World, folder: Path, *options: object) -> Iterator[tuple[str, builds.Build]]:
-    """Build a folder under a name made up now, and remove the image after.
-
-    Raises:
-        Wrong: the build fails; its error is told.
-    """
-    ref = f"course-check:{secrets.token_hex(6)}"
-    with world.observe("a build of a copy of your folder"):
-        build = builds.run(folder, *options, "--tag", ref)
-    try:
-        if build.error:
-            raise Wrong(
-                "build-fails",
-                saw=f"a build of a copy of {world.id} fails: {build.error[:200]}",
-                want="a build that succeeds",
-                try_=f"docker build {' '.join(map(str, options))} {world.id}",
-            )
-        yield ref, build
-    finally:
-        world.run("docker", "image", "rm", "--force", ref, check=False)
+        known = layers.digests(world.docker, _BASES)
+        return layers.read(world.docker, ref, known=known, find=find)
 
 
 def _own_bytes(world: World, ref: str) -> int:
@@ -453,23 +419,24 @@ class ContextSendsNoSecrets:
         clean = not any(layer.found for layer in own)
 
         new = {f"x{secrets.token_hex(3)}": f"Hello {secrets.token_hex(3)}"}
-        with _copy(world) as copy:
+        with world.copy(without=()) as copy:
             for lang, greeting in new.items():
-                _put(copy / f"api/lang/{lang}.json", json.dumps({"greeting": greeting}).encode())
-            planted = _plant(copy)
-            with _built(world, copy) as (ref, build):
-                stack = _layers(world, ref, find=tuple(planted))
-                self._leaks(world, stack, planted, clean=clean)
-                if build.context_bytes > _MOST_BYTES:
-                    raise Wrong(
-                        "still-sent",
-                        saw="the image is clean, and the build still sent"
-                        f" {_kb(build.context_bytes)} of a colleague's folder",
-                        want=f"less than {_kb(_MOST_BYTES)} sent: what is not sent cannot leak",
-                        try_="docker build --progress=plain … 2>&1 | grep 'transferring context'",
-                    )
-                self._ask(world, ref, new, cause="new-file-missing")
-                world.note(f"a colleague's build sent {_kb(build.context_bytes)}")
+                copy.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}))
+            planted = _plant(copy.folder)
+            with world.observe("a build of a colleague's folder"):
+                build = copy.build()
+            stack = _layers(world, copy.tag, find=tuple(planted))
+            self._leaks(world, stack, planted, clean=clean)
+            if build.context_bytes > _MOST_BYTES:
+                raise Wrong(
+                    "still-sent",
+                    saw=f"the image is clean, and the build sent {_kb(build.context_bytes)}"
+                    " of a colleague's folder",
+                    want=f"less than {_kb(_MOST_BYTES)} sent: what is not sent cannot leak",
+                    try_="docker build --progress=plain … 2>&1 | grep 'transferring context'",
+                )
+            self._ask(world, copy.tag, new, cause="new-file-missing")
+            world.note(f"a colleague's build sent {_kb(build.context_bytes)}")
         packed = sum(f.stat().st_size for f in world.folder().rglob("*") if f.is_file())
         world.note(f"your folder holds {packed / 1e6:.1f} MB")
 
@@ -610,6 +577,7 @@ class RebuildIsYesterdays:
         world.remember("repository", base.name)
         world.remember("tags", "{}")
         world.write("till.mjs", _TILL)
+        world.write("runtime.txt", f"{name}\n")
         world.write(
             "Dockerfile",
             f'FROM {name}:latest\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
@@ -628,13 +596,11 @@ class RebuildIsYesterdays:
         """Move every tag of the base in the registry, rebuild a copy with --pull, compare."""
         image = world.image("till:lab")
         base, today = json.loads(world.recall("base")), json.loads(world.recall("today"))
-        with (
-            _tags_moved(world) as before,
-            _copy(world) as copy,
-            _built(world, copy, "--pull", "--no-cache") as (ref, _),
-        ):
-            rebuilt = world.docker.images.get(ref)
-            printed = self._printed(world, ref)
+        with _tags_moved(world) as before, world.copy() as copy:
+            with world.observe("a rebuild of a copy with --pull"):
+                self._build(copy)
+            rebuilt = world.docker.images.get(copy.tag)
+            printed = self._printed(world, copy.tag)
         stands = rebuilt.attrs["RootFS"]["Layers"]
         followed = (rebuilt.labels or {}).get(_MOVED)
         if followed:
@@ -663,6 +629,19 @@ class RebuildIsYesterdays:
             f"{len(before)} tags of the base moved, and a rebuild with --pull stayed on yesterday's"
         )
         world.note("nobody moves this for you: a fix of the base is a new digest, which you write")
+
+    def _build(self, copy: Copy) -> None:
+        try:
+            copy.build("--pull", "--no-cache")
+        except Wrong as wrong:
+            if wrong.cause != "no-base":
+                raise
+            raise Wrong(
+                "only-here",
+                saw=f"a rebuild with --pull finds no such base: {wrong.saw}",
+                want="a base that another machine can pull too",
+                try_="what does a name without a registry's address mean?   docker pull …",
+            ) from None
 
     def _printed(self, world: World, ref: str) -> str:
         with world.observe(f"a run of {ref}"):
@@ -837,13 +816,6 @@ class SmallAndMovesLittle:
                 try_="docker history due:release   which layer would a pull not need?",
             )
         _ask_due(world, "due:release")
-        if not (world.folder() / "Dockerfile").is_file():
-            raise Wrong(
-                "no-dockerfile",
-                saw="slim-images-4 has no file named Dockerfile",
-                want="the Dockerfile that you decided for, under that name",
-                try_="cp slim-images-4/….Dockerfile slim-images-4/Dockerfile",
-            )
         moved = self._moved(world) / 1e6
         if moved > _MOST_MOVED_MB:
             raise Wrong(
@@ -899,20 +871,20 @@ class SmallAndMovesLittle:
 
     def _moved(self, world: World) -> int:
         """Bytes of the layers that a one-line change of the source makes anew."""
-        line = f'\nconsole.log("edition {secrets.token_hex(4)}");\n'
-        with _copy(world) as copy, _built(world, copy) as (before, _):
-            source = copy / "src/server.ts"
-            source.write_text(source.read_text(encoding="utf-8") + line, encoding="utf-8")
-            with _built(world, copy) as (after, _):
-                with world.observe("a look into the layers that changed"):
-                    new = layers.read(
-                        world.docker, after, above=(before,), find=(line[14:30].encode(),)
-                    )
-                if not any(layer.found for layer in new):
-                    raise Wrong(
-                        "not-from-source",
-                        saw="after a change of src/server.ts the rebuilt image does not have it",
-                        want="an image that is built from src/",
-                        try_="docker build --no-cache slim-images-4   what does it copy?",
-                    )
-                return sum(layer.size for layer in new)
+        with world.copy() as copy:
+            with world.observe("a build of a copy of your folder, and one after a changed line"):
+                copy.build()
+                before = layers.digests(world.docker, [copy.tag])
+                source = (copy.folder / "src/server.ts").read_text(encoding="utf-8")
+                copy.rebuild({"src/server.ts": f'{source}\nconsole.log("{copy.nonce}");\n'})
+            with world.observe("a look into the layers that changed"):
+                find = (copy.nonce.encode(),)
+                new = layers.read(world.docker, copy.tag, known=before, find=find)
+        if not any(layer.found for layer in new):
+            raise Wrong(
+                "not-from-source",
+                saw="after a change of src/server.ts the rebuilt image does not have it",
+                want="an image that is built from src/",
+                try_="docker build --no-cache slim-images-4   what does it copy?",
+            )
+        return sum(layer.size for layer in new)
