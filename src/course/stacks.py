@@ -1,4 +1,4 @@
-"""Pictures of images: as bars cut into layers on one scale, and which steps of a build reach one."""
+"""Pictures of images: bars cut into layers on one scale, and which steps reach an image."""
 
 from __future__ import annotations
 
