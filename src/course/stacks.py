@@ -136,12 +136,14 @@ def stages(build: Build, *, title: str) -> Shown:
             color = _BASE if step.key == "FROM" else _TAKEN if source else COLORS[1]
             face = color if x == last else "white"
             axes.add_patch(
-                plt.Rectangle((1.4 * x, -row), 1.0, 0.5, facecolor=face, edgecolor=color, lw=1.6)
+                plt.Rectangle(
+                    (1.4 * x, -row), 1.0, 0.5, facecolor=face, edgecolor=color, lw=1.6, zorder=2
+                )
             )
             axes.text(
                 1.4 * x + 0.5,
                 0.25 - row,
-                _cut(step.short, 34),
+                _cut(step.short, 32),
                 ha="center",
                 va="center",
                 fontsize=8,
@@ -153,6 +155,7 @@ def stages(build: Build, *, title: str) -> Shown:
                     (1.4 * x, 0.25 - row),
                     (1.4 * where[source[1]] + 1.0, 0.25 - lowest),
                     arrowprops={"arrowstyle": "->", "color": _TAKEN, "lw": 1.6},
+                    zorder=1,
                 )
     axes.set_xlim(-0.1, 1.4 * last + 1.1)
     axes.set_ylim(-longest + 0.9, 1.1)
@@ -169,13 +172,25 @@ def stages(build: Build, *, title: str) -> Shown:
 
 
 def _columns(build: Build) -> list[tuple[str, list[Step]]]:
-    """Stage by stage, the last one last, each with its steps."""
-    found: dict[str, list[Step]] = {}
+    """Stage by stage, the last one last, each with all of its steps.
+
+    The builder does a step that stages have in common once, and tells it of one of them or of
+    none; here it stands in each.
+    """
+    found: dict[str, dict[int, Step]] = {}
     for step in build.steps:
-        found.setdefault(step.stage, []).append(step)
+        found.setdefault(step.stage, {})[step.number] = step
+    shared = found.pop("", {}) if len(found) > 1 else {}
     # The last stage is the one that none takes from.
     sources = {m[1] for s in build.steps if (m := _FROM_STAGE.search(s.instruction))}
-    return sorted(found.items(), key=lambda item: item[0] not in sources)
+    columns = []
+    for name in sorted(found, key=lambda name: name not in sources):
+        steps = []
+        for number in range(1, max(found[name]) + 1):
+            options = [found[name], shared, *found.values()]
+            steps += [of[number] for of in options if number in of][:1]
+        columns.append((name, steps))
+    return columns
 
 
 def _cut(text: str, room: int) -> str:

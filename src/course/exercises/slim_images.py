@@ -600,13 +600,13 @@ class RebuildIsYesterdays:
             with world.observe("a rebuild of a copy with --pull"):
                 self._build(copy)
             rebuilt = world.docker.images.get(copy.tag)
+            followed = (rebuilt.labels or {}).get(_MOVED)
+            if followed:
+                raise self._followed(world, image, followed, before)
+            stands = rebuilt.attrs["RootFS"]["Layers"]
+            if stands[: len(base)] != base:
+                raise self._elsewhere(world, is_today=stands[: len(today)] == today)
             printed = self._printed(world, copy.tag)
-        stands = rebuilt.attrs["RootFS"]["Layers"]
-        followed = (rebuilt.labels or {}).get(_MOVED)
-        if followed:
-            raise self._followed(world, image, followed, before)
-        if stands[: len(base)] != base:
-            raise self._elsewhere(world, is_today=stands[: len(today)] == today)
         if image.attrs["RootFS"]["Layers"][: len(base)] != base:
             raise Wrong(
                 "stale-image",
