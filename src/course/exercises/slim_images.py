@@ -409,15 +409,6 @@ class ContextSendsNoSecrets:
                 try_="docker build --tag greet:lab slim-images-2",
             )
         self._ask(world, "greet:lab", _LANGUAGES, cause="needed-missing")
-        secret = f"throw-away-{world.recall('secret')}".encode()
-        own = _layers(world, "greet:lab", find=(secret,))
-        seen = layers.seen(own)
-        for layer in own:
-            for path in layer.found.values():
-                if path not in seen:
-                    raise _kept_below(path, layer, _CLEAN)
-        clean = not any(layer.found for layer in own)
-
         new = {f"x{secrets.token_hex(3)}": f"Hello {secrets.token_hex(3)}"}
         with world.copy(without=()) as copy:
             for lang, greeting in new.items():
@@ -426,7 +417,7 @@ class ContextSendsNoSecrets:
             with world.observe("a build of a colleague's folder"):
                 build = copy.build()
             stack = _layers(world, copy.tag, find=tuple(planted))
-            self._leaks(world, stack, planted, clean=clean)
+            self._leaks(world, stack, planted)
             if build.context_bytes > _MOST_BYTES:
                 raise Wrong(
                     "still-sent",
@@ -436,6 +427,7 @@ class ContextSendsNoSecrets:
                     try_="docker build --progress=plain … 2>&1 | grep 'transferring context'",
                 )
             self._ask(world, copy.tag, new, cause="new-file-missing")
+            self._own_secret(world)
             world.note(f"a colleague's build sent {_kb(build.context_bytes)}")
         packed = sum(f.stat().st_size for f in world.folder().rglob("*") if f.is_file())
         world.note(f"your folder holds {packed / 1e6:.1f} MB")
@@ -466,9 +458,18 @@ class ContextSendsNoSecrets:
                         try_="docker run --rm greet:lab ls api/lang   kept out, or not let in?",
                     )
 
-    def _leaks(
-        self, world: World, stack: list[Layer], planted: dict[bytes, _Plant], *, clean: bool
-    ) -> None:
+    def _own_secret(self, world: World) -> None:
+        secret = f"throw-away-{world.recall('secret')}".encode()
+        for layer in _layers(world, "greet:lab", find=(secret,)):
+            for path in layer.found.values():
+                raise Wrong(
+                    "stale-image",
+                    saw=f"your folder is mended; greet:lab was built before and has /{path}",
+                    want="an image built after your change",
+                    try_="docker build --tag greet:lab slim-images-2",
+                )
+
+    def _leaks(self, world: World, stack: list[Layer], planted: dict[bytes, _Plant]) -> None:
         """Raise for the first thing planted that is in a layer, the worst kind first."""
         seen = layers.seen(stack)
         found = {text: (layer, path) for layer in stack for text, path in layer.found.items()}
@@ -480,7 +481,7 @@ class ContextSendsNoSecrets:
         plant = planted[text]
         if path not in seen:
             raise _kept_below(path, layer, _CLEAN)
-        if plant.cause == "nested" and clean and not (world.folder() / "api/.env").exists():
+        if plant.rank <= 1 and not (world.folder() / "api/.env").exists():
             raise Wrong(
                 "only-here",
                 saw="your own folder has no secrets any more; a copy of it with a colleague's"
