@@ -788,6 +788,7 @@ _WAYS = {"later": _LATER, "one-run": _ONE_RUN, "stages": _STAGES}
 _MOST_MB = 12.0
 _MOST_MOVED_MB = 1.0
 _TOLERANCE = 0.06
+_INSTALL_WAIT = 300.0
 
 
 @exercise("slim-images-4")
@@ -874,10 +875,11 @@ class SmallAndMovesLittle:
         """Bytes of the layers that a one-line change of the source makes anew."""
         with world.copy() as copy:
             with world.observe("a build of a copy of your folder, and one after a changed line"):
-                copy.build()
+                copy.build(wait=_INSTALL_WAIT)
                 before = layers.digests(world.docker, [copy.tag])
                 source = (copy.folder / "src/server.ts").read_text(encoding="utf-8")
-                copy.rebuild({"src/server.ts": f'{source}\nconsole.log("{copy.nonce}");\n'})
+                edit = {"src/server.ts": f'{source}\nconsole.log("{copy.nonce}");\n'}
+                copy.rebuild(edit, wait=_INSTALL_WAIT)
             with world.observe("a look into the layers that changed"):
                 find = (copy.nonce.encode(),)
                 new = layers.read(world.docker, copy.tag, known=before, find=find)
