@@ -125,8 +125,7 @@ class World:
         try:
             return self.docker.images.get(ref)
         except docker.errors.ImageNotFound:
-            tags = [tag for image in self.docker.images.list() for tag in image.tags]
-            near = difflib.get_close_matches(ref, tags, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(ref, self._tags(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
             raise Wrong(
                 "no-image",
@@ -156,8 +155,12 @@ class World:
     def other_tags(self, ref: str) -> str:
         """Another tag of the same name, or an empty string."""
         name = ref.rsplit(":", 1)[0]
-        tags = [t for image in self.docker.images.list(name=name) for t in image.tags if t != ref]
+        tags = [tag for tag in self._tags(name) if tag != ref]
         return next((t for t in sorted(tags) if "-saved-" not in t), "")
+
+    def _tags(self, name: str | None = None) -> list[str]:
+        # One call; the SDK's images.list() asks once more for every image.
+        return [tag for image in self.docker.api.images(name) for tag in image["RepoTags"] or []]
 
     @contextlib.contextmanager
     def container(

@@ -353,7 +353,8 @@ BANK: dict[str, list[Answer]] = {
             lambda w: _build(
                 w,
                 "courier:lab",
-                'FROM node:24-slim\nWORKDIR /app\nCOPY courier.mjs ./\nCMD ["node", "courier.mjs"]\n',
+                "FROM node:24-slim\nWORKDIR /app\nCOPY courier.mjs ./\n"
+                'CMD ["node", "courier.mjs"]\n',
             ),
             "no-health-check",
             "symptom-hidden",
