@@ -125,7 +125,8 @@ class World:
         try:
             return self.docker.images.get(ref)
         except docker.errors.ImageNotFound:
-            near = difflib.get_close_matches(ref, self._tags(), n=1, cutoff=0.5)
+            with self.observe("the list of your images"):
+                near = difflib.get_close_matches(ref, self._tags(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
             raise Wrong(
                 "no-image",
