@@ -694,7 +694,7 @@ sleep 10
 docker events --since "$since" --until "$(date +%s)" --filter "container=$atlas" \\
   --format '{{.TimeNano}} {{.Action}} {{with .Actor.Attributes.exitCode}}exit code {{.}}{{end}}' |
   awk '/ start|exec_start|exec_die|health_status/ {
-    t = substr($1, 1, 10) substr($1, 11, 2) / 100; if (!first) first = t
+    t = (substr($1, 1, 10) substr($1, 11, 2)) / 100; if (!first) first = t
     printf "%5.1f s  %s\\n", t - first, substr($0, index($0, " ") + 1)
   }'
 """
