@@ -90,6 +90,11 @@ def _report_renamed(world: World) -> None:
     world.run("docker", "image", "rm", "report:lab")
 
 
+def _report_at_once(world: World) -> None:
+    _edited(world, "report.mjs", "await sleep(1000);", "")
+    _report(world, 'process.on("SIGTERM", () => process.exit(0));')
+
+
 def _report_without_script(world: World) -> None:
     _edited(world, "report.mjs", _DIES, _ENDS)
     _build(
@@ -135,6 +140,16 @@ def _courier_default_interval(world: World) -> None:
 def _courier_many_retries(world: World) -> None:
     text = _COURIER.format(probe=_fetch("/status", _READS)).replace("--retries=2", "--retries=20")
     _build(world, "courier:lab", text)
+
+
+def _courier_gives_up(world: World) -> None:
+    _edited(
+        world,
+        "courier.mjs",
+        'const reached = await handOver("GET");',
+        'const reached = await handOver("GET");\n    if (!reached) process.exit(1);',
+    )
+    _courier(world, _fetch("/status"))
 
 
 def _courier_status_503(world: World) -> None:
@@ -298,6 +313,15 @@ BANK: dict[str, list[Answer]] = {
             "exit-code",
             "warned-means",
         ),
+        Answer("no work, no wait", _report_at_once, "not-in-flight", "special-cased"),
+        Answer(
+            "waits a while, and goes on taking requests",
+            lambda w: _report(
+                w, 'process.on("SIGTERM", () => setTimeout(() => process.exit(0), 1200));'
+            ),
+            "later-cut",
+            "works-once",
+        ),
         Answer("as in the solution", lambda w: _report(w, _ENDS), "", "alternative"),
         Answer(
             "another stop signal: the one that the program knows",
@@ -359,6 +383,7 @@ BANK: dict[str, list[Answer]] = {
             "no-health-check",
             "symptom-hidden",
         ),
+        Answer("a courier that gives up", _courier_gives_up, "ends-instead", "symptom-hidden"),
         Answer("every 30 s", _courier_default_interval, "no-probe-yet", "stale"),
         Answer("twenty failures", _courier_many_retries, "too-slow", "stale"),
         Answer(

@@ -268,6 +268,7 @@ docker inspect --format 'exit code {{.State.ExitCode}}' "$report"
 STOP_WITHIN = 3.0
 """Seconds that `docker stop` may take; the request in flight takes one of them."""
 _GRACE = 4
+_LATER = 0.6
 _SHELLS = ("sh", "bash", "dash", "npm", "su", "runuser")
 
 
@@ -304,8 +305,15 @@ class ReportStopsWhenTold:
                     want="the report, as report.mjs gives it",
                     try_="docker run --rm report:lab   and read what it prints",
                 )
-            late, stopped = _stop(served)
-            answer = flight.answer()
+            if flight.done():
+                raise Wrong(
+                    "not-in-flight",
+                    saw=f"GET /report?n={n} was answered at once",
+                    want="a report still takes a second: others count on it to be worked on",
+                    try_="course reset users-and-health-2   gives report.mjs back",
+                )
+            late, stopped, later = _stop(served, f"/report?n={n}")
+            answer, later_answer = flight.answer(), later.answer()
         self._in_time(stopped, late, running, still)
         if f"total {n * (n + 1) // 2} CHF" not in answer:
             raise Wrong(
@@ -314,6 +322,14 @@ class ReportStopsWhenTold:
                 f"middle of GET /report?n={n}: the client has {answer!r}",
                 want="the request in flight gets its whole answer, then the process ends",
                 try_="what does server.close() wait for, and what does process.exit() not?",
+            )
+        if later_answer and "total" not in later_answer:
+            raise Wrong(
+                "later-cut",
+                saw=f"a request that came {_LATER} s after the signal was taken, and cut: the "
+                f"client has {later_answer!r}",
+                want="after the signal a request is refused, or answered whole",
+                try_="how does the program stop taking requests?",
             )
         if stopped.code != 0:
             raise Wrong(
@@ -375,7 +391,7 @@ class _InFlight:
     WAIT = 6.0
 
     def __init__(self, served: Served, path: str) -> None:
-        at = served.address() or ("127.0.0.1", _PORT)
+        at = served.address() or ("127.0.0.1", 1)  # it has ended: nobody answers there
         self._connection = http.client.HTTPConnection(*at, timeout=self.WAIT)
         self._path = path
         self._text = b""
@@ -395,6 +411,11 @@ class _InFlight:
         finally:
             self._connection.close()
 
+    def done(self) -> bool:
+        """Whether the whole answer has come, a moment after its first part."""
+        self._thread.join(0.2)
+        return not self._thread.is_alive()
+
     def accepted(self) -> bool:
         """Whether the service has begun to answer."""
         return self._began.wait(self.WAIT)
@@ -405,22 +426,37 @@ class _InFlight:
         return self._text.decode(errors="replace")
 
 
-def _stop(served: Served) -> tuple[str, Stopped]:
-    """Stop a container; what a new request meets shortly before it would be killed."""
+def _stop(served: Served, path: str) -> tuple[str, Stopped, _InFlight]:
+    """Stop a container.
+
+    Args:
+        served: which.
+        path: what a later request asks for, while the first one is still in flight.
+
+    Returns:
+        What a new connection met shortly before it would have been killed, how it ended, and the
+        later request.
+    """
     late = ["ended"]
+    later: list[_InFlight] = []
 
     def knock() -> None:
         status, _ = served.knock()
         late[0] = "answered" if status else "refused"
 
-    timer = threading.Timer(_GRACE - 1, knock)
-    timer.start()
+    timers = [
+        threading.Timer(_LATER, lambda: later.append(_InFlight(served, path))),
+        threading.Timer(_GRACE - 1, knock),
+    ]
+    for timer in timers:
+        timer.start()
     try:
         stopped = served.stop(grace=_GRACE)
     finally:
-        timer.cancel()
-        timer.join()
-    return late[0], stopped
+        timers[0].join()
+        timers[1].cancel()
+        timers[1].join()
+    return late[0], stopped, later[0]
 
 
 # -- 3: how it is asked how it is
@@ -544,6 +580,14 @@ class CourierTellsTheTruth:
             began = time.monotonic()
             health = _until(served, lambda h: h.status == "unhealthy", SEEN_WITHIN + 1)
             seconds = time.monotonic() - began
+            code = served.exit_code()
+            if code is not None:
+                raise Wrong(
+                    "ends-instead",
+                    saw=f"without its queue the container ended, with exit code {code}",
+                    want="a container that runs on and is unhealthy: the queue may come back",
+                    try_="docker logs CONTAINER",
+                )
             if health.status != "unhealthy":
                 raise self._unseen(served, health, empty, still)
             if empty == "healthy":
