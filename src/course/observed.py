@@ -184,6 +184,12 @@ class Observed:
         self._made.reload()
         return Stopped(seconds, int(self._made.attrs["State"]["ExitCode"]))
 
+    def seconds_of(self, *argv: str) -> float:
+        """Seconds that a command takes in it now."""
+        began = time.monotonic()
+        self._made.exec_run(list(argv))
+        return time.monotonic() - began
+
     def kill(self) -> None:
         """End it at once; an ended one stays as it is."""
         import docker.errors
