@@ -136,6 +136,7 @@ class StrategyControl(Live):
     """
 
     _model: StrategyModel
+    _feed: Samples
     _esm, _css = front("strategy")
     buttons = traitlets.List([]).tag(sync=True)
     reasons = traitlets.Dict({}).tag(sync=True)
