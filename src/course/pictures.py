@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,44 +28,26 @@ def picture(
     Returns:
         Picture and table for a browser, the table alone as text.
     """
+    import matplotlib.pyplot as plt
+
     sink = io.BytesIO()
     # A light ground of its own: black text on a dark theme could not be read.
     figure.savefig(sink, format="png", dpi=110, bbox_inches="tight", facecolor="white")
-    plt = sys.modules.get("matplotlib.pyplot")
-    if plt is not None:  # a figure that pyplot made stays open until it is told
-        plt.close(figure)
+    plt.close(figure)
     data = base64.b64encode(sink.getvalue()).decode()
-    markup = (
-        f"<figure class='course-picture' style='margin:0'><img alt='{html.escape(alt)}' "
-        f"style='max-width:100%' src='data:image/png;base64,{data}'>"
-        f"<figcaption><details><summary>The same as a table</summary>"
-        f"{_table_markup(header, rows)}</details></figcaption></figure>"
-    )
-    return Shown(table(header, rows), markup)
-
-
-def facts(text: str, *, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Shown:
-    """Show a sentence with a table, where there is nothing to draw.
-
-    Args:
-        text: the sentence.
-        header: names of the table's columns, with units.
-        rows: may be empty; then there is no table.
-    """
-    below = _table_markup(header, rows) if rows else ""
-    lines = [text, table(header, rows)] if rows else [text]
-    return Shown(
-        "\n".join(lines), f"<div class='course-facts'><p>{html.escape(text)}</p>{below}</div>"
-    )
-
-
-def _table_markup(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     head = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    markup = (
+        f"<figure class='course-picture' style='margin:0'><img alt='{html.escape(alt)}' "
+        f"style='max-width:100%' src='data:image/png;base64,{data}'>"
+        f"<figcaption><details><summary>The same as a table</summary>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"</details></figcaption></figure>"
+    )
+    return Shown(table(header, rows), markup)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
