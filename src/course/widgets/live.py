@@ -12,7 +12,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -125,10 +125,19 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
 
     def still(self) -> Shown:
         """It as a picture and a table, as it is now."""
-        with self._setting:
-            return self._still()
+        return self._still(pictures.picture)
 
-    def _still(self) -> Shown:
+    def _still(self, show: Callable[..., Shown]) -> Shown:
+        with self._setting:
+            header, rows = self._model.table()
+            drawn = self._drawn()
+            if drawn is None:
+                text = f"{self.title}: {self._model.text()}"
+                return pictures.facts(text, header=header, rows=rows)
+            return show(drawn[0], alt=drawn[1], header=header, rows=rows)
+
+    def _drawn(self) -> tuple[Any, str] | None:
+        """The view as a figure with its alternative text, if there is something to draw."""
         raise NotImplementedError
 
     # -- the thread
@@ -182,7 +191,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         with self._setting:
             self._ended = True
             if self._shown:
-                self._replace(self._still())
+                self._replace(self._still(pictures.drawn))
 
     def _asked(self, _: object, content: Any, __: object) -> None:
         """A message of the page."""
@@ -200,7 +209,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         with self._setting:
             self._shown = True
             if self._ended:
-                display(_bundle(self._still()), raw=True, display_id=self._display)
+                display(_bundle(self._still(pictures.drawn)), raw=True, display_id=self._display)
                 return
         live = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         display(

@@ -1,6 +1,7 @@
-"""The views as still pictures, with their table: what a saved notebook keeps.
+"""The views as still pictures: what a saved notebook keeps.
 
-Figures are made without pyplot: a view draws its own in its thread.
+Figures are made without pyplot, since a view draws its own in its thread. Each function gives the
+figure and its alternative text.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from course import pictures
-from course.notebook import Shown
 
 if TYPE_CHECKING:
     from course.widgets.timeline import TimelineModel
@@ -19,7 +19,7 @@ _HATCHES = ("", "....", "////", "xx")
 _MARKERS = (("d", "answered with an error"), ("x", "no answer"), ("^", "timed out"))
 
 
-def traffic(model: TrafficModel, title: str) -> Shown:
+def traffic(model: TrafficModel, title: str) -> tuple[Any, str]:
     """Requests a second by version against time, and where they failed."""
     figure, axes = _figure(3.0)
     width = model.width
@@ -58,12 +58,10 @@ def traffic(model: TrafficModel, title: str) -> Shown:
     axes.set_title(f"{title}: {finding}", loc="left")
     _legend(axes)
     last = f"; of the last answers {', '.join(parts)}" if parts else ""
-    alt = f"{title}: {finding}{last}."
-    header, rows = model.table()
-    return pictures.picture(figure, alt=alt, header=header, rows=rows)
+    return figure, f"{title}: {finding}{last}."
 
 
-def timeline(model: TimelineModel, title: str) -> Shown:
+def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
     """Each pod as a bar: hollow while it is not ready, filled while it is."""
     from course.widgets.timeline import ENDING, GONE, HELD, READY
 
@@ -105,10 +103,8 @@ def timeline(model: TimelineModel, title: str) -> Shown:
     axes.barh([-9], [0], facecolor="white", edgecolor="black", label="not ready")
     axes.barh([-9], [0], height=0.1, facecolor="white", edgecolor="black", label="terminating")
     _legend(axes)
-    header, rows = model.table()
     happened = "; ".join(f"{what} at {at:.1f} s" for at, what in model.marks)
-    alt = f"{title}: {finding}." + (f" {happened}." if happened else "")
-    return pictures.picture(figure, alt=alt, header=header, rows=rows)
+    return figure, f"{title}: {finding}." + (f" {happened}." if happened else "")
 
 
 def _figure(height: float) -> tuple[Any, Any]:

@@ -8,9 +8,7 @@ from typing import Any
 
 import traitlets
 
-from course import pictures
 from course.errors import CourseError
-from course.notebook import Shown
 from course.widgets.live import MAXIMUM, Live, front
 from course.widgets.timeline import Samples, Status
 
@@ -214,7 +212,5 @@ class StrategyControl(Live):
         self._set(self._model.changes(0))
         super()._finish(why)
 
-    def _still(self) -> Shown:
-        """Buttons of a view that has ended would do nothing: what was done, as a table."""
-        header, rows = self._model.table()
-        return pictures.facts(f"{self.title}: {self._model.text()}", header=header, rows=rows)
+    def _drawn(self) -> None:
+        """Buttons of a view that has ended would do nothing: what was done stands in a table."""

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import traitlets
 
-from course.notebook import Shown
 from course.widgets import stills
 from course.widgets.live import MAXIMUM, Live, front
 
@@ -315,5 +314,5 @@ class RolloutTimeline(Live):
     ) -> None:
         super().__init__(feed, TimelineModel(), title=title, maximum=maximum)
 
-    def _still(self) -> Shown:
+    def _drawn(self) -> tuple[Any, str]:
         return stills.timeline(self._model, self.title)

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import traitlets
 
-from course.notebook import Shown
 from course.widgets import stills
 from course.widgets.live import MAXIMUM, Live, front
 
@@ -344,5 +343,5 @@ class TrafficView(Live):
                 self._model.weigh({}, {})
         super()._update(seconds)
 
-    def _still(self) -> Shown:
+    def _drawn(self) -> tuple[Any, str]:
         return stills.traffic(self._model, self.title)

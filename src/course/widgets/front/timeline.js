@@ -47,7 +47,7 @@ function draw(svg, pods, model, id) {
   const seconds = nice(Math.max(now, 1));
   const shown = pods.bars.map((bar, i) => ({ ...bar, i })).slice(-MOST);
   const high = shown.length > 16 ? 13 : 20;
-  const top = 40;
+  const top = 48;
   const middle = top + shown.length * high;
   const height = middle + COUNT + 34;
   const x = (at) => LEFT + ((width - LEFT - 14) * Math.min(at, seconds)) / seconds;
@@ -102,6 +102,7 @@ function draw(svg, pods, model, id) {
         y: level(below + count),
         width: x(until) - x(at),
         height: level(below) - level(below + count),
+        "shape-rendering": "crispEdges",
         fill: `url(#${id}-${version + 1})`,
       });
       below += count;
@@ -113,13 +114,14 @@ function draw(svg, pods, model, id) {
     add("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, `wanted ${pods.desired}`);
   }
   add("line", { x1: LEFT, x2: width - 14, y1: level(0), y2: level(0), class: "course-axis" });
-  let free = [-Infinity, -Infinity];
+  const ends = [-Infinity, -Infinity, -Infinity]; // of the labels in each line, from the left
   for (const [at, what] of pods.marks) {
-    const line = free[0] <= x(at) ? 0 : 1;
-    add("line", { x1: x(at), x2: x(at), y1: 15 + 13 * line, y2: level(0), class: "course-mark" });
-    const right = x(at) + 7 * what.length > width;
-    add("text", { x: x(at) + (right ? -3 : 3), y: 12 + 13 * line, "text-anchor": right ? "end" : "start" }, what);
-    free[line] = x(at) + 6.5 * what.length + 10;
+    const long = 6.2 * what.length + 8;
+    const from = Math.min(x(at) + 3, width - long);
+    const line = Math.max(ends.findIndex((end) => end <= from), 0);
+    ends[line] = from + long;
+    add("line", { x1: x(at), x2: x(at), y1: 14 * line + 2, y2: level(0), class: "course-mark" });
+    add("text", { x: from, y: 14 * line + 11 }, what);
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = `${height}px`;
