@@ -8,7 +8,7 @@ import nbformat
 from playwright.sync_api import Locator, Page, expect
 
 from course import paths
-from tests.browser.conftest import Console, Lab, axe, dark, opened, run_all, shot
+from tests.browser.conftest import Console, Lab, axe, opened, run_all, shot
 
 PLAYED = f"""
 import sys; sys.path.insert(0, {str(paths.ROOT)!r})
@@ -27,6 +27,14 @@ def notebook(jupyter: Lab, name: str, *cells: str) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, file)
     return jupyter.url(file.name)
+
+
+def dark(page: Page) -> None:
+    """Choose the dark theme; an entry that opens a menu has no role of its own."""
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    for label in ("Theme", "JupyterLab Dark"):
+        page.locator(".lm-Menu-itemLabel").get_by_text(label, exact=True).click()
+    expect(page.locator("body[data-jp-theme-light='false']")).to_be_attached()
 
 
 def pixels(page: Page, at: Locator) -> bytes:

@@ -56,7 +56,7 @@ def traffic(model: TrafficModel, title: str) -> tuple[Any, str]:
         parts.append(f"{name} {share:.1f} % ({low:.1f} to {high:.1f})")
     finding = f"{model.total:,} requests, {failed:,} failed"
     axes.set_title(f"{title}: {finding}", loc="left")
-    _legend(axes)
+    _legend(axes, axes.get_legend_handles_labels()[0])
     last = f"; of the last answers {', '.join(parts)}" if parts else ""
     return figure, f"{title}: {finding}{last}."
 
@@ -88,21 +88,24 @@ def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
             )
         if bar.state == HELD:
             axes.annotate(f" {bar.phase}", (end, row), va="center", fontsize=8)
-    for at, what in model.marks:
-        axes.axvline(at, color="black", linewidth=0.8, linestyle="--")
-        axes.annotate(what, (at, -0.9), rotation=20, fontsize=8, annotation_clip=False)
     names = [f"{_tail(bar.name)}  {model.versions[bar.version - 1]}" for bar in bars]
     axes.set_yticks(range(len(bars)), names, fontsize=8)
-    axes.set(xlabel="seconds", xlim=(0, end), ylim=(len(bars) - 0.4, -0.9))
+    axes.set(xlabel="seconds", xlim=(0, end), ylim=(len(bars) - 0.4, -0.6))
+    lines = [0.0] * 3  # where the labels of each line end
+    for at, what in model.marks:
+        line = next((i for i, taken in enumerate(lines) if taken <= at), 0)
+        lines[line] = at + end * (0.02 + 0.014 * len(what))
+        axes.axvline(at, color="black", linewidth=0.8, linestyle="--")
+        place = {"textcoords": "offset points", "xytext": (2, 3 + 11 * line), "fontsize": 8}
+        axes.annotate(what, (at, 1), xycoords=axes.get_xaxis_transform(), **place)
     finding = model.text()
-    axes.set_title(f"{title}: {finding}", loc="left", pad=26, wrap=True)
-    for number, name in enumerate(model.versions):
-        axes.barh(
-            [-9], [0], color=_color(number), hatch=_HATCHES[number % len(_HATCHES)], label=name
-        )
-    axes.barh([-9], [0], facecolor="white", edgecolor="black", label="not ready")
-    axes.barh([-9], [0], height=0.1, facecolor="white", edgecolor="black", label="terminating")
-    _legend(axes)
+    axes.set_title(f"{title}: {finding}", loc="left", pad=42)
+    handles = [
+        _box(name, facecolor=_color(number), hatch=_HATCHES[number % len(_HATCHES)])
+        for number, name in enumerate(model.versions)
+    ]
+    handles.append(_box("not ready, or (thin) terminating", facecolor="white", edgecolor="black"))
+    _legend(axes, handles)
     happened = "; ".join(f"{what} at {at:.1f} s" for at, what in model.marks)
     return figure, f"{title}: {finding}." + (f" {happened}." if happened else "")
 
@@ -117,9 +120,16 @@ def _figure(height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _legend(axes: Any) -> None:
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
+def _legend(axes: Any, handles: list[Any]) -> None:
+    axes.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8
+    )
+
+
+def _box(name: str, **look: Any) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(label=name, **{"edgecolor": "white", **look})
 
 
 def _color(number: int) -> str:

@@ -231,16 +231,16 @@ class TrafficModel:
         return [
             ["requests", f"{self.total:,}"],
             ["failed so far", f"{self.failed.total():,}"],
-            ["p50", f"{p50:.1f} ms"],
-            ["p99", f"{p99:.1f} ms"],
+            ["p50", f"{p50} ms"],
+            ["p99", f"{p99} ms"],
         ]
 
-    def latency(self, version: int = 0) -> tuple[float, float]:
-        """Median and 99th percentile of the window, in ms; 0 if it is empty."""
+    def latency(self, version: int = 0) -> tuple[str, str]:
+        """Median and 99th percentile of the window in ms, of one version or of all."""
         found = sorted(ms for v, ms in self._window if not version or v == version)
         if not found:
-            return 0.0, 0.0
-        return found[len(found) // 2], found[min(len(found) - 1, int(len(found) * 0.99))]
+            return "–", "–"
+        return f"{found[len(found) // 2]:.1f}", f"{found[int(len(found) * 0.99)]:.1f}"
 
     def share(self, version: int) -> tuple[float, float, float]:
         """Measured share of the window in percent, with its 95 % interval."""
@@ -263,8 +263,8 @@ class TrafficModel:
                     _percent(self.set_weights, name),
                     _percent(self.routed_weights, name),
                     f"{share:.1f} % ({low:.1f} to {high:.1f})",
-                    f"{p50:.1f}",
-                    f"{p99:.1f}",
+                    p50,
+                    p99,
                 ]
             )
         if self.failed:

@@ -93,8 +93,8 @@ function drawBand(canvas, answers, palette, theme) {
     context.fillText(`${(seconds * i) / 5} s`, Math.min(x((seconds * i) / 5), width - 16), BAND - 5);
   }
   answers.columns.forEach((column, i) => {
-    const begin = x(i * answers.width);
-    const wide = Math.max(x((i + 1) * answers.width) - begin - 0.4, 0.8);
+    const begin = Math.round(x(i * answers.width)); // whole pixels: no seams between columns
+    const wide = Math.max(Math.round(x((i + 1) * answers.width)) - begin, 1);
     let below = 0;
     column.slice(3).forEach((count, version) => {
       if (!count) return;
@@ -132,7 +132,7 @@ function render({ model, el }, answers, listeners) {
   const layout = () => {
     theme = ink(view.root);
     const across = Math.max(Math.floor(cells.clientWidth / PITCH), 8);
-    grid = { across, down: Math.min(LINES, Math.floor(KEPT / across)) };
+    grid = { across, down: Math.min(LINES, Math.floor(KEPT / across)), width: cells.clientWidth };
     context = sized(cells, grid.down * PITCH).context;
     drawn = 0;
     named = "";
@@ -140,6 +140,8 @@ function render({ model, el }, answers, listeners) {
   };
   const draw = () => {
     if (!grid) return;
+    // A theme that is being loaded, or a hidden page, may have given us another width.
+    if (cells.clientWidth !== grid.width) return layout();
     drawCells(context, answers, grid, drawn, palette, theme);
     drawn = answers.total;
     drawBand(band, answers, palette, theme);
