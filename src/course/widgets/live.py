@@ -146,13 +146,12 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         began = time.monotonic()
         why = ""
         while not self._end.wait(PERIOD):
-            live = self._feed.running  # before the read: what comes until the end is read
+            if not self._feed.running:
+                break
             try:
                 self._update(time.monotonic() - began)
             except Exception as error:  # it must be seen, and a thread must not print
                 why = f"the view ended: {type(error).__name__}: {error}"
-                break
-            if not live:
                 break
             if time.monotonic() - began > self._maximum:
                 why = f"the view ended after {self._maximum:.0f} s"
