@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -270,6 +271,12 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
         content = {"data": data, "comm_id": "0" * 32, **keys}
         message = session.msg(kind, content, parent=parent, metadata=metadata)
         size = sum(map(len, session.serialize(message))) + sum(map(len, buffers or ()))
+        data = copy.deepcopy(data)
+        for path, buffer in zip(data.get("buffer_paths", ()), buffers or (), strict=True):
+            holder = data["state"]
+            for name in path[:-1]:
+                holder = holder[name]
+            holder[path[-1]] = bytes(buffer)
         sent.append((time.monotonic(), kind, data, size))
 
     monkeypatch.setattr(comm.DummyComm, "publish_msg", publish, raising=True)
