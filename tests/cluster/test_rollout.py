@@ -17,6 +17,7 @@ from course.errors import CourseError
 from course.rollout import Rollout
 from course.run import runner
 
+WAIT = 120.0
 # It is ready as soon as it listens, and ends at once when it is asked to.
 SERVER = "process.on('SIGTERM', process.exit); require('http').createServer((q, s) => s.end())"
 
@@ -75,7 +76,7 @@ def shop(namespace: str, image: str) -> Iterator[Rollout]:
         "metadata": {"name": "shop"},
         "spec": {
             "replicas": 2,
-            "progressDeadlineSeconds": 5,
+            "progressDeadlineSeconds": 120,
             "selector": {"matchLabels": {"app": "shop"}},
             "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": {
@@ -101,8 +102,7 @@ def shop(namespace: str, image: str) -> Iterator[Rollout]:
     kubectl("apply", "-f", "-", input=yaml.safe_dump(manifest))
     try:
         made = Rollout("shop")
-        deadline = time.monotonic() + 60
-        # A node that is busy may pass the deadline of 5 s once; what counts is that it ends.
+        deadline = time.monotonic() + WAIT
         while made.status().state != "complete":
             assert time.monotonic() < deadline, made.status()
             time.sleep(0.2)
@@ -112,9 +112,9 @@ def shop(namespace: str, image: str) -> Iterator[Rollout]:
 
 
 def test_a_rollout_is_seen_pod_by_pod_and_agrees_with_kubectl(shop: Rollout, image: str) -> None:
-    with shop.watch(maximum=90) as feed:
+    with shop.watch(maximum=2 * WAIT) as feed:
         assert shop.set_image(f"shop={image}:1.1.0") == "deployment.apps/shop image updated"
-        status = shop.wait(60)
+        status = shop.wait(WAIT)
         said = kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
         assert "successfully rolled out" in said
         deadline = time.monotonic() + 20
@@ -146,9 +146,9 @@ def test_pause_resume_and_undo_do_what_they_say(shop: Rollout, image: str) -> No
     with pytest.raises(CourseError, match="is paused"):
         shop.undo()
     shop.resume()
-    assert shop.wait(60).version == "1.1.0"
+    assert shop.wait(WAIT).version == "1.1.0"
     shop.undo()
-    done = shop.wait(60)
+    done = shop.wait(WAIT)
     assert (done.state, done.version, done.revision) == ("complete", "1.0.0", 3)
     assert [r.number for r in shop.revisions()] == [2, 3]
     template = Rollout("shop")._deployment()["spec"]["template"]
@@ -157,26 +157,28 @@ def test_pause_resume_and_undo_do_what_they_say(shop: Rollout, image: str) -> No
 
 def test_a_restart_is_a_new_revision_of_the_same_version(shop: Rollout) -> None:
     shop.restart()
-    done = shop.wait(60)
+    done = shop.wait(WAIT)
     assert (done.version, done.revision) == ("1.0.0", 2)
 
 
 def test_an_image_that_is_not_there_stalls_and_says_why(shop: Rollout, image: str) -> None:
+    shop.patch({"spec": {"progressDeadlineSeconds": 5}})
     shop.set_image(f"shop={image}:9.9.9")
-    status = shop.wait(60)
+    status = shop.wait(WAIT)
     assert (status.state, status.reason) == ("stalled", "ProgressDeadlineExceeded")
     assert status.waiting[0].reason in ("ImagePullBackOff", "ErrImagePull")
     assert status.available == 2
     # A kernel that died leaves nothing behind that a new one would need.
+    shop.patch({"spec": {"progressDeadlineSeconds": 120}})
     Rollout("shop").undo()
-    assert Rollout("shop").wait(60).state == "complete"
+    assert Rollout("shop").wait(WAIT).state == "complete"
 
 
 def test_env_is_set_and_taken_away(shop: Rollout) -> None:
     shop.set_env(ORDERS_VERSION="1.0.0-slow")
-    assert shop.wait(60).version == "1.0.0-slow"
+    assert shop.wait(WAIT).version == "1.0.0-slow"
     shop.set_env(ORDERS_VERSION=None)
-    assert shop.wait(60).version == "1.0.0"
+    assert shop.wait(WAIT).version == "1.0.0"
 
 
 def test_a_change_that_the_api_refuses_is_one_clear_message(shop: Rollout) -> None:
