@@ -16,7 +16,7 @@ from course.widgets import RolloutTimeline, StrategyControl, TrafficView
 from course.widgets import timeline as pods
 from course.widgets.strategy import RULES, StrategyModel, why_not
 from course.widgets.timeline import TimelineModel
-from course.widgets.traffic import COLUMNS, OTHERS, TrafficModel, outcome, wilson
+from course.widgets.traffic import COLUMNS, OTHERS, TrafficModel, outcome
 from tests.feeds import Answer, Batch, PlayedRollout, PlayedRun, Pod, Sample, Status, stalled
 from tests.feeds import update as updated
 
@@ -115,13 +115,6 @@ def test_a_share_has_its_interval_and_forgets_what_was_before_new_weights() -> N
     header, (_, new) = model.table()
     assert header[2:4] == ["set", "routed"]
     assert new[:5] == ["1.1.0", "20", "10 %", "9 %", "10.0 % (6.6 to 14.9)"]
-
-
-def test_the_interval_is_wilsons() -> None:
-    # Of the tables of Newcombe, 1998: 81 of 263.
-    low, high = wilson(81, 263)
-    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_the_table_tells_failures_by_kind() -> None:

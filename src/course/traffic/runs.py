@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -63,6 +64,8 @@ class Run:
         self.pid, self._created = int(process["pid"]), float(process["created"])
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
+        self._batches = self._new_reader()
+        self._reading = threading.Lock()  # several views may show one run
 
     def __repr__(self) -> str:
         plan = self.plan
@@ -88,7 +91,8 @@ class Run:
         Args:
             since: how many batches to leave out, e.g. those that are known already.
         """
-        return list(self._new_reader().read())[since:]
+        with self._reading:
+            return list(self._batches.again(since))
 
     def follow(self, timeout: float | None = None, since: int = 0) -> Iterator[Batch]:
         """The batches as they come, from the first; ends when the run ends.

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import traitlets
 
+from course.traffic import split
 from course.widgets import stills
 from course.widgets.live import MAXIMUM, Live, front
 
@@ -81,30 +82,14 @@ def outcome(error: str) -> int:
     return TIMEOUT if error == "timeout" else SILENT
 
 
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    if of == 0:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / of
-    middle = share + z * z / (2 * of)
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
-
-
 class TrafficModel:
     """What came in so far.
 
     Args:
-        interval: the 95 % interval of a share, of (hits, all).
         window: answers that shares and latencies are taken of.
     """
 
-    def __init__(
-        self,
-        *,
-        interval: Callable[[int, int], tuple[float, float]] = wilson,
-        window: int = WINDOW,
-    ) -> None:
+    def __init__(self, *, window: int = WINDOW) -> None:
         self.versions: list[str] = []
         self.total = 0
         self.failed: Counter[str] = Counter()
@@ -113,7 +98,6 @@ class TrafficModel:
         """Counts by time: with an error status, silent, timeout, then good ones by version."""
         self.set_weights: Weights = {}
         self.routed_weights: Weights = {}
-        self._interval = interval
         self._seen = 0
         self._last = 0.0
         self._answered: Counter[int] = Counter()
@@ -245,9 +229,8 @@ class TrafficModel:
     def share(self, version: int) -> tuple[float, float, float]:
         """Measured share of the window in percent, with its 95 % interval."""
         hits = sum(v == version for v, _ in self._window)
-        of = len(self._window)
-        low, high = self._interval(hits, of)
-        return 100 * hits / of if of else 0.0, 100 * low, 100 * high
+        found = split.share(hits, len(self._window))
+        return 100 * found.measured, 100 * found.low, 100 * found.high
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """See `Model.table`."""
