@@ -12,7 +12,7 @@ from course import build, paths
 
 MINI = Path(__file__).parent / "mini_course"
 
-ENGINE = ("cluster", "bank", "browser")
+ENGINE = ("cluster", "bank", "browser", "faults")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -41,6 +41,8 @@ def mini(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The mini course, built, in a folder of the test's own, in place of the course."""
     root = home / "mini"
     shutil.copytree(MINI, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    (root / "apps" / "orders").mkdir(parents=True)
+    (root / "apps" / "orders" / "package.json").write_text("{}")
     monkeypatch.setattr(paths, "ROOT", root)
     build.write(root)
     return root

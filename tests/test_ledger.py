@@ -141,3 +141,47 @@ def test_the_picture_of_a_row_is_kept_with_its_text(mini: Path) -> None:
     with Image.open(paths.work() / name) as image:
         assert image.info["Description"] == "mine"
     assert "an older one" not in (paths.work() / "progress.json").read_text()
+
+
+def test_the_page_has_everything_in_itself(mini: Path) -> None:
+    notebook.predict("mini-s", "How long is <it>?", unit="s", value=10)
+    notebook.compare("mini-s", 20, unit="s")
+    drawn("one <bar>")
+    row()
+    page = ledger.html(manifest.load())
+    assert "1 of 1 claims measured" in page
+    assert "How long is &lt;it&gt;? You said 10 s; measured 20 s, 2 times that." in page
+    assert "<dd>x &lt; y</dd>" in page
+    assert 'alt="one &lt;bar&gt;" src="data:image/png;base64,iVBOR' in page
+    assert '<th scope="col">x</th>' in page and "<td>a</td>" in page
+    outside = [word for word in ("http://", "https://", "url(", "<script", "<link") if word in page]
+    assert outside == []
+
+
+def test_the_page_invents_nothing(mini: Path) -> None:
+    page = ledger.html(manifest.load())
+    assert "0 of 1 claims measured" in page and "<dd>not measured yet</dd>" in page
+    assert "<dt>verdict</dt>" not in page and "<img" not in page
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture"])
+def test_a_picture_that_is_gone_or_broken_is_said(mini: Path, content: bytes | None) -> None:
+    drawn()
+    row()
+    file = paths.work() / "ledger" / "01-mini-a-file-keeps-a-word.png"
+    file.unlink() if content is None else file.write_bytes(content)
+    page = ledger.html(manifest.load())
+    assert f"Its picture, ledger/{file.name}, is not there or cannot be read." in page
+
+
+def test_the_page_replaces_an_older_one_and_nothing_else(mini: Path) -> None:
+    first = ledger.write_html(manifest.load())
+    assert first == paths.work() / "ledger.html"
+    row("9 s")
+    assert "9 s" in ledger.write_html(manifest.load()).read_text()
+    mine = paths.work() / "mine.html"
+    mine.write_text("mine")
+    for taken in (mine, paths.work()):
+        with pytest.raises(CourseError, match="was not written by `course ledger`"):
+            ledger.write_html(manifest.load(), taken)
+    assert mine.read_text() == "mine"

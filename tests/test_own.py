@@ -38,6 +38,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
             "docker image inspect postgres:15": "\n",
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
+            "docker volume ls": "course-registry\n",
             "docker volume rm": "",
         }
     )
@@ -50,6 +51,8 @@ def test_purge_takes_what_the_course_made_or_pulled(
         "course/kind-base:latest",
     }
     assert ("docker", "volume", "rm", "--force", "course-registry") in fake.calls
+    listed = next(call for call in fake.calls if call[:3] == ("docker", "volume", "ls"))
+    assert f"label={images.OWNER}" in listed
 
 
 def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) -> None:
@@ -57,7 +60,7 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
         {
             "docker image inspect": "0123456789abcdef\n",
             "docker image rm": Completed(("docker",), 1, "", "in use"),
-            "docker volume rm": "",
+            "docker volume ls": "",
         }
     )
     Docker(fake).purge()

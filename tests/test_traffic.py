@@ -105,6 +105,7 @@ def test_a_method_headers_and_a_body_are_sent() -> None:
         (loopback.close, "closed"),
         (loopback.stall, "timeout"),
         (reply("SSH-2.0-OpenSSH_9.2\n"), "not-http"),
+        (reply("HTTP/1.1 101 Switching Protocols\nUpgrade: x\n\n"), "not-http"),
         (version("v2", status="503 Service Unavailable"), "503"),
         (reply("HTTP/1.1 404 Not Found\nContent-Length: 0\n\n"), "404"),
         (reply("HTTP/1.1 200 OK\nContent-Length: 10\n\nshort"), "closed"),
@@ -524,6 +525,14 @@ def test_a_failure_is_a_failure_even_when_blind() -> None:
     summary = _tallied(answers, blind=((0.01, 0.5),))
     assert summary.state == "failed"
     assert "blind for 500 ms" in summary.verdict
+
+
+def test_what_was_on_its_way_when_the_generator_was_killed_is_not_forgotten() -> None:
+    tally = Tally(rate=100)
+    tally.add([Batch(0.0, (Answer(0.0, 0.1, 1.0),), planned=10, unsent=(0.01,))])
+    summary = tally.summary(seconds=0.1, ended="died")
+    assert (summary.planned, summary.ok, summary.unsent) == (10, 1, 9)
+    assert summary.state == "unknown"
 
 
 def test_late_answers_prove_nothing() -> None:

@@ -161,6 +161,17 @@ def test_a_copy_that_was_edited_is_kept_and_the_new_one_put_beside(mini: Path) -
     assert workspace.update(manifest.load()) == ["everything is up to date"]
 
 
+def test_the_learners_orders_is_a_repository_of_its_own(home: Path) -> None:
+    folder = workspace.ensure_orders()
+    (folder / "mine.txt").write_text("mine")
+    assert workspace.ensure_orders() == folder
+    git = ["git", "-C", str(folder)]
+    status = subprocess.run([*git, "status", "--short"], capture_output=True, text=True, check=True)
+    assert status.stdout == "?? mine.txt\n"
+    assert not (folder / "node_modules").exists() and (folder / "package-lock.json").exists()
+    assert not list(paths.work().glob(".orders.*"))
+
+
 def test_hints_come_one_at_a_time_and_survive_a_reset(mini: Path) -> None:
     assert workspace.hint("mini-1") == "1. Which file?\n(1 more: course hint mini-1)"
     workspace.goto("mini-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -107,14 +108,28 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    file: Annotated[
+        Path | None, typer.Argument(help="With --report: the file to write.", show_default=False)
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write a file fit for a bug report.")
+    ] = False,
+) -> None:
     """Find what is wrong with this machine, and the one thing to do."""
     from course import doctor as doctor_
 
+    if file and not report:
+        raise typer.BadParameter("a file is for --report: course doctor --report FILE")
     findings = doctor_.examine()
     for finding in findings:
         print(finding)
-    if any(not f.ok for f in findings):
+    if report:
+        from course.doctor import report as report_
+
+        written = report_.write(file or report_.DEFAULT, findings)
+        print(f"the report is in {written}: read it before you send it")
+    if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 
 
@@ -205,12 +220,33 @@ def update() -> None:
 
 
 @app.command()
-def ledger() -> None:
-    """Print your own evidence, claim by claim."""
+def ledger(
+    html: Annotated[
+        bool, typer.Option("--html", help="Write it as a page, with pictures.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Argument(help="The page's file; work/ledger.html by default.")
+    ] = None,
+) -> None:
+    """Print your own evidence, claim by claim; with --html, write it as a page."""
     from course import ledger as ledger_
     from course import manifest
 
-    print(ledger_.text(manifest.load()))
+    if html:
+        print(f"✓ {ledger_.write_html(manifest.load(), file)}")
+    elif file is not None:
+        raise CourseError(f"a file, {file}, without --html", "", f"course ledger --html {file}")
+    else:
+        print(ledger_.text(manifest.load()))
+
+
+@app.command()
+def env() -> None:
+    """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
+    from course import engines
+
+    for name, value in engines.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
@@ -284,7 +320,12 @@ def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
 
-    print(f"✓ {bundle.load(file, _tell)} new parts; now: make start")
+    loaded = bundle.load(file, _tell)
+    for part in loaded.unused:
+        print(f"· {part} is of another version of the course, and is not used")
+    for what in loaded.lacking:
+        print(f"· {what} is not in the bundle: it has to be here, or its source in reach")
+    print(f"✓ {file}: {loaded.new} new parts; now: make start")
 
 
 def _tell(what: str, _: float | None) -> None:
@@ -314,11 +355,16 @@ def dev_check() -> None:
 
 
 @dev.command()
-def test() -> None:
-    """Run the whole suite, as CI does: static, unit, the engine, the notebooks, the browser."""
+def test(
+    everything: Annotated[
+        bool, typer.Option("--all", help="All answers, each cycle twice, the faults.")
+    ] = False,
+    part: Annotated[int, typer.Option(help="Lessons of this part only.")] = 0,
+) -> None:
+    """Run the suite, as CI does: static, unit, the engine, the notebooks, the browser, banks."""
     from course import suite
 
-    suite.run()
+    suite.run(everything=everything, part=part)
 
 
 @dev.command()

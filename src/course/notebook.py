@@ -55,6 +55,7 @@ def setup(name: str) -> Shown:
     os.environ.update({k: v for k, v in engines.environment().items() if k not in keep})
     paths.work().mkdir(parents=True, exist_ok=True)
     os.chdir(paths.work())
+    workspace.ensure_orders()
     lines = [f"{lesson.stem}: your folder is {paths.work()}"]
     lines += [_readiness(need) for need in lesson.needs]
     return Shown("\n".join(lines))

@@ -5,8 +5,12 @@ Containers first, so that lesson 1 does not wait for Kubernetes.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from contextlib import AbstractContextManager
+import shutil
+from collections.abc import Iterator
+
+import psutil
 
 from course import debian, engines, images, lab, locks, packages, paths, steps, tools
 from course.addons import orders, traefik
@@ -14,16 +18,11 @@ from course.engines import base, detect, ports
 from course.engines.docker import Docker
 from course.engines.kind import Kind
 from course.engines.registry import Registry
-from course.run import Runner, runner
+from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
-NODES = {
-    "node20": "npm:node-{node_os}-{node_arch}@20.20.2/bin/node",
-    "node24": "npm:node-{node_os}-{node_arch}@24.19.0/bin/node",
-}
-"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image."""
-_PORTS = {"registry": 5001, "http": 8080, "https": 8443}
+PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 
 
@@ -72,7 +71,8 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def lesson_images(report: Report) -> None:
         for ref in LESSON_IMAGES:
             images.ensure(ref, report, using=using)
-        tools.link({n: packages.resolve(s, report, using=using) for n, s in NODES.items()})
+        nodes = tools.NODES.items()
+        tools.link({n: packages.resolve(s, report, using=using) for n, s in nodes})
 
     def registry(report: Report) -> None:
         ours = Registry(of.ports["registry"], using)
@@ -123,7 +123,7 @@ def _choose_ports(of: engines.Engine, using: Runner) -> None:
     taken_by_us = using.run(
         ["docker", "ps", "--all", "--quiet", "--filter", "name=^course-"], timeout=30, check=False
     ).stdout.split()
-    for name, preferred in _PORTS.items():
+    for name, preferred in PORTS.items():
         known = of.ports.get(name)
         if known is None or (not taken_by_us and ports.taken(known)):
             of.ports[name] = ports.free(preferred)
@@ -162,14 +162,44 @@ def complete() -> bool:
     return _docker().answers() and orders.answers(of.ports["http"])
 
 
-def _alone() -> AbstractContextManager[None]:
-    """One `up` or `down` at a time; a second one waits for the first."""
-    return locks.held(
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended."""
+    with locks.held(
         paths.state() / "up.lock",
         wait=_LOCK_WAIT,
         what="another `course up` or `down` is at work",
         try_="course status",
-    )
+    ):
+        _end_orphans()
+        _sweep()
+        os.environ[OWNER] = locks.me()
+        try:
+            yield
+        finally:
+            os.environ.pop(OWNER, None)
+
+
+def _end_orphans() -> None:
+    """End the commands of a set-up that was killed before it could end them itself."""
+    orphans = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ValueError):
+            owner = process.environ().get(OWNER)
+            if owner and not locks.lives(owner):
+                process.terminate()
+                orphans.append(process)
+    _, alive = psutil.wait_procs(orphans, timeout=10)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _sweep() -> None:
+    """Remove half-made folders of the cache: what is whole has been renamed."""
+    for pattern in ("scratch/*", "*/.part-*"):
+        for left in paths.cache().glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def down(report: Report, *, purge: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The learner's folder `work/`: copies, saves, progress, predictions, the ledger.
+"""The learner's folder `work/`: copies, saves, the start page, progress, predictions, the ledger.
 
 Nothing of the learner's is ever lost: what is replaced is saved first, and the progress file
 is written whole or not at all.
@@ -19,8 +19,9 @@ from typing import Any
 
 import nbformat
 
-from course import engines, locks, manifest, paths
+from course import engines, locks, manifest, overview, paths
 from course.errors import CourseError
+from course.run import Runner, runner
 
 _KINDS = ("notebooks", "labs")
 _LOCK_WAIT = 10.0
@@ -67,16 +68,34 @@ def _changing() -> Iterator[dict[str, Any]]:
         data = progress()
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-        _write(_progress_file(), text.encode())
+        write(_progress_file(), text.encode())
+        _write_start_page(data)
 
 
-def _write(target: Path, content: bytes) -> None:
+def _write_start_page(data: dict[str, Any]) -> None:
+    """Bring the start page up to date; a page of the learner's own of that name is left alone."""
+    target = paths.work() / overview.NAME
+    text = overview.page(manifest.load(), data)
+    with contextlib.suppress(FileNotFoundError):
+        there = target.read_text(encoding="utf-8", errors="replace")
+        if there == text or not overview.is_ours(there):
+            return
+        if overview.is_edited(there):
+            save([target])
+    write(target, text.encode())
+
+
+def write(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and on disk before this returns."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with part.open("wb") as sink:
-        sink.write(content)
-        sink.flush()
-        os.fsync(sink.fileno())
-    part.replace(target)
+    try:
+        with part.open("wb") as sink:
+            sink.write(content)
+            sink.flush()
+            os.fsync(sink.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def state(id_: str) -> str:
@@ -217,6 +236,8 @@ def ensure_copies(course: manifest.Manifest) -> None:
     for name, source, copy in _pairs(course):
         if source.exists() and not copy.exists():
             _copy(name, source, copy)
+    with _changing():
+        pass  # the start page, as the course is now
 
 
 def _copy(name: str, source: Path, copy: Path) -> None:
@@ -261,6 +282,47 @@ def update(course: manifest.Manifest) -> list[str]:
                 data["editions"][name] = new
             said.append(f"kept:    work/{name}, which you edited; the new one is {beside.name}")
     return said or ["everything is up to date"]
+
+
+# -- the learner's repository of the sample service
+
+_ORDERS = "orders"
+
+
+def ensure_orders(*, using: Runner | None = None) -> Path:
+    """Put the learner's own git repository of `orders` into `work/` where there is none.
+
+    Lessons clone it (`git clone orders 02-dockerfile/orders`), so that what a lesson breaks stays
+    in the lesson's folder.
+
+    Args:
+        using: runs git.
+
+    Returns:
+        The repository's folder.
+
+    Raises:
+        CommandError: git is missing or failed.
+    """
+    using = using or runner()
+    repository = paths.work() / _ORDERS
+    if repository.exists():
+        return repository
+    part = repository.with_name(f".{_ORDERS}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    not_source = shutil.ignore_patterns("node_modules", "dist")
+    shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
+    (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
+    # The first commit is the course's; a learner's own name is asked of git for theirs.
+    identity = ["-c", "user.name=course", "-c", "user.email=course@localhost"]
+    for words in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        [*identity, "commit", "--quiet", "--message", "orders as the course begins"],
+    ):
+        using.run(["git", "-C", part, *words], timeout=60, try_="is git installed? course doctor")
+    part.rename(repository)
+    return repository
 
 
 # -- hints, solutions, lists
@@ -400,7 +462,7 @@ def add_row(
         row["picture"] = f"ledger/{lesson}-{slug}.png"
         target = paths.work() / row["picture"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, picture)
+        write(target, picture)
     with _changing() as data:
         data["ledger"][f"{lesson}: {claim}"] = row
     return row

@@ -12,16 +12,21 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from course import engines, paths, workspace
+from course import engines, locks, packages, paths, workspace
+from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.run import Runner, runner
 
 LABEL = {"course.owner": "course"}
+PROCESS = "course.process"
+"""The label of a container that must not outlive the process that made it."""
 _CALL_WAIT = 20
+_EXEC_FORMAT = "exec format error"
 _BUILD_WAIT = 300.0
 _clients: dict[str, Any] = {}
 
@@ -163,24 +168,67 @@ class World:
     ) -> Iterator[Served]:
         """Run an image as a service, with nothing of the machine in it, and remove it after.
 
+        An image for another processor is a wrong answer (`architecture`), unless this machine
+        emulates that processor.
+
         Args:
             image: what to run, with no mounts and only these variables.
             port: where it listens inside.
             env: variables.
         """
-        made = self.docker.containers.run(
-            image,
-            detach=True,
-            labels=LABEL,
-            ports={f"{port}/tcp": ("127.0.0.1", 0)},
-            environment=env or {},
-            mem_limit="256m",
-        )
+        import docker.errors
+
+        self._remove_abandoned()
         try:
-            yield Served(made, port)
+            made = self.docker.containers.run(
+                image,
+                detach=True,
+                labels=LABEL | {PROCESS: locks.me()},
+                ports={f"{port}/tcp": ("127.0.0.1", 0)},
+                environment=env or {},
+                mem_limit="256m",
+            )
+        except docker.errors.APIError as error:
+            if "platform" in str(error) or _EXEC_FORMAT in str(error):
+                raise self.foreign(image) from None
+            raise
+        served = Served(made, port)
+        try:
+            yield served
+        except Wrong:
+            # Whatever the check made of the silence, this is its cause.
+            if _EXEC_FORMAT in served.log():
+                raise self.foreign(image) from None
+            raise
         finally:
             with contextlib.suppress(Exception):
                 made.remove(force=True, v=True)
+
+    def _remove_abandoned(self) -> None:
+        """Remove the containers of checks whose kernel was killed before it could."""
+        import docker.errors
+
+        for left in self.docker.containers.list(all=True, filters={"label": PROCESS}):
+            if not locks.lives(left.labels[PROCESS]):
+                with contextlib.suppress(docker.errors.APIError):
+                    left.remove(force=True, v=True)
+
+    def foreign(self, ref: str) -> Wrong:
+        """Why an image of another processor is no answer."""
+        ours, is_for = packages.arch(), str(self.image(ref).attrs["Architecture"])
+        if is_for == ours:
+            return Wrong(
+                "architecture",
+                saw=f"the kernel cannot run what `{ref}` starts: {_EXEC_FORMAT}",
+                want=f"a program for {ours}, or a script whose first line begins with #!",
+                try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
+            )
+        return Wrong(
+            "architecture",
+            saw=f"`{ref}` is an image for {is_for}",
+            want=f"an image for {ours}, which this machine runs",
+            try_="build it without --platform, and from a FROM without it",
+        )
 
     # -- the registry
 
@@ -200,22 +248,38 @@ class World:
         )
         try:
             with urllib.request.urlopen(request, timeout=_CALL_WAIT) as answer:  # noqa: S310
+                self._registry(answer.headers)
                 return answer.headers["Docker-Content-Digest"], json.load(answer)
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as error:
+            self._registry(error.headers)
             return None
         except OSError:
-            raise CourseError(
-                f"no registry answers at {self.registry}", "an answer", "course up"
-            ) from None
+            raise self._silent() from None
 
     def tags(self, repository: str) -> list[str]:
         """The tags that `$REGISTRY` has of a repository."""
         url = f"http://{self._dial()}/v2/{repository}/tags/list"
         try:
             with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
+                self._registry(answer.headers)
                 return list(json.load(answer).get("tags") or [])
-        except OSError:
+        except urllib.error.HTTPError as error:
+            self._registry(error.headers)
             return []
+        except OSError:
+            raise self._silent() from None
+
+    def _silent(self) -> CourseError:
+        return CourseError(f"no registry answers at {self.registry}", "an answer", "course up")
+
+    def _registry(self, headers: Message) -> None:
+        """Refuse an answer that no registry gave."""
+        if registry.VERSION_HEADER not in headers:
+            raise CourseError(
+                f"what answers at {self.registry} is no registry",
+                "the course's registry",
+                "course doctor   names who listens there; then: course up",
+            )
 
     def _dial(self) -> str:
         # Python's resolver may answer ::1 for localhost, where nothing listens.

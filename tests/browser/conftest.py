@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -27,8 +28,9 @@ from course import engines, lab, manifest, packages, paths, workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 AXE = "npm:axe-core@4.14.1/axe.min.js"
-# What JupyterLab 4.6 itself says at every start, not ours to mend.
-KNOWN = ("favicon", "ResizeObserver loop")
+# What JupyterLab 4.6 itself says at every start, not ours to mend; and what Chromium says when
+# Docker adds or removes a network, after which JupyterLab asks again.
+KNOWN = ("favicon", "ResizeObserver loop", "ERR_NETWORK_CHANGED")
 SIZE: ViewportSize = {"width": 1360, "height": 900}
 START_WAIT_MS = 60_000
 RUN_WAIT_MS = 240_000
@@ -176,8 +178,11 @@ def run_all(page: Page) -> None:
 
 def menu(page: Page, *names: str) -> None:
     """Choose an entry of JupyterLab's menu, e.g. `menu(page, "Run", "Run All Cells")`."""
-    for name in names:
-        page.get_by_role("menuitem", name=name, exact=True).click()
+    bar, *entries = names
+    page.get_by_role("menuitem", name=bar, exact=True).click()
+    for name in entries:
+        label = page.locator(".lm-Menu-itemLabel").filter(has_text=re.compile(f"^{name}$"))
+        label.last.click()
 
 
 def dark(page: Page) -> None:

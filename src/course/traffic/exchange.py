@@ -23,6 +23,8 @@ _LINGER = 1.0
 """Seconds that an answered connection is left to the server to close. Who closes first keeps the
 port for a minute, and at 500 requests/s a client would soon have none left."""
 _CHUNK = 65536
+_LONGEST = 80
+"""Bytes of a version that are kept."""
 _OURS = {errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors that are this machine's and not the server's: no port, no file, no memory left."""
 
@@ -143,7 +145,7 @@ class Connection:
             pass
         except OSError as error:
             self._fail(kind(error))
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("not-http")
 
     def _ended(self) -> None:
@@ -167,7 +169,7 @@ class Connection:
         """See `httptools`."""
         name = name.lower()
         if name == self._client.version_header:
-            self._version = value.decode("latin-1")
+            self._version = value[:_LONGEST].decode("latin-1")
         elif name in (b"content-length", b"transfer-encoding"):
             self._framed = True
 

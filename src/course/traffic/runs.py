@@ -247,7 +247,8 @@ def start(
                     f"a generator already loads {target.key}: run {other.id}, "
                     f"{other.plan.rate:g}/s for {other.plan.seconds:g} s",
                     "one generator for each target: two would measure each other",
-                    f"wait for it, or: traffic.join({other.id!r}).stop()",
+                    f"wait for it, or: traffic.join({other.id!r}).stop(), on a terminal: "
+                    f"kill {other.pid}",
                 )
         if probe:
             target_.probe(url, ca=ca, verify=verify)

@@ -1,0 +1,90 @@
+"""course.builds: what a build did, from what BuildKit says of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course import builds
+from course.errors import CourseError
+from course.run import Completed, FakeRunner
+
+
+def at(seconds: float) -> str:
+    return f"2026-01-01T00:00:{seconds:012.9f}Z"
+
+
+def vertex(digest: str, name: str, began: float, ended: float | None, **more: Any) -> str:
+    entry = {"digest": digest, "name": name, "started": at(began), **more}
+    if ended is not None:
+        entry["completed"] = at(ended)
+    return json.dumps({"vertexes": [entry]})
+
+
+def log(digest: str, text: str) -> str:
+    data = base64.b64encode(text.encode()).decode()
+    return json.dumps({"logs": [{"vertex": digest, "stream": 1, "data": data}]})
+
+
+LINES = [
+    "#0 a line for people",
+    json.dumps({"vertexes": [{"digest": "c", "name": "[internal] load build context"}]}),
+    json.dumps({"statuses": [{"id": "transferring context:", "vertex": "c", "current": 120}]}),
+    json.dumps({"statuses": [{"id": "transferring context:", "vertex": "c", "current": 4096}]}),
+    vertex("f", "[build 1/3] FROM docker.io/library/node:24-slim", 1.0, 1.0, cached=True),
+    vertex("b", "[build 3/3] RUN npm ci", 2.5, None),
+    log("b", "added 48 packages\n"),
+    vertex("b", "[build 3/3] RUN npm ci", 2.5, 12.25),
+    vertex("a", "[build 2/3] COPY package.json ./", 2.0, 2.5, cached=True),
+    vertex("x", "[stage-1 2/2] COPY --from=build /app/dist ./dist", 12.5, 13.0),
+]
+
+
+def test_each_instruction_in_the_dockerfiles_order() -> None:
+    build = builds.parse(LINES)
+    assert [(s.stage, s.number, s.key, s.cached) for s in build.steps] == [
+        ("build", 1, "FROM", True),
+        ("build", 2, "COPY", True),
+        ("build", 3, "RUN", False),
+        ("stage-1", 2, "COPY", False),
+    ]
+    install = build.find("npm ci")
+    assert install is not None
+    assert (install.started, install.seconds) == (1.5, 9.75)
+    assert install.log == ("added 48 packages",)
+    assert (build.seconds, build.context_bytes, build.error) == (12.0, 4096, "")
+    assert [s.instruction.split()[0] for s in build.ran] == ["RUN", "COPY"]
+    assert build.find("nothing of the kind") is None
+
+
+def test_a_step_that_failed_is_named() -> None:
+    said = "process did not complete successfully: exit code: 127"
+    failing = vertex("a", "[2/2] RUN npm run build", 1, 2, error=said)
+    build = builds.parse([failing, log("a", "sh: 1: tsc: not found\n")])
+    assert build.error == build.steps[0].error == said
+    assert build.steps[0].log == ("sh: 1: tsc: not found",)
+
+
+def test_a_dockerfile_that_does_not_parse_is_an_error_of_the_build() -> None:
+    line = vertex("a", "[internal] load build definition from Dockerfile", 1, 2)
+    build = builds.parse([line, "ERROR: failed to solve: dockerfile parse error on line 2"])
+    assert build.steps == ()
+    assert "line 2" in build.error
+
+
+def test_what_is_no_build_says_what_was_there(home: Path) -> None:
+    with pytest.raises(CourseError, match="unable to prepare context"):
+        builds.parse(["unable to prepare context: path nowhere not found"])
+    with pytest.raises(CourseError, match="is not there"):
+        builds.read(home / "nothing.json")
+
+
+def test_a_failing_build_is_a_result(home: Path) -> None:
+    failing = vertex("a", "[2/2] RUN false", 1, 2, error="exit code: 1")
+    fake = FakeRunner({"docker build": Completed((), 1, "", failing)})
+    assert builds.run(home, "--tag", "x", using=fake).error == "exit code: 1"
+    assert fake.calls[0][:3] == ("docker", "build", "--progress=rawjson")
