@@ -101,7 +101,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._shown = self._ended = False
         self._display = f"course-view-{next(_numbers)}"
         self.took: deque[float] = deque(maxlen=1000)
-        """Seconds that each of the last updates took in the kernel."""
+        """Seconds of processor that each of the last updates took in the kernel."""
         model.read(feed)
         header, rows = model.table()
         super().__init__(
@@ -161,7 +161,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._finish(why)
 
     def _update(self, seconds: float) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()
         with self._setting:
             self._model.read(self._feed)
             changes = self._model.changes(seconds)
@@ -169,7 +169,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
                 self._framed = seconds
                 changes["frame"] = self._model.frame()
             self._set(changes)
-        self.took.append(time.perf_counter() - began)
+        self.took.append(time.thread_time() - began)
 
     def _set(self, changes: dict[str, Any]) -> None:
         """Send changes in one message."""
