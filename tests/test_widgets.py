@@ -123,6 +123,11 @@ def test_the_table_tells_failures_by_kind() -> None:
     assert model.text().startswith("4 requests in 0 s, 3 failed (2 refused, 1 502)")
 
 
+def test_what_the_generator_did_not_see_is_told() -> None:
+    model = model_of(Batch(0.0, (Answer(0.0),), unsent=(0.01, 0.02), blind=((0.01, 0.12),)))
+    assert model.text().endswith("; 2 unsent; the generator was blind for 120 ms")
+
+
 def test_what_is_read_aloud_is_rare() -> None:
     clock = [0.0]
     run = PlayedRun(seconds=20, clock=lambda: clock[0])

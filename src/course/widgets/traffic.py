@@ -58,6 +58,14 @@ class Batch(Protocol):
     def answers(self) -> Sequence[Answer]:
         """What was answered."""
 
+    @property
+    def unsent(self) -> Sequence[float]:
+        """Planned sends that did not happen, in seconds since the start."""
+
+    @property
+    def blind(self) -> Sequence[tuple[float, float]]:
+        """Stretches (start, seconds) in which the generator itself did not run."""
+
 
 class Run(Protocol):
     """The shape of a feed of batches."""
@@ -93,6 +101,8 @@ class TrafficModel:
         self.versions: list[str] = []
         self.total = 0
         self.failed: Counter[str] = Counter()
+        self.unsent = 0
+        self.blind = 0.0
         self.width = FASTEST
         self.columns: list[list[int]] = []
         """Counts by time: with an error status, silent, timeout, then good ones by version."""
@@ -124,6 +134,8 @@ class TrafficModel:
             counts = self.columns[column]
             self._touched.add(column)
             self._last = max(self._last, batch.at + FASTEST)
+            self.unsent += len(batch.unsent)
+            self.blind += sum(seconds for _, seconds in batch.blind)
             for answer in batch.answers:
                 ended = outcome(answer.error)
                 version = self._version(answer.version or ("" if ended else NO_VERSION))
@@ -258,10 +270,14 @@ class TrafficModel:
     def text(self) -> str:
         """See `Model.text`."""
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.failed.most_common(3))
+        doubt = [f"{self.unsent:,} unsent"] if self.unsent else []
+        if self.blind:
+            doubt.append(f"the generator was blind for {1000 * self.blind:.0f} ms")
         return (
             f"{self.total:,} requests in {self._last:.0f} s, "
             f"{self.failed.total():,} failed{f' ({kinds})' if kinds else ''}; "
             f"shares and latency of the last {len(self._window):,} answers"
+            + "".join(f"; {what}" for what in doubt)
         )
 
     def _announce(self, seconds: float) -> str:
