@@ -636,3 +636,26 @@ def test_ctrl_c_prints_what_was_measured() -> None:
     assert facts["planned"] >= 50
     assert command.returncode == 130
     assert traffic.running() == []
+
+
+def test_a_reader_that_goes_on_reads_nothing_twice(tmp_path: Path) -> None:
+    file = tmp_path / feed.FILE
+
+    def write(*numbers: int) -> None:
+        with file.open("a") as out:
+            for number in numbers:
+                known = [(number * 10, 100, 2000, "1.0.0", "")]
+                out.write(feed.line(number, known, planned=10, unsent=[], blind=[]))
+
+    file.write_text(feed.first_line(1.0))
+    write(0, 1, 2)
+    reader = feed.Reader(file, rate=100)
+    assert [batch.at for batch in reader.again(1)] == [0.1, 0.2]
+    # What was read is gone from the file: only a reader that goes on still gets the rest.
+    size = file.stat().st_size
+    file.write_bytes(b" " * (size - 1) + b"\n")
+    write(3, 4)
+    assert [batch.at for batch in reader.again(3)] == [0.3, 0.4]
+    assert [batch.at for batch in reader.again(4)] == [0.4]
+    assert list(reader.again(9)) == []
+    assert [batch.at for batch in reader.again(3)] == [0.3, 0.4]

@@ -63,6 +63,8 @@ class Run:
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
         self._counting = threading.Lock()  # nothing is counted twice by two views of one run
+        self._batches = self._new_reader()
+        self._reading = threading.Lock()  # several views may show one run
 
     def __repr__(self) -> str:
         plan = self.plan
@@ -94,7 +96,8 @@ class Run:
         Args:
             since: how many batches to leave out, e.g. those that are known already.
         """
-        return list(self._new_reader().read())[since:]
+        with self._reading:
+            return list(self._batches.again(since))
 
     def follow(self, timeout: float | None = None, since: int = 0) -> Iterator[Batch]:
         """The batches as they come, from the first; ends when the run ends.
