@@ -212,6 +212,59 @@ def ledger() -> None:
     print(workspace.ledger())
 
 
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(help="Where to, e.g. http://orders.localhost:8080/")],
+    *,
+    rate: Annotated[float, typer.Option(help="Requests per second, sent on a fixed schedule.")] = (
+        500
+    ),
+    for_: Annotated[str, typer.Option("--for", help="How long: 30s, 2m.")] = "30s",
+    keep_alive: Annotated[
+        bool, typer.Option("--keep-alive", help="Use connections again, not a new one each time.")
+    ] = False,
+    method: Annotated[str, typer.Option(help="The HTTP method.")] = "GET",
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="A header, as NAME: VALUE.")
+    ] = None,
+    body: Annotated[str, typer.Option(help="Sent with each request.")] = "",
+    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 2,
+    version_header: Annotated[
+        str, typer.Option(help="The response header that tells who answered.")
+    ] = "x-orders-version",
+    ca: Annotated[Path | None, typer.Option(help="Trust the CAs in this file.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do not verify the certificate.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send requests at a constant rate and count every answer, by version."""
+    from course import traffic
+    from course.traffic import console
+
+    traffic.probe(url, ca=ca, verify=not insecure)
+    run = traffic.start(
+        url,
+        rate=rate,
+        seconds=console.seconds(for_),
+        keep_alive=keep_alive,
+        method=method,
+        headers=dict(console.header(text) for text in header or ()),
+        body=body,
+        timeout=timeout,
+        version_header=version_header,
+        ca=ca,
+        verify=not insecure,
+    )
+    summary = console.watch(run)
+    if as_json:
+        print(json.dumps(summary.as_dict()))
+    else:
+        console.show(summary)
+    if summary.ended == "stopped":
+        raise typer.Exit(_INTERRUPTED)
+
+
 BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.")]
 
 

@@ -1,0 +1,325 @@
+"""Runs of the load generator: started, followed, stopped, found again.
+
+A run lives in a folder of its own, `traffic/<id>/` in the course's state: its plan, its feed,
+its process. So any process can join it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from course import locks, paths
+from course import run as run_
+from course.errors import CourseError
+from course.traffic import feed
+from course.traffic.feed import Batch, Reader
+from course.traffic.plan import Plan
+from course.traffic.summary import Summary, Tally
+from course.traffic.target import parse
+from course.traffic.worker import GRACE, alive
+
+MAX_RATE = 3000.0
+"""Requests/s that one Python process may be asked for: docs/adr/0005."""
+MAX_SECONDS = 3600.0
+_KEPT = 20
+_PROCESS = "process.json"
+_POLL = 0.03
+
+
+class Run:
+    """One run of the generator, seen from any process.
+
+    Args:
+        id_: its name, the name of its folder.
+
+    Raises:
+        CourseError: there is no such run.
+    """
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.folder = _home() / id_
+        try:
+            self.plan = Plan.load(self.folder)
+            process = json.loads((self.folder / _PROCESS).read_text())
+        except (OSError, ValueError, TypeError):
+            ids = ", ".join(run.id for run in running()) or "none"
+            raise CourseError(
+                f"no run `{id_}`", f"a run that is known; running now: {ids}", "traffic.start(…)"
+            ) from None
+        self._pid, self._created = int(process["pid"]), float(process["created"])
+        self._reader = self._new_reader()
+        self._tally = Tally(self.plan.rate)
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        state = "running" if self.running else "ended"
+        return f"<Run {self.id} {plan.url} {plan.rate:g}/s for {plan.seconds:g} s, {state}>"
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return alive(self._pid, self._created)
+
+    @property
+    def started(self) -> float | None:
+        """When its schedule began, in seconds since the epoch: `started + answer.intended`."""
+        reader = self._new_reader()
+        for _ in reader.read():
+            break
+        return reader.started
+
+    def batches(self, since: int = 0) -> list[Batch]:
+        """What is known so far.
+
+        Args:
+            since: how many batches to leave out, e.g. those that are known already.
+        """
+        return list(self._new_reader().read())[since:]
+
+    def follow(self, timeout: float | None = None, since: int = 0) -> Iterator[Batch]:
+        """The batches as they come, from the first; ends when the run ends.
+
+        Args:
+            timeout: deadline in seconds; by default the time that the run can take.
+            since: how many batches to leave out.
+
+        Raises:
+            CourseError: the run goes on at the deadline.
+        """
+        deadline = time.monotonic() + (self._longest() if timeout is None else timeout)
+        reader, number = self._new_reader(), 0
+        while True:
+            live = self.running  # before the read: what is written until the end is read
+            for batch in reader.read():
+                number += 1
+                if number > since:
+                    yield batch
+            if reader.end is not None or not live:
+                return
+            if time.monotonic() > deadline:
+                raise self._still("the run goes on")
+            time.sleep(_POLL)
+
+    def wait(self, timeout: float | None = None) -> Summary:
+        """Wait for the end.
+
+        Args:
+            timeout: deadline in seconds; by default the time that the run can take.
+
+        Raises:
+            CourseError: the run goes on at the deadline.
+        """
+        deadline = time.monotonic() + (self._longest() if timeout is None else timeout)
+        while self.running:
+            if time.monotonic() > deadline:
+                raise self._still("the run goes on")
+            time.sleep(_POLL)
+        return self.summary()
+
+    def stop(self) -> Summary:
+        """End it now; what it sent is still counted.
+
+        Raises:
+            CourseError: it does not end.
+        """
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+                # A process that is stopped hears nothing until it goes on.
+                os.kill(self._pid, signal.SIGCONT)
+        return self.wait(timeout=self.plan.timeout + GRACE)
+
+    def summary(self, since: float = 0.0, until: float | None = None) -> Summary:
+        """The figures, so far or of the whole run, or of a window of it.
+
+        Args:
+            since: start of the window, in seconds since the start.
+            until: its end; by default that of the run.
+        """
+        live = self.running
+        if since == 0.0 and until is None:
+            reader, tally = self._reader, self._tally
+        else:
+            reader = self._new_reader()
+            tally = Tally(self.plan.rate, since, float("inf") if until is None else until)
+        tally.add(reader.read())
+        if reader.end is not None:
+            return tally.summary(seconds=reader.end.seconds, ended=reader.end.why)
+        if live:
+            return tally.summary(seconds=tally.last + 1 / self.plan.rate)
+        return tally.summary(seconds=tally.last + 1 / self.plan.rate, ended="died")
+
+    def _new_reader(self) -> Reader:
+        return Reader(self.folder / feed.FILE, self.plan.rate)
+
+    def _longest(self) -> float:
+        return self.plan.seconds + self.plan.timeout + GRACE + 5
+
+    def _still(self, what: str) -> CourseError:
+        return CourseError(f"{what} ({self!r})", "its end", f"traffic.join({self.id!r}).stop()")
+
+
+def start(
+    url: str,
+    rate: float = 500,
+    seconds: float = 30,
+    *,
+    keep_alive: bool = False,
+    lease_pid: int | None = None,
+    version_header: str = "x-orders-version",
+    method: str = "GET",
+    ca: str | Path | None = None,
+    verify: bool = True,
+    headers: Mapping[str, str] | None = None,
+    body: str = "",
+    timeout: float = 2.0,
+) -> Run:
+    """Start a generator and return at once.
+
+    Args:
+        url: where to; a name is dialled at 127.0.0.1, with the name as Host and SNI.
+        rate: requests per second.
+        seconds: for how long.
+        keep_alive: use connections again instead of opening one for each request.
+        lease_pid: the process whose end ends the run; by default the caller.
+        version_header: the response header that tells who answered.
+        method: the HTTP method.
+        ca: a file of CA certificates to trust in place of the system's.
+        verify: whether the certificate is verified.
+        headers: headers beside Host and Connection.
+        body: sent with each request.
+        timeout: seconds from a send to the end of its answer.
+
+    Raises:
+        CourseError: an impossible rate or time, a bad address, a process that is not there, a
+            second generator on the same target.
+    """
+    _refuse(rate, seconds, timeout)
+    target = parse(url, ca=ca, verify=verify)
+    target.tls()
+    pid = os.getpid() if lease_pid is None else lease_pid
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from None
+    plan = Plan(
+        url=url,
+        rate=float(rate),
+        seconds=float(seconds),
+        method=_token(method.upper(), "method"),
+        headers={_token(k, "header"): _line(v) for k, v in (headers or {}).items()},
+        body=body,
+        keep_alive=keep_alive,
+        version_header=_token(version_header, "header"),
+        timeout=float(timeout),
+        ca=target.ca,
+        verify=verify,
+        lease_pid=pid,
+        lease_started=created,
+    )
+    with locks.held(
+        _home() / "lock", wait=10, what="another generator is being started", try_="try again"
+    ):
+        for other in running():
+            if parse(other.plan.url).key == target.key:
+                raise CourseError(
+                    f"a generator already loads {target.key}: run {other.id}, "
+                    f"{other.plan.rate:g}/s for {other.plan.seconds:g} s",
+                    "one generator for each target: two would measure each other",
+                    f"wait for it, or: traffic.join({other.id!r}).stop()",
+                )
+        _prune()
+        return _spawn(plan)
+
+
+def _spawn(plan: Plan) -> Run:
+    id_ = f"{time.strftime('%H%M%S')}-{secrets.token_hex(2)}"
+    folder = _home() / id_
+    folder.mkdir(parents=True)
+    plan.save(folder)
+    argv = [sys.executable, "-m", "course.traffic.worker", folder]
+    pid = run_.spawn(argv, log=folder / "log")
+    record = {"pid": pid, "created": psutil.Process(pid).create_time()}
+    part = folder / f"{_PROCESS}.part"
+    part.write_text(json.dumps(record))
+    part.replace(folder / _PROCESS)
+    return Run(id_)
+
+
+def join(id_: str) -> Run:
+    """A run that was started before, perhaps by another process.
+
+    Args:
+        id_: its `Run.id`.
+
+    Raises:
+        CourseError: there is no such run.
+    """
+    return Run(id_)
+
+
+def running() -> list[Run]:
+    """The runs whose process is there, the oldest first."""
+    found = []
+    for folder in _folders():
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            process = json.loads((folder / _PROCESS).read_text())
+            if alive(int(process["pid"]), float(process["created"])):
+                found.append(Run(folder.name))
+    return found
+
+
+def _home() -> Path:
+    return paths.state() / "traffic"
+
+
+def _folders() -> list[Path]:
+    if not _home().is_dir():
+        return []
+    folders = [entry for entry in _home().iterdir() if (entry / _PROCESS).exists()]
+    return sorted(folders, key=lambda folder: folder.stat().st_mtime)
+
+
+def _prune() -> None:
+    """Forget the oldest runs; called before a start, so that the files of all runs are bounded."""
+    live = {run.id for run in running()}
+    ended = [folder for folder in _folders() if folder.name not in live]
+    for folder in ended[: -_KEPT + 1]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse(rate: float, seconds: float, timeout: float) -> None:
+    if not 0 < rate <= MAX_RATE:
+        raise CourseError(
+            f"a rate of {rate:g} requests/s",
+            f"more than 0 and at most {MAX_RATE:g}, what one Python process can send",
+            "500 shows an outage of 50 ms in one pod of four",
+        )
+    if not 0 < seconds <= MAX_SECONDS:
+        raise CourseError(f"a run of {seconds:g} s", f"more than 0 and at most {MAX_SECONDS:g} s")
+    if not 0 < timeout <= 60:
+        raise CourseError(f"a timeout of {timeout:g} s", "more than 0 and at most 60 s")
+
+
+def _token(text: str, what: str) -> str:
+    if not text or not all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in text):
+        raise CourseError(f"`{text}` as a {what}", f"the name of a {what}")
+    return text
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise CourseError(f"{text!r} as a header's value", "one printable line")
+    return text
