@@ -17,7 +17,7 @@ endif
 # A virtual environment of somebody else's must not be taken for ours.
 unexport VIRTUAL_ENV
 
-.PHONY: help start stop test
+.PHONY: help start stop test test-all bench
 
 help:
 	@sed -n '1,4s/^# \{0,1\}//p' Makefile
@@ -30,6 +30,12 @@ stop: .venv/.ready
 
 test: .venv/.tested
 	@$(COURSE) dev test
+
+test-all: .venv/.tested
+	@$(COURSE) dev test --all $(if $(PART),--part $(PART))
+
+bench: .venv/.tested
+	@.venv/bin/python -m tests.bench $(ONLY)
 
 .venv/.ready: pyproject.toml uv.lock | $(UV)
 	@echo "… the Python environment"

@@ -80,7 +80,8 @@ def test_a_bank_that_is_too_small_is_named(mini: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(bank.BANK, "mini-1", [one, Answer("again", one.apply, one.cause, "stale")])
     assert problems(mini) == [
         "mini-1 has 2 wrong answers; want 4 or more",
-        "mini-1 has no right answer in the bank",
+        "mini-1: its wrong answers are of not-the-serving-object, stale; want 3 classes",
+        "mini-1 has 0 right answers in the bank; want 2",
         "mini-1: two wrong answers share the cause `cause-0`",
     ]
     assert devcheck.problems(mini, bank="tests.nowhere") == [

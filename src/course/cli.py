@@ -313,11 +313,16 @@ def dev_check() -> None:
 
 
 @dev.command()
-def test() -> None:
-    """Run the whole suite, as CI does: static, unit, the engine, the notebooks, the browser."""
+def test(
+    everything: Annotated[
+        bool, typer.Option("--all", help="All answers, each cycle twice, the faults.")
+    ] = False,
+    part: Annotated[int, typer.Option(help="Lessons of this part only.")] = 0,
+) -> None:
+    """Run the suite, as CI does: static, unit, the engine, the notebooks, the browser, banks."""
     from course import suite
 
-    suite.run()
+    suite.run(everything=everything, part=part)
 
 
 @dev.command()

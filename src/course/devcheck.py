@@ -16,6 +16,8 @@ from course.errors import CourseError
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FEWEST_WRONG = 4
+FEWEST_RIGHT = 2
+FEWEST_CLASSES = 3
 FEWEST_HINTS = 2
 
 
@@ -124,10 +126,15 @@ def _bank(lesson: manifest.Lesson, package: str) -> Iterator[str]:
     for exercise in lesson.exercises:
         answers = module.BANK.get(exercise.id, [])
         causes = [answer.cause for answer in answers if answer.cause]
+        classes = {answer.kind for answer in answers if answer.cause}
+        right = len(answers) - len(causes)
         if len(causes) < FEWEST_WRONG:
             yield f"{exercise.id} has {len(causes)} wrong answers; want {FEWEST_WRONG} or more"
-        if len(answers) == len(causes):
-            yield f"{exercise.id} has no right answer in the bank"
+        if len(classes) < FEWEST_CLASSES:
+            said = ", ".join(sorted(classes)) or "none"
+            yield f"{exercise.id}: its wrong answers are of {said}; want {FEWEST_CLASSES} classes"
+        if right < FEWEST_RIGHT:
+            yield f"{exercise.id} has {right} right answers in the bank; want {FEWEST_RIGHT}"
         for cause in sorted({c for c in causes if causes.count(c) > 1}):
             yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
 

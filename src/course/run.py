@@ -17,6 +17,9 @@ from typing import IO, Protocol
 from course.errors import CourseError
 
 OnLine = Callable[[str], None]
+OWNER = "COURSE_OWNER"
+"""Marks what a set-up starts, by `pid:start time`, so that the next one can end what a killed one
+left behind. What is meant to outlive it (`spawn`) does not carry it."""
 _KEPT_LINES = 8
 
 
@@ -212,12 +215,13 @@ def spawn(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     words = tuple(str(a) for a in argv)
+    inherited = {name: value for name, value in os.environ.items() if name != OWNER}
     with log.open("ab") as sink:
         try:
             process = subprocess.Popen(
                 words,
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
+                env={**inherited, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,

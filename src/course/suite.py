@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from course import debian, engines, manifest, paths, steps, up
@@ -27,6 +28,7 @@ class Suite:
     """One run of the tests."""
 
     work: Path
+    part: int = 0
     times: list[tuple[str, float]] = field(default_factory=list)
 
     def stage(self, name: str, do: Callable[[], None]) -> None:
@@ -42,6 +44,7 @@ class Suite:
     def call(self, *argv: object, wait: float = 1800, cwd: Path = paths.ROOT) -> None:
         """Run a command, its output as it comes."""
         env = {"COURSE_WORK": str(self.work), "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
+        env["COURSE_TEST_PART"] = str(self.part)
         runner().run(argv, timeout=wait, cwd=cwd, env=env, on_line=_say)
 
     def pytest(self, *argv: object, wait: float = 3000) -> None:
@@ -53,18 +56,30 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def run() -> None:
-    """Run everything.
+def run(*, everything: bool = False, part: int = 0) -> None:
+    """Run the tests.
+
+    Args:
+        everything: all answers whatever the time, each cycle twice, the faults; the figures are
+            kept in bench/RESULTS.md.
+        part: lessons of this part of the course only; 0 for all.
 
     Raises:
         CourseError: a stage failed; the cluster's state has been printed.
     """
     work = Path(tempfile.mkdtemp(prefix="course-test-"))
-    suite = Suite(work)
+    suite = Suite(work, part)
     began = time.monotonic()
+    budget = BUDGET_MINUTES[1 if (paths.cache() / "docker").exists() else 0]
     os.environ["COURSE_WORK"] = str(work)
+    if everything:
+        os.environ["COURSE_TEST_KEEP"] = "1"
+    else:
+        os.environ["COURSE_TEST_UNTIL"] = str(time.time() + budget * 60)
     try:
-        _stages(suite)
+        _stages(suite, times=2 if everything else 1)
+        if everything:
+            suite.stage("faults", lambda: suite.pytest("-q", "tests/faults", wait=7200))
     except (CommandError, CourseError):
         _state_of_the_cluster()
         raise
@@ -79,8 +94,8 @@ def run() -> None:
         print(f"{total:8.1f} minutes in all; the budget is {fresh} fresh, {warm} warm")
 
 
-def _stages(suite: Suite) -> None:
-    course = manifest.load()
+def _stages(suite: Suite, *, times: int) -> None:
+    lessons = [lo for lo in manifest.load().lessons if suite.part in (0, lo.part)]
     ruff = _BIN / "ruff"
     suite.stage("lint and types", lambda: _static(suite, ruff))
     suite.stage("unit tests", lambda: suite.pytest("tests", "-q"))
@@ -91,12 +106,14 @@ def _stages(suite: Suite) -> None:
     suite.stage("engine and cluster", lambda: suite.pytest(*_kind_options(), "-q", "tests/cluster"))
     nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "900"]
     nbval += ["--nbval-sanitize-with", "tests/nbval.cfg", "--durations=5", "-q"]
-    suite.stage("lessons, by nbval", lambda: suite.pytest(*nbval, "notebooks"))
-    suite.stage("solutions, by nbval", lambda: suite.pytest(*nbval, "solutions"))
-    suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "-s", "tests/bank"))
+    for kind in ("notebooks", "solutions") * times:
+        files = [f"{kind}/{lesson.stem}.ipynb" for lesson in lessons]
+        suite.stage(f"{kind}, by nbval", partial(suite.pytest, *nbval, *files))
     suite.stage("in the browser", lambda: _browser(suite))
-    exercises = sum(len(lesson.exercises) for lesson in course.lessons)
-    print(f"\n{len(course.lessons)} lessons, {exercises} exercises, each solved and unsolved")
+    # Last: what is left of the time is theirs.
+    suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "-s", "tests/bank", wait=7200))
+    exercises = sum(len(lesson.exercises) for lesson in lessons)
+    print(f"\n{len(lessons)} lessons, {exercises} exercises, each solved and unsolved")
 
 
 def _static(suite: Suite, ruff: Path) -> None:

@@ -5,8 +5,12 @@ Containers first, so that lesson 1 does not wait for Kubernetes.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from contextlib import AbstractContextManager
+import shutil
+from collections.abc import Iterator
+
+import psutil
 
 from course import debian, engines, images, lab, locks, packages, paths, steps, tools
 from course.addons import orders, traefik
@@ -14,7 +18,7 @@ from course.engines import base, detect, ports
 from course.engines.docker import Docker
 from course.engines.kind import Kind
 from course.engines.registry import Registry
-from course.run import Runner, runner
+from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
@@ -162,14 +166,53 @@ def complete() -> bool:
     return _docker().answers() and orders.answers(of.ports["http"])
 
 
-def _alone() -> AbstractContextManager[None]:
-    """One `up` or `down` at a time; a second one waits for the first."""
-    return locks.held(
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended."""
+    with locks.held(
         paths.state() / "up.lock",
         wait=_LOCK_WAIT,
         what="another `course up` or `down` is at work",
         try_="course status",
-    )
+    ):
+        _end_orphans()
+        _sweep()
+        me = psutil.Process()
+        os.environ[OWNER] = f"{me.pid}:{me.create_time():.0f}"
+        try:
+            yield
+        finally:
+            os.environ.pop(OWNER, None)
+
+
+def _end_orphans() -> None:
+    """End the commands of a set-up that was killed before it could end them itself."""
+    orphans = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ValueError):
+            owner = process.environ().get(OWNER)
+            if owner and not _lives(owner):
+                process.terminate()
+                orphans.append(process)
+    _, alive = psutil.wait_procs(orphans, timeout=10)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _lives(owner: str) -> bool:
+    pid, started = owner.split(":")
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _sweep() -> None:
+    """Remove half-made folders of the cache: what is whole has been renamed."""
+    for pattern in ("scratch/*", "*/.part-*"):
+        for left in paths.cache().glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def down(report: Report, *, purge: bool = False) -> None:

@@ -71,11 +71,14 @@ def _changing() -> Iterator[dict[str, Any]]:
 
 def _write(target: Path, text: str) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as sink:
-        sink.write(text)
-        sink.flush()
-        os.fsync(sink.fileno())
-    part.replace(target)
+    try:
+        with part.open("w", encoding="utf-8") as sink:
+            sink.write(text)
+            sink.flush()
+            os.fsync(sink.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def state(id_: str) -> str:

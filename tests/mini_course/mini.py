@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bank import Answer
+from tests.bank import KINDS, Answer
 
 
 def _nothing(_: object) -> None:
@@ -11,8 +11,8 @@ def _nothing(_: object) -> None:
 
 BANK = {
     id_: [
-        *(Answer(f"wrong {i}", _nothing, f"cause-{i}", "stale") for i in range(4)),
-        Answer("right", _nothing, "", "alternative"),
+        *(Answer(f"wrong {i}", _nothing, f"cause-{i}", KINDS[i]) for i in range(4)),
+        *(Answer(f"right {i}", _nothing, "", "alternative") for i in range(2)),
     ]
     for id_ in ("mini-1", "mini-2")
 }

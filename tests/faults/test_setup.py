@@ -1,0 +1,102 @@
+"""The set-up, interrupted at each of its steps and run again, comes to the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psutil
+import pytest
+
+from course import engines, paths, steps, up
+from course.run import OWNER, runner
+
+COURSE = [sys.executable, "-m", "course.cli"]
+STEPS = ("docker", "images", "registry", "cluster", "gateway", "orders")
+UP_WAIT = 600.0
+
+
+def wait_for(ready: Callable[[], bool], what: str, wait: float = UP_WAIT) -> None:
+    deadline = time.monotonic() + wait
+    while not ready():
+        assert time.monotonic() < deadline, f"waited {wait:.0f} s for {what}"
+        time.sleep(0.01)
+
+
+def lines(*argv: str) -> list[str]:
+    return sorted(runner().run(argv, timeout=60).stdout.splitlines())
+
+
+def end_state() -> dict[str, Any]:
+    """All that a set-up makes, without what differs from run to run."""
+    os.environ.update(engines.environment())
+    engine = engines.current()
+    assert engine is not None
+    pods = json.loads(
+        runner().run(["kubectl", "get", "deployments", "-A", "-o", "json"], timeout=60).stdout
+    )
+    return {
+        "engine": (engine.name, engine.has, engine.ports),
+        "containers": lines("docker", "ps", "--all", "--format", "{{.Names}} {{.Image}}"),
+        "networks": lines("docker", "network", "ls", "--format", "{{.Name}}"),
+        "volumes": lines("docker", "volume", "ls", "--filter", "name=course", "--quiet"),
+        "deployments": {
+            item["metadata"]["name"]: item["status"].get("readyReplicas") for item in pods["items"]
+        },
+        "half-made": [str(p) for p in paths.cache().glob("*/.part-*")]
+        + [str(p) for p in paths.cache().glob("scratch/*")],
+    }
+
+
+def orphans() -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(OWNER):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def reached(step: str, process: subprocess.Popen[str]) -> bool:
+    """Whether a set-up has come to a step, or has ended."""
+    run = steps.read()
+    now = next((s for s in run.steps if s.name == step), None) if run else None
+    there = bool(run and run.pid == process.pid and now and now.state in ("running", "done"))
+    return there or process.poll() is not None
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    up.up(steps.Display())
+    return end_state()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda s: s.name)
+def test_interrupted_at_every_step_it_comes_to_the_same_end(
+    how: signal.Signals, whole: dict[str, Any]
+) -> None:
+    up.down(lambda what, _: None)
+    assert orphans() == []
+    for step in STEPS:
+        process = subprocess.Popen([*COURSE, "up"], stderr=subprocess.PIPE, text=True)
+
+        wait_for(partial(reached, step, process), f"the step {step}")
+        time.sleep(0.2)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+        if how == signal.SIGINT:
+            # An interruption is told in one line, never as a traceback, and ends what it began.
+            assert "Traceback" not in said
+            assert orphans() == []
+    up.up(steps.Display())
+    assert orphans() == []
+    assert end_state() == whole
