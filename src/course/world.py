@@ -77,6 +77,16 @@ class World:
         """`$REGISTRY`."""
         return self._variable("REGISTRY")
 
+    @property
+    def namespace(self) -> str:
+        """`$COURSE_NAMESPACE`, the namespace of the kubeconfig's context."""
+        return self._variable("COURSE_NAMESPACE")
+
+    @property
+    def orders_url(self) -> str:
+        """`$ORDERS_URL`: the gateway's scheme and port."""
+        return self._variable("ORDERS_URL")
+
     def _variable(self, name: str) -> str:
         return os.environ.get(name) or engines.environment()[name]
 
@@ -217,9 +227,37 @@ class World:
         except OSError:
             return []
 
+    def labels(self, repository: str, tag: str) -> dict[str, str]:
+        """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
+
+        Args:
+            repository: the image's name.
+            tag: its tag.
+        """
+        served = self.manifest(repository, tag)
+        config = served[1].get("config") if served else None
+        if not config:
+            return {}
+        url = f"http://{self._dial()}/v2/{repository}/blobs/{config['digest']}"
+        with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
+            return dict(json.load(answer).get("config", {}).get("Labels") or {})
+
     def _dial(self) -> str:
         # Python's resolver may answer ::1 for localhost, where nothing listens.
         return self.registry.replace("localhost", "127.0.0.1")
+
+    # -- the cluster
+
+    def objects(self, kinds: str, *options: str) -> list[dict[str, Any]]:
+        """Objects of the namespace, as the API sends them.
+
+        Args:
+            kinds: as kubectl takes them, e.g. `deployment,service`.
+            options: more of `kubectl get`, e.g. a name or a selector.
+        """
+        text = self.run("kubectl", "get", kinds, *options, "--output=json", wait=30)
+        found = json.loads(text)
+        return list(found["items"]) if "items" in found else [found]
 
     # -- time
 

@@ -1,0 +1,273 @@
+"""A release of the check's own, under traffic of the check's own, and what became of both.
+
+What a Deployment says of itself proves nothing: a version header can be written by hand, a route
+can lead elsewhere, a rollout can be paused. So a check releases a version that it has just made
+up, sends requests all the while, and judges the answers. The Deployment's template is put back
+after that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from course import traffic
+from course.errors import CourseError
+from course.rollout import Feed, Pod, Rollout, Sample, Status
+from course.rollout.api import Kubernetes
+from course.traffic import Summary
+
+VERSION = "ORDERS_VERSION"
+"""The variable that the service answers with in its header `x-orders-version`."""
+RATE = 300.0
+BLIND_MS = 100.0
+"""A generator that stood still for longer proves nothing. What these checks look for lasts longer:
+a service that is not ready yet for more than a second, one that exits at once as long as its
+requests in flight."""
+_REQUEST_WAIT = 5.0
+_BASE = 0.6
+_TAIL = 0.4
+_STUCK_AFTER = 10.0
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One request that failed.
+
+    Args:
+        at: seconds since the release at which it was to be sent.
+        error: see `traffic.Answer`.
+        version: who answered; empty if it was the gateway, or nobody.
+    """
+
+    at: float
+    error: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was seen.
+
+    Args:
+        version: the made-up version.
+        before: the rollout's state before the release.
+        status: its state at the end.
+        seconds: from the release until the rollout was complete; `None` if it was not.
+        released: the release on the samples' clock.
+        samples: the Deployment's pods as they changed.
+        summary: the traffic's figures.
+        failures: the requests that failed, in order.
+        blind_ms: the longest time for which the generator stood still.
+        after: version → answers, of what was sent when the release was over.
+    """
+
+    version: str
+    before: Status
+    status: Status
+    seconds: float | None
+    released: float
+    samples: tuple[Sample, ...]
+    summary: Summary
+    failures: tuple[Failure, ...]
+    blind_ms: float
+    after: Mapping[str, int]
+
+    @property
+    def early(self) -> list[Failure]:
+        """Answered by the new version itself, which was not ready."""
+        return [f for f in self.failures if f.version == self.version]
+
+    @property
+    def unserved(self) -> list[Failure]:
+        """Refused by the gateway because it knew no pod to send to: its 503 names no version."""
+        return [f for f in self.failures if f.error == "503" and not f.version]
+
+    @property
+    def cut(self) -> list[Failure]:
+        """Sent to a pod that did not answer any more, or not yet."""
+        return [f for f in self.failures if not f.version and f.error != "503"]
+
+    @cached_property
+    def during(self) -> tuple[Sample, ...]:
+        """The samples from the release on, with the state that it found."""
+        before = [s for s in self.samples if s.at < self.released][-1:]
+        return (*before, *(s for s in self.samples if s.at >= self.released))
+
+    @property
+    def peak(self) -> int:
+        """The most pods at one time, those on their way out left aside."""
+        return max(sum(not pod.terminating for pod in s.pods) for s in self.during)
+
+    @property
+    def fewest(self) -> int:
+        """The fewest ready pods at one time."""
+        return min(sum(_serving(pod) for pod in s.pods) for s in self.during)
+
+    def judgeable(self) -> None:
+        """Refuse to judge what the generator did not see.
+
+        Raises:
+            CourseError: it stood still for too long, or sent nothing.
+        """
+        if self.failures:
+            return  # what was seen to fail has failed
+        if self.blind_ms > BLIND_MS or self.summary.unsent > 0.01 * self.summary.planned:
+            raise CourseError(
+                f"blind: the load generator stood still for {self.blind_ms:.0f} ms at a time, and "
+                f"{self.summary.unsent} of {self.summary.planned:,} requests were never sent",
+                f"no longer than {BLIND_MS:.0f} ms, since a loss could hide in it",
+                "end what else keeps this machine busy, then run the check again",
+            )
+
+    def said(self) -> str:
+        """The traffic in one line."""
+        kinds = Counter(
+            f"{f.error}{' by ' + f.version if f.version else ''}" for f in self.failures
+        )
+        text = f"{len(self.failures):,} of {self.summary.planned:,} requests failed"
+        return text + (f" ({', '.join(f'{n} x {k}' for k, n in kinds.most_common(3))})")
+
+
+def _serving(pod: Pod) -> bool:
+    return pod.ready and not pod.terminating
+
+
+def release(
+    rollout: Rollout,
+    url: str,
+    settings: Mapping[str, str],
+    *,
+    wait: float,
+    rate: float = RATE,
+    image: str = "",
+) -> Trial:
+    """Release a version under traffic, watch it to its end, and put the template back.
+
+    Args:
+        rollout: the Deployment, settled.
+        url: where it is reached.
+        settings: variables of the released template, beside the version.
+        wait: seconds after the release at which it is given up.
+        rate: requests per second.
+        image: releases this image too.
+
+    Raises:
+        CourseError: nothing answers at all, another generator runs, or the API does not answer.
+    """
+    version = f"probe-{secrets.token_hex(3)}"
+    api = Kubernetes()
+    template = api.get("deployments", rollout.name)["spec"]["template"]
+    before = rollout.status()
+    run = traffic.start(url, rate=rate, seconds=wait + _BASE + _TAIL + 30, timeout=_REQUEST_WAIT)
+    try:
+        with rollout.watch(maximum=wait + 60) as feed:
+            _until(lambda: run.started is not None, 10)
+            time.sleep(_BASE)
+            released = feed.seconds
+            try:
+                env = [{"name": k, "value": v} for k, v in {**settings, VERSION: version}.items()]
+                api.patch("deployments", rollout.name, _change(template, env, image))
+                seconds = _watch(feed, version, released, wait)
+                status = feed.samples()[-1].status
+                over = feed.seconds
+                time.sleep(_TAIL)
+                summary = run.stop()
+            finally:
+                back = [{"op": "replace", "path": "/spec/template", "value": template}]
+                api.patch("deployments", rollout.name, back)
+            samples = tuple(feed.samples())
+    finally:
+        with contextlib.suppress(CourseError):
+            run.stop()
+    start = (run.started or feed.began) - feed.began
+    zero = start - released
+    after = run.summary(since=over - start).by_version
+    batches = run.batches()
+    failures = sorted(
+        (
+            Failure(round(zero + a.intended, 3), a.error, a.version)
+            for batch in batches
+            for a in batch.answers
+            if a.error
+        ),
+        key=lambda failure: failure.at,
+    )
+    stood = max((s for batch in batches for _, s in batch.blind), default=0.0)
+    return Trial(
+        version,
+        before,
+        status,
+        seconds,
+        released,
+        samples,
+        summary,
+        tuple(failures),
+        round(stood * 1000, 1),
+        after,
+    )
+
+
+def _change(template: Mapping[str, Any], env: list[dict[str, str]], image: str) -> dict[str, Any]:
+    """A patch of all containers; what learners put beside the shop is given the variables too."""
+    containers: list[dict[str, Any]] = [
+        {"name": container["name"], "env": [{**e, "valueFrom": None} for e in env]}
+        for container in template["spec"]["containers"]
+    ]
+    if image:
+        containers[0]["image"] = image
+    return {"spec": {"template": {"spec": {"containers": containers}}}}
+
+
+def _watch(feed: Feed, version: str, released: float, wait: float) -> float | None:
+    """Until all is as the release wants it and nobody is on the way out, or it goes no further."""
+    done: float | None = None
+    seen = 0
+    while feed.seconds - released < wait:
+        for sample in feed.samples(seen):
+            seen += 1
+            new = sample.status.version == version
+            if done is None and new and sample.status.state == "complete":
+                done = round(sample.at - released, 2)
+        last = feed.samples(seen - 1)[-1]
+        leaving = any(pod.terminating for pod in last.pods)
+        if done is not None and not leaving:
+            break
+        if last.status.state in ("stalled", "gone"):
+            break
+        if any(stuck(pod, last, feed.seconds) for pod in last.pods):
+            break
+        time.sleep(_PAUSE)
+    return done
+
+
+def stuck(pod: Pod, sample: Sample, now: float) -> bool:
+    """Whether a new pod runs for so long that it would be ready if it ever were.
+
+    Args:
+        pod: of the sample.
+        sample: the latest.
+        now: the feed's clock.
+    """
+    age = pod.age + now - sample.at
+    new = pod.revision == sample.revision and not pod.terminating
+    return new and not pod.ready and pod.phase == "Running" and age > _STUCK_AFTER
+
+
+def _until(true: Callable[[], bool], wait: float) -> None:
+    deadline = time.monotonic() + wait
+    while not true():
+        if time.monotonic() > deadline:
+            raise CourseError(
+                f"the load generator has not started after {wait:.0f} s",
+                "its first request",
+                "course load --help; is this machine very busy?",
+            )
+        time.sleep(_PAUSE)
