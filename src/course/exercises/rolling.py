@@ -541,6 +541,7 @@ class StuckIsNoticed:
         Rollout(NAME).wait(30)
         pods = world.objects("pod", "-l", f"app={NAME}")
         world.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
+        world.remember("uid", _deployment(world)["metadata"]["uid"])
         world.remember("bad", bad)
         world.run("kubectl", "set", "image", f"deployment/{NAME}", f"{shop.CONTAINER}={bad}")
 
@@ -602,16 +603,18 @@ class StuckIsNoticed:
                 try_=f"kubectl rollout history deployment/{NAME}",
             )
         left = set(world.recall("pods").split()) & {pod["metadata"]["uid"] for pod in pods}
-        if not left:
+        meta = deployment["metadata"]
+        if not left and meta["uid"] != world.recall("uid"):
             raise Wrong(
-                "replaced",
-                saw=f"none of the pods of {NAME} that served when the exercise began is there: "
-                f"they were ended, with what they served",
+                "made-anew",
+                saw=f"Deployment {NAME} was made at {meta['creationTimestamp']}, after the "
+                f"exercise began, and none of the pods that served then is there: while the one "
+                f"was gone and the other not ready, nobody served",
                 want="the good pods go on serving; only the bad release goes",
                 try_="course reset rolling-4   then: which ReplicaSet has ready pods, and which "
                 "not?   kubectl get replicasets",
             )
-        world.note(f"{len(left)} of the first pods have served all the while, image {named}")
+        world.note(f"{len(left)} of the first 2 pods have served all the while; image {named}")
 
     def _good_release_is_no_stall(self, world: World, rollout: Rollout) -> None:
         """A deadline that ordinary releases miss would cry wolf."""
