@@ -14,14 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from course import traffic
 from course.errors import CourseError
+from course.released import Release, read
 from course.rollout import Feed, Pod, Rollout, Sample, Status
 from course.rollout.api import Kubernetes
-from course.traffic import Summary
 
 VERSION = "ORDERS_VERSION"
 """The variable that the service answers with in its header `x-orders-version`."""
@@ -30,26 +29,12 @@ BLIND_MS = 100.0
 """A generator that stood still for longer proves nothing. What these checks look for lasts longer:
 a service that is not ready yet for more than a second, one that exits at once as long as its
 requests in flight."""
+UNSENT = 0.01
 _REQUEST_WAIT = 5.0
 _BASE = 0.6
 _TAIL = 0.4
 _STUCK_AFTER = 10.0
 _PAUSE = 0.05
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One request that failed.
-
-    Args:
-        at: seconds since the release at which it was to be sent.
-        error: see `traffic.Answer`.
-        version: who answered; empty if it was the gateway, or nobody.
-    """
-
-    at: float
-    error: str
-    version: str
 
 
 @dataclass(frozen=True)
@@ -61,11 +46,7 @@ class Trial:
         before: the rollout's state before the release.
         status: its state at the end.
         seconds: from the release until the rollout was complete; `None` if it was not.
-        released: the release on the samples' clock.
-        samples: the Deployment's pods as they changed.
-        summary: the traffic's figures.
-        failures: the requests that failed, in order.
-        blind_ms: the longest time for which the generator stood still.
+        seen: pods and requests, their times from the release on.
         after: version → answers, of what was sent when the release was over.
     """
 
@@ -73,71 +54,32 @@ class Trial:
     before: Status
     status: Status
     seconds: float | None
-    released: float
-    samples: tuple[Sample, ...]
-    summary: Summary
-    failures: tuple[Failure, ...]
-    blind_ms: float
+    seen: Release
     after: Mapping[str, int]
-
-    @property
-    def early(self) -> list[Failure]:
-        """Answered by the new version itself, which was not ready."""
-        return [f for f in self.failures if f.version == self.version]
-
-    @property
-    def unserved(self) -> list[Failure]:
-        """Refused by the gateway because it knew no pod to send to: its 503 names no version."""
-        return [f for f in self.failures if f.error == "503" and not f.version]
-
-    @property
-    def cut(self) -> list[Failure]:
-        """Sent to a pod that did not answer any more, or not yet."""
-        return [f for f in self.failures if not f.version and f.error != "503"]
-
-    @cached_property
-    def during(self) -> tuple[Sample, ...]:
-        """The samples from the release on, with the state that it found."""
-        before = [s for s in self.samples if s.at < self.released][-1:]
-        return (*before, *(s for s in self.samples if s.at >= self.released))
-
-    @property
-    def peak(self) -> int:
-        """The most pods at one time, those on their way out left aside."""
-        return max(sum(not pod.terminating for pod in s.pods) for s in self.during)
-
-    @property
-    def fewest(self) -> int:
-        """The fewest ready pods at one time."""
-        return min(sum(_serving(pod) for pod in s.pods) for s in self.during)
 
     def judgeable(self) -> None:
         """Refuse to judge what the generator did not see.
 
         Raises:
-            CourseError: it stood still for too long, or sent nothing.
+            CourseError: it stood still for too long, or did not send.
         """
-        if self.failures:
+        if self.seen.failures:
             return  # what was seen to fail has failed
-        if self.blind_ms > BLIND_MS or self.summary.unsent > 0.01 * self.summary.planned:
+        figures, longest = self.seen.summary, self.seen.blind_ms
+        if longest > BLIND_MS or figures.unsent > UNSENT * figures.planned:
             raise CourseError(
-                f"blind: the load generator stood still for {self.blind_ms:.0f} ms at a time, and "
-                f"{self.summary.unsent} of {self.summary.planned:,} requests were never sent",
+                f"blind: the load generator stood still for {longest:.0f} ms at a time, and "
+                f"{figures.unsent} of {figures.planned:,} requests were never sent",
                 f"no longer than {BLIND_MS:.0f} ms, since a loss could hide in it",
                 "end what else keeps this machine busy, then run the check again",
             )
 
     def said(self) -> str:
-        """The traffic in one line."""
-        kinds = Counter(
-            f"{f.error}{' by ' + f.version if f.version else ''}" for f in self.failures
-        )
-        text = f"{len(self.failures):,} of {self.summary.planned:,} requests failed"
-        return text + (f" ({', '.join(f'{n} x {k}' for k, n in kinds.most_common(3))})")
-
-
-def _serving(pod: Pod) -> bool:
-    return pod.ready and not pod.terminating
+        """What failed, in one line."""
+        failures = self.seen.failures
+        kinds = Counter(f"{f.error}{' by ' + f.version if f.version else ''}" for f in failures)
+        text = f"{len(failures):,} of {self.seen.summary.planned:,} requests failed"
+        return f"{text} ({', '.join(f'{n} x {k}' for k, n in kinds.most_common(3))})"
 
 
 def release(
@@ -179,40 +121,16 @@ def release(
                 status = feed.samples()[-1].status
                 over = feed.seconds
                 time.sleep(_TAIL)
-                summary = run.stop()
+                run.stop()
             finally:
                 back = [{"op": "replace", "path": "/spec/template", "value": template}]
                 api.patch("deployments", rollout.name, back)
-            samples = tuple(feed.samples())
     finally:
         with contextlib.suppress(CourseError):
             run.stop()
     start = (run.started or feed.began) - feed.began
-    zero = start - released
     after = run.summary(since=over - start).by_version
-    batches = run.batches()
-    failures = sorted(
-        (
-            Failure(round(zero + a.intended, 3), a.error, a.version)
-            for batch in batches
-            for a in batch.answers
-            if a.error
-        ),
-        key=lambda failure: failure.at,
-    )
-    stood = max((s for batch in batches for _, s in batch.blind), default=0.0)
-    return Trial(
-        version,
-        before,
-        status,
-        seconds,
-        released,
-        samples,
-        summary,
-        tuple(failures),
-        round(stood * 1000, 1),
-        after,
-    )
+    return Trial(version, before, status, seconds, read(run, feed, released), after)
 
 
 def _change(template: Mapping[str, Any], env: list[dict[str, str]], image: str) -> dict[str, Any]:

@@ -136,6 +136,10 @@ def _rolled_back(then: dict[str, Any] | None) -> Change:
     return apply
 
 
+def _only_paused(world: World) -> None:
+    world.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
+
+
 def _stuck_pods_deleted(world: World) -> None:
     limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
     world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
@@ -393,7 +397,7 @@ BANK: dict[str, list[Answer]] = {
         Answer("nothing changed", nothing, "still-stuck", "stale"),
         Answer(
             "paused",
-            lambda w: w.run("kubectl", "rollout", "pause", f"deployment/{NAME}") and None,
+            _only_paused,
             "paused",
             "symptom-hidden",
         ),

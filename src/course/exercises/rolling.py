@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from course import shop, traffic, trial
 from course.errors import CourseError
 from course.exercises import Wrong, exercise
+from course.released import GONE, NONE_KNOWN, NOT_READY
 from course.rollout import Rollout, Sample
 from course.shop import NAME, Shop
 from course.trial import Trial
@@ -146,24 +147,24 @@ def _released(world: World, rollout: Rollout, settings: Mapping[str, str], **opt
     """
     options = {"wait": _RELEASE_WAIT, **options}
     with world.observe("a release under traffic"):
-        seen = trial.release(rollout, Shop(world).url, settings, **options)
-    seen.judgeable()
-    _reached(world, seen)
-    return seen
+        release = trial.release(rollout, Shop(world).url, settings, **options)
+    release.judgeable()
+    _reached(world, release)
+    return release
 
 
-def _reached(world: World, seen: Trial) -> None:
+def _reached(world: World, release: Trial) -> None:
     """Whether the release is what is served when it is over.
 
     Raises:
         Wrong: the answers come from elsewhere, or name a version of their own.
     """
-    others = {v: n for v, n in seen.after.items() if v != seen.version}
-    if seen.seconds is None or not seen.after or not others:
-        if seen.seconds is not None and not seen.after:
+    others = {v: n for v, n in release.after.items() if v != release.version}
+    if release.seconds is None or not release.after or not others:
+        if release.seconds is not None and not release.after:
             raise Wrong(
                 "not-the-shop",
-                saw=f"{NAME} rolled out {seen.version}, and no answer has x-orders-version",
+                saw=f"{NAME} rolled out {release.version}, and no answer has x-orders-version",
                 want="the shop's own answers",
                 try_=f"curl -si {Shop(world).url}   kubectl describe httproute {NAME}",
             )
@@ -175,16 +176,16 @@ def _reached(world: World, seen: Trial) -> None:
         service, owners = strange[0]
         raise Wrong(
             "not-behind-route",
-            saw=f"Deployment {NAME} rolled out {seen.version}, and the answers go on naming "
+            saw=f"Deployment {NAME} rolled out {release.version}, and the answers go on naming "
             f"{others_said}: Service {service} selects the pods of {', '.join(owners) or 'nobody'}",
             want=f"the Deployment {NAME}, and it alone, behind {Shop(world).host}",
             try_="kubectl get httproute,service -o wide; kubectl get pods --show-labels",
         )
     raise Wrong(
         "forged-version",
-        saw=f"Deployment {NAME} rolled out {seen.version}, and the answers of its pods name "
+        saw=f"Deployment {NAME} rolled out {release.version}, and the answers of its pods name "
         f"{others_said}: the header x-orders-version is not theirs",
-        want=f"x-orders-version: {seen.version}, as the pods answer",
+        want=f"x-orders-version: {release.version}, as the pods answer",
         try_=f"kubectl get httproute {NAME} -o yaml   who writes that header?",
     )
 
@@ -216,17 +217,17 @@ def _selects(chosen: Mapping[str, str], deployment: Mapping[str, Any]) -> bool:
     return all(labels.get(key) == value for key, value in chosen.items())
 
 
-def _finished(world: World, seen: Trial) -> None:
+def _finished(world: World, release: Trial) -> None:
     """Whether the release came to its end.
 
     Raises:
         Wrong: it did not.
     """
-    if seen.seconds is not None:
+    if release.seconds is not None:
         return
-    last = seen.samples[-1]
+    last = release.seen.samples[-1]
     for pod in last.pods:
-        if pod.version == seen.version and not pod.ready and pod.phase == "Running":
+        if pod.version == release.version and not pod.ready and pod.phase == "Running":
             raise _never_ready(world, pod.name)
     raise Wrong(
         "unfinished",
@@ -257,33 +258,33 @@ def _short(thing: Any) -> str:
     return text if len(text) < 120 else f"{text[:117]}..."
 
 
-def _lossless(world: World, seen: Trial) -> None:
+def _lossless(world: World, release: Trial) -> None:
     """Whether no request was lost.
 
     Raises:
         Wrong: some were; the cause is named.
     """
-    if not seen.failures:
+    if not release.seen.failures:
         return
-    if seen.early:
-        raise _early(world, seen)
-    if seen.unserved:
-        raise _unserved(world, seen)
-    raise _cut(world, seen)
+    if release.seen.why(NOT_READY):
+        raise _early(world, release)
+    if release.seen.why(NONE_KNOWN):
+        raise _unserved(world, release)
+    raise _cut(world, release)
 
 
-def _early(world: World, seen: Trial) -> Wrong:
+def _early(world: World, release: Trial) -> Wrong:
     """Requests that a pod got before it could serve."""
     deployment = _deployment(world)
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     probe = container.get("readinessProbe") or {}
     given = world.recall(_START)
-    first = seen.early[0]
+    first = release.seen.why(NOT_READY)[0]
     ready = [
-        (s.at - seen.released, pod.name)
-        for s in seen.during
+        (s.at - release.seen.zero, pod.name)
+        for s in release.seen.during
         for pod in s.pods
-        if pod.version == seen.version and pod.ready
+        if pod.version == release.version and pod.ready
     ]
     proof = (
         f"; pod {ready[0][1]} was Ready at {ready[0][0]:.1f} s and answered 503 `starting` "
@@ -325,38 +326,41 @@ def _early(world: World, seen: Trial) -> Wrong:
         cause, field = "lying-probe", f"readinessProbe.httpGet.path is {path}"
     return Wrong(
         cause,
-        saw=f"{seen.said()}{proof}. Deployment {NAME}: {field}",
+        saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
         want="Ready only when the service can serve: 0 requests answered `starting`",
         try_=f"kubectl get pods -w   during a release; {_DESCRIBE}   (Readiness)",
     )
 
 
-def _unserved(world: World, seen: Trial) -> Wrong:
+def _unserved(world: World, release: Trial) -> Wrong:
     """Requests for which the gateway knew no pod."""
     spec = _deployment(world)["spec"]
-    times = [f.at for f in seen.unserved]
+    times = [f.at for f in release.seen.why(NONE_KNOWN)]
     kind = spec["strategy"]["type"]
     field = _short(spec["strategy"].get("rollingUpdate") or {"type": kind})
     return Wrong(
         "none-left",
-        saw=f"{seen.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the release the "
-        f"gateway knew no ready pod (ReplicaSets: {seen.fewest} ready at the least). "
+        saw=f"{release.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the release the "
+        f"gateway knew no ready pod (ReplicaSets: {release.seen.fewest} ready at the least). "
         f"Deployment {NAME}: strategy {field}",
         want="a ready pod at every moment: as many as the traffic needs",
         try_=f"kubectl explain deployment.spec.strategy.rollingUpdate; {_DESCRIBE}",
     )
 
 
-def _cut(world: World, seen: Trial) -> Wrong:
+def _cut(world: World, release: Trial) -> Wrong:
     """Requests that were under way to a pod that ended."""
     spec = _deployment(world)["spec"]["template"]["spec"]
     container = spec["containers"][0]
     hook = (container.get("lifecycle") or {}).get("preStop")
     grace = spec.get("terminationGracePeriodSeconds", 30)
     drain = _env(container, _DRAIN)
-    first = seen.cut[0]
+    first = release.seen.why(GONE)[0]
     leaving = [
-        (s.at - seen.released, pod.name) for s in seen.during for pod in s.pods if pod.terminating
+        (s.at - release.seen.zero, pod.name)
+        for s in release.seen.during
+        for pod in s.pods
+        if pod.terminating
     ]
     proof = (
         f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s, the first request was "
@@ -387,23 +391,23 @@ def _cut(world: World, seen: Trial) -> Wrong:
         cause, field = "instant-exit", f"{_DRAIN} is 0 and lifecycle.preStop is not there"
     return Wrong(
         cause,
-        saw=f"{seen.said()}{proof}. Deployment {NAME}: {field}",
+        saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
         want="a pod that goes on serving until nobody sends to it, and ends what it has begun",
         try_="kubectl explain pod.spec.containers.lifecycle.preStop; what happens first, the "
         "SIGTERM or the gateway's notice?",
     )
 
 
-def _work_kept(world: World, seen: Trial, want_ms: float) -> None:
+def _work_kept(world: World, release: Trial, want_ms: float) -> None:
     """Whether a request still takes as long as it does: less work is no safeguard.
 
     Raises:
         Wrong: requests are answered sooner than the service's work allows.
     """
-    if seen.summary.p50_ms < 0.8 * want_ms:
+    if release.seen.summary.p50_ms < 0.8 * want_ms:
         raise Wrong(
             "latency-hidden",
-            saw=f"half of the requests were answered within {seen.summary.p50_ms:.0f} ms: "
+            saw=f"half of the requests were answered within {release.seen.summary.p50_ms:.0f} ms: "
             f"{_LATENCY} of Deployment {NAME} is no longer {want_ms:.0f}",
             want=f"requests that take {want_ms:.0f} ms, as they do, and are answered all the same",
             try_=f"cat {world.id}/shop.yaml   the work of a request is given",
@@ -440,33 +444,33 @@ class ReleaseLosesNothing:
         """Release a version under traffic and count what is lost."""
         rollout = _settled(world)
         _answering(world)
-        seen = _released(world, rollout, {_START: "1500"})
-        _lossless(world, seen)
-        _finished(world, seen)
-        _work_kept(world, seen, 200)
-        _two_or_more(seen)
-        _figures(world, seen)
+        release = _released(world, rollout, {_START: "1500"})
+        _lossless(world, release)
+        _finished(world, release)
+        _work_kept(world, release, 200)
+        _two_or_more(release)
+        _figures(world, release)
 
 
-def _two_or_more(seen: Trial) -> None:
-    if seen.before.desired < 2:
+def _two_or_more(release: Trial) -> None:
+    if release.before.desired < 2:
         raise Wrong(
             "one-pod",
-            saw=f"Deployment {NAME}: spec.replicas is {seen.before.desired}",
+            saw=f"Deployment {NAME}: spec.replicas is {release.before.desired}",
             want="2 or more: one pod is lost with its node",
             try_=f"kubectl get deployment {NAME}",
         )
 
 
-def _figures(world: World, seen: Trial) -> None:
-    good = seen.summary
+def _figures(world: World, release: Trial) -> None:
+    good = release.seen.summary
     world.note(
-        f"0 of {good.planned:,} requests failed in a release of {seen.seconds:.1f} s: "
+        f"0 of {good.planned:,} requests failed in a release of {release.seconds:.1f} s: "
         f"under {3 / max(1, good.ok):.2%} at 95 %"
     )
     world.note(
-        f"pods at one time: at most {seen.peak}, at least {seen.fewest} ready; blind "
-        f"{good.blind_ms:.0f} ms, {seen.blind_ms:.0f} ms at the most"
+        f"at one time at most {release.seen.peak} pods, and at least {release.seen.fewest} ready; "
+        f"blind {good.blind_ms:.0f} ms, {release.seen.blind_ms:.0f} ms at the most"
     )
 
 
@@ -490,11 +494,11 @@ class ProbeTellsTheTruth:
         """Release a version that starts more slowly than the last one, under traffic."""
         rollout = _settled(world)
         _answering(world)
-        seen = _released(world, rollout, {_START: "3500"})
-        _lossless(world, seen)
-        _finished(world, seen)
-        _two_or_more(seen)
-        _figures(world, seen)
+        release = _released(world, rollout, {_START: "3500"})
+        _lossless(world, release)
+        _finished(world, release)
+        _two_or_more(release)
+        _figures(world, release)
         world.note("this release took 3.5 s to start, the one before it 2 s")
 
 
@@ -512,12 +516,12 @@ class AcceptedIsAnswered:
         """Release a version while some hundred requests are under way."""
         rollout = _settled(world)
         _answering(world)
-        seen = _released(world, rollout, {}, rate=150.0)
-        _lossless(world, seen)
-        _finished(world, seen)
-        _work_kept(world, seen, 1500)
-        _two_or_more(seen)
-        _figures(world, seen)
+        release = _released(world, rollout, {}, rate=150.0)
+        _lossless(world, release)
+        _finished(world, release)
+        _work_kept(world, release, 1500)
+        _two_or_more(release)
+        _figures(world, release)
 
 
 @exercise("rolling-4")
@@ -552,18 +556,20 @@ class StuckIsNoticed:
         _answering(world)
         bad = f"{world.registry}/{NAME}:{secrets.token_hex(4)}"
         with world.observe("a release of a bad image under traffic"):
-            seen = trial.release(rollout, Shop(world).url, {}, wait=self.notice + 1, image=bad)
-        seen.judgeable()
-        _lossless(world, seen)
-        noticed = [s.at - seen.released for s in seen.during if s.status.state == "stalled"]
+            release = trial.release(rollout, Shop(world).url, {}, wait=self.notice + 1, image=bad)
+        release.judgeable()
+        _lossless(world, release)
+        noticed = [
+            s.at - release.seen.zero for s in release.seen.during if s.status.state == "stalled"
+        ]
         limit = _deployment(world)["spec"].get("progressDeadlineSeconds", 600)
         if not noticed or noticed[0] > self.notice + 0.5:
-            held = seen.status.waiting[0] if seen.status.waiting else seen.status.message
+            held = release.status.waiting[0] if release.status.waiting else release.status.message
             raise Wrong(
                 "not-noticed",
                 saw=f"a release of an image that is not there: after {self.notice:.0f} s the "
-                f"condition Progressing of Deployment {NAME} is still {seen.status.reason}, while "
-                f"{held}. progressDeadlineSeconds is {limit}",
+                f"condition Progressing of Deployment {NAME} is still {release.status.reason}, "
+                f"while {held}. progressDeadlineSeconds is {limit}",
                 want=f"ProgressDeadlineExceeded within {self.notice:.0f} s",
                 try_="kubectl explain deployment.spec.progressDeadlineSeconds",
             )
@@ -658,42 +664,42 @@ class DecideUnderLimits:
         """Release under traffic, count pods and seconds, and compare with the learner's figures."""
         rollout = _settled(world)
         _answering(world)
-        seen = _released(world, rollout, {_START: "4000"}, wait=self.seconds + 0.5)
+        release = _released(world, rollout, {_START: "4000"}, wait=self.seconds + 0.5)
         strategy = _short(_deployment(world)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
-        if seen.before.desired != 4:
+        if release.before.desired != 4:
             raise Wrong(
                 "replicas-changed",
-                saw=f"Deployment {NAME}: spec.replicas is {seen.before.desired}",
+                saw=f"Deployment {NAME}: spec.replicas is {release.before.desired}",
                 want="4, which the traffic needs between releases",
                 try_=f"kubectl get deployment {NAME}",
             )
-        if seen.peak > self.most:
+        if release.seen.peak > self.most:
             raise Wrong(
                 "too-many-pods",
-                saw=f"{seen.peak} pods at one time, with {strategy}",
+                saw=f"{release.seen.peak} pods at one time, with {strategy}",
                 want=f"at most {self.most}: there is no room for a fifth",
                 try_="which of the two figures lets a release make a pod more?",
             )
-        if seen.fewest < self.fewest:
+        if release.seen.fewest < self.fewest:
             raise Wrong(
                 "too-few-ready",
-                saw=f"{seen.fewest} pods ready at the least, with {strategy}",
+                saw=f"{release.seen.fewest} pods ready at the least, with {strategy}",
                 want=f"{self.fewest} or more at every moment",
                 try_="how many may be away at one time?",
             )
-        _lossless(world, seen)
-        if seen.seconds is None or seen.seconds > self.seconds:
+        _lossless(world, release)
+        if release.seconds is None or release.seconds > self.seconds:
             raise Wrong(
                 "too-slow",
                 saw=f"the release was not over after {self.seconds:.0f} s, with {strategy}: "
-                f"{seen.status.message}",
+                f"{release.status.message}",
                 want=f"over within {self.seconds:.0f} s",
                 try_="each round takes a start of 4 s: how many rounds are there?",
             )
-        self._defended(world, seen)
-        _figures(world, seen)
+        self._defended(world, release)
+        _figures(world, release)
 
-    def _defended(self, world: World, seen: Trial) -> None:
+    def _defended(self, world: World, release: Trial) -> None:
         """The learner's own figures, against what has just been measured."""
         want = "decision.json with `choice` and the figures of both, as the lab's cell writes it"
         try:
@@ -723,14 +729,17 @@ class DecideUnderLimits:
                 f"than {self.seconds:.0f} s or fewer than {self.fewest} ready",
                 try_="measure the other one too",
             )
-        near = 0.5 * figures["seconds"] <= (seen.seconds or 0) <= 2 * figures["seconds"]
-        same = (figures["peak"], figures["fewest_ready"]) == (seen.peak, seen.fewest)
+        near = 0.5 * figures["seconds"] <= (release.seconds or 0) <= 2 * figures["seconds"]
+        same = (figures["peak"], figures["fewest_ready"]) == (
+            release.seen.peak,
+            release.seen.fewest,
+        )
         if not (near and same):
             raise Wrong(
                 "figures-differ",
                 saw=f"decision.json says {chosen['seconds']} s, at most {chosen['peak']} pods, at "
-                f"least {chosen['fewest_ready']} ready; this release took {seen.seconds:.1f} s, at "
-                f"most {seen.peak} pods, at least {seen.fewest} ready",
+                f"least {chosen['fewest_ready']} ready; this release took {release.seconds:.1f} s, "
+                f"at most {release.seen.peak} pods, at least {release.seen.fewest} ready",
                 want="figures of the strategy that the Deployment has: the seconds within a factor "
                 "of 2, the pods exactly",
                 try_="run the measuring cell again with the strategy that you chose",
