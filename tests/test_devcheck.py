@@ -39,6 +39,7 @@ def test_the_mini_course_has_none(mini: Path) -> None:
     [
         (LESSON, "%%bash -euo pipefail", "%%bash", "hides errors; want `%%bash -euo pipefail`"),
         (LESSON, "1 + 1", "!ls", "`!ls` hides its exit code"),
+        (LESSON, "1 + 1", "compare('x', 1, unit='s')", "compare('x', unit='s') without predict"),
         (LESSON, "1 + 1", "%%sh\nls", "`%%sh`: want"),
         (LESSON, "../labs/01-mini.ipynb", "../labs/02-mini.ipynb", "is not there"),
         (LAB, 'begin("mini-1")', 'begin("mini-9")', "mini-1: the lab has no begin"),

@@ -97,7 +97,7 @@ def test_hints_fold_in_a_browser(mini: Path) -> None:
 def test_a_prediction_is_asked_for_and_then_shown(mini: Path) -> None:
     form = notebook.predict("size", "How large?", unit="MB")
     number, button, said = form.children[1].children
-    number.value = 12
+    number.value = "12"
     button.click()
     assert workspace.predicted("size") == 12
     assert said.value == "You said: 12 MB. Now measure." and button.disabled

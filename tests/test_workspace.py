@@ -209,14 +209,6 @@ def test_the_first_prediction_is_kept(mini: Path) -> None:
     assert workspace.predicted("size") == 10
 
 
-def test_a_row_of_the_ledger_measured_again_is_replaced(mini: Path) -> None:
-    assert "empty" in workspace.ledger()
-    for measured in ("1 s", "2 s"):
-        workspace.add_row("c", lesson="01-mini", measured=measured, conditions="x", verdict="holds")
-    text = workspace.ledger()
-    assert "2 s" in text and "1 s" not in text and text.count("claim:") == 1
-
-
 def test_what_an_exercise_needs_must_be_there(mini: Path) -> None:
     file = mini / "course.toml"
     file.write_text(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from course.checks import check, explain
     from course.notebook import (
         begin,
+        compare,
         hint,
         ledger_row,
         predict,
@@ -25,6 +26,7 @@ _HOMES = {
     "check": "course.checks",
     "explain": "course.checks",
     "begin": "course.notebook",
+    "compare": "course.notebook",
     "hint": "course.notebook",
     "ledger_row": "course.notebook",
     "picture": "course.pictures",
@@ -37,6 +39,7 @@ _HOMES = {
 __all__ = [
     "begin",
     "check",
+    "compare",
     "explain",
     "hint",
     "ledger_row",

@@ -207,9 +207,10 @@ def update() -> None:
 @app.command()
 def ledger() -> None:
     """Print your own evidence, claim by claim."""
-    from course import workspace
+    from course import ledger as ledger_
+    from course import manifest
 
-    print(workspace.ledger())
+    print(ledger_.text(manifest.load()))
 
 
 @app.command()

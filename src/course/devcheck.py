@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -41,6 +42,7 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
         }
         for kind, notebook in notebooks.items():
             found += _commands(f"{kind}/{name}", notebook)
+        found += _predictions(f"notebooks/{name}", notebooks["notebooks"])
         found += _exercises(lesson, notebooks["labs"], notebooks["solutions"])
         found += _bank(lesson, bank)
     return found + list(_links(root))
@@ -87,6 +89,29 @@ def _commands(where: str, notebook: dict[str, Any]) -> Iterator[str]:
         for line in source.splitlines():
             if line.lstrip().startswith("!"):
                 yield f"{where}, cell {id_}: `{line.strip()}` hides its exit code; use %%bash"
+
+
+def _predictions(where: str, notebook: dict[str, Any]) -> Iterator[str]:
+    """What is compared has been asked for in a cell above, in the same unit."""
+    asked: dict[str, str] = {}
+    for id_, source, _ in _code(notebook):
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            continue  # another language, or IPython's own
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            called = ast.unparse(node.func).removeprefix("course.")
+            name = ast.unparse(node.args[0])
+            unit = next((ast.unparse(k.value) for k in node.keywords if k.arg == "unit"), "")
+            if called == "predict":
+                asked[name] = unit
+            elif called == "compare" and asked.get(name) != unit:
+                yield (
+                    f"{where}, cell {id_}: compare({name}, unit={unit}) "
+                    f"without predict({name}, unit={unit}) above"
+                )
 
 
 def _exercises(

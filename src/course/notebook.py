@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import html
+import math
 import os
+import re
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from course import engines, manifest, paths, steps, workspace
+from course import engines, ledger, manifest, paths, steps, workspace
 from course.errors import CourseError
 
+if TYPE_CHECKING:
+    from course import pictures
+
 _PREPARE_WAIT = 3600.0
+_lesson = ""
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,10 @@ def setup(name: str) -> Shown:
     Raises:
         CourseError: the engine does not run, or there is no such lesson.
     """
+    global _lesson  # noqa: PLW0603 - what a notebook's later cells belong to
     course = manifest.load()
     lesson = course.lesson(name)
+    _lesson = lesson.stem
     keep = {"COURSE_WORK"} & set(os.environ)
     os.environ.update({k: v for k, v in engines.environment().items() if k not in keep})
     paths.work().mkdir(parents=True, exist_ok=True)
@@ -150,41 +158,77 @@ class _Bar:
         self._box.close()
 
 
-def predict(name: str, question: str, *, unit: str, value: float | None = None) -> Any:
+def predict(name: str, question: str, *, unit: str, value: float | str | None = None) -> Any:
     """Ask for a prediction, and keep the first one.
 
     Args:
         name: what is predicted; `predicted(name)` gives it back.
         question: what is asked.
         unit: of the number, e.g. `MB`.
-        value: commits this number at once, without a widget.
+        value: commits this number at once, without a form.
 
     Returns:
         A small form, or a line once a prediction is kept.
+
+    Raises:
+        CourseError: `value` is not a number.
     """
-    kept = workspace.predicted(name)
-    if kept is None and value is not None:
-        kept = float(workspace.predict(name, value, unit)["value"])
-    if kept is not None:
-        return Shown(f"{question}  You said: {kept:g} {unit}")
+    entry = workspace.ask(name, question=question, unit=unit, lesson=_lesson)
+    if "value" not in entry and value is not None:
+        entry = workspace.predict(name, _number(value, unit), unit)
+    if "value" in entry:
+        return Shown(f"{question}  You said: {entry['value']:g} {entry['unit']}")
     return _prediction_form(name, question, unit)
+
+
+def _number(typed: float | str, unit: str) -> float:
+    """A number as people type it: `300`, `1 200`, `0.4 s`.
+
+    Raises:
+        CourseError: it is none.
+    """
+    text = re.sub(r"[\s_]", "", str(typed)).removesuffix(re.sub(r"\s", "", unit))
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if isinstance(typed, bool) or not math.isfinite(number):
+        comma = "a comma can mean two things; " if "," in text else ""
+        saw = f"`{typed}` is not a number" if text else "no number yet"
+        raise CourseError(saw, f"a number of {unit}", f"{comma}write e.g. 1200 or 0.4")
+    return number
 
 
 def _prediction_form(name: str, question: str, unit: str) -> Any:
     import ipywidgets as widgets
 
-    number = widgets.FloatText(description=unit, layout=widgets.Layout(width="14em"))
+    # A text field: a number field gives 0 for what it cannot read, and 0 would be kept.
+    number = widgets.Text(
+        description=unit, placeholder="a number", layout=widgets.Layout(width="14em")
+    )
     button = widgets.Button(description="Commit", tooltip="Keep this prediction", icon="check")
     said = widgets.Label()
 
-    def commit(_: object) -> None:
-        first = workspace.predict(name, float(number.value), unit)
-        said.value = f"You said: {first['value']:g} {unit}. Now measure."
+    def commit(*_: object) -> None:
+        try:
+            entry = workspace.predict(name, _number(number.value, unit), unit)
+        except CourseError as error:
+            said.value = f"✗ {error.saw}; {error.try_}"
+            return
+        late = " It was measured before you said it." if entry["late"] else " Now measure."
+        said.value = f"You said: {entry['value']:g} {entry['unit']}.{late}"
         number.disabled = button.disabled = True
 
+    def pressed(_: object, content: dict[str, Any], __: object) -> None:
+        if content.get("event") == "submit":  # Enter in the field
+            commit()
+
     button.on_click(commit)
+    number.on_msg(pressed)
     asked = widgets.Label(question)
-    return widgets.VBox([asked, widgets.HBox([number, button, said])])
+    return widgets.VBox(
+        [asked, widgets.HBox([number, button, said])], _dom_classes=("course-predict",)
+    )
 
 
 def predicted(name: str) -> float | None:
@@ -196,7 +240,50 @@ def predicted(name: str) -> float | None:
     return workspace.predicted(name)
 
 
-def ledger_row(claim: str, *, lesson: str, measured: str, conditions: str, verdict: str) -> Shown:
+def compare(name: str, measured: float, *, unit: str) -> Shown:
+    """Keep what was measured, and show it against the prediction; without one too.
+
+    Args:
+        name: as given to `predict`.
+        measured: the measured value.
+        unit: of the measured value, the same as the prediction's.
+
+    Raises:
+        CourseError: `measured` is not a number.
+    """
+    value = _number(measured, unit)
+    workspace.ask(name, unit=unit, lesson=_lesson)
+    entry = workspace.measure(name, value, unit)
+    bars = [("measured", "#0072b2", value)]
+    if "value" in entry and entry["unit"] == unit:
+        bars.insert(0, ("you said", "transparent", float(entry["value"])))
+    most = max((abs(size) for _, _, size in bars), default=0) or 1
+    # Hollow and filled, so that the two differ without their colour.
+    rows = "".join(
+        f"<tr><th scope='row' style='text-align:left'>{label}</th>"
+        f"<td style='text-align:left;width:20em'><div style='box-sizing:border-box;height:1em;"
+        f"border:1px solid;min-width:3px;width:{abs(size) / most:.1%};background:{fill}'>"
+        f"</div></td>"
+        f"<td style='text-align:right'>{size:g} {html.escape(unit)}</td></tr>"
+        for label, fill, size in bars
+    )
+    text = ledger.compared(entry)
+    return Shown(
+        text,
+        f"<table class='course-compare'><caption style='text-align:left'>{html.escape(text)}"
+        f"</caption><tbody>{rows}</tbody></table>",
+    )
+
+
+def ledger_row(
+    claim: str,
+    *,
+    lesson: str,
+    measured: str,
+    conditions: str,
+    verdict: str,
+    picture: pictures.Picture | None = None,
+) -> Shown:
     """Write one row of your ledger and show it.
 
     Args:
@@ -205,13 +292,27 @@ def ledger_row(claim: str, *, lesson: str, measured: str, conditions: str, verdi
         measured: what you measured, with units.
         conditions: under which conditions.
         verdict: what it says of the claim.
+        picture: what `picture(…)` gave; this notebook's last one by default.
     """
+    from course import pictures
+
+    shown = picture or pictures.latest()
     row = workspace.add_row(
-        claim, lesson=lesson, measured=measured, conditions=conditions, verdict=verdict
+        claim,
+        lesson=lesson,
+        measured=measured,
+        conditions=conditions,
+        verdict=verdict,
+        picture=shown.png if shown else None,
     )
-    left = "style='text-align:left'"
+    said = list(ledger.predictions(workspace.progress()["predictions"], lesson))
+    facts = [(name, row[name]) for name in ("claim", "measured", "conditions", "verdict")]
+    facts += [("predicted", line) for line in said]
+    facts.append(("where", f"{row['lesson']}, engine {row['engine']}, {row['at']}"))
+    left = "style='text-align:left;white-space:normal'"
     cells = "".join(
-        f"<tr><th {left}>{name}</th><td {left}>{html.escape(row[name])}</td></tr>"
-        for name in ("claim", "measured", "conditions", "verdict", "engine", "at")
+        f"<tr><th scope='row' {left}>{name}</th><td {left}>{html.escape(value)}</td></tr>"
+        for name, value in facts
     )
-    return Shown(workspace.row_text(row), f"<table class='course-ledger'>{cells}</table>")
+    text = "\n".join(f"{name + ':':<12}{value}" for name, value in facts)
+    return Shown(text, f"<table class='course-ledger'><tbody>{cells}</tbody></table>")

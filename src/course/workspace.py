@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -66,14 +67,15 @@ def _changing() -> Iterator[dict[str, Any]]:
     with locks.held(lock, wait=_LOCK_WAIT, what=held, try_="try again"):
         data = progress()
         yield data
-        _write(_progress_file(), json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False))
+        text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
+        _write(_progress_file(), text.encode())
 
 
-def _write(target: Path, text: str) -> None:
+def _write(target: Path, content: bytes) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as sink:
-            sink.write(text)
+        with part.open("wb") as sink:
+            sink.write(content)
             sink.flush()
             os.fsync(sink.fileno())
         part.replace(target)
@@ -365,23 +367,69 @@ def listing(course: manifest.Manifest) -> list[dict[str, Any]]:
 # -- predictions and the ledger
 
 
+def ask(name: str, *, question: str = "", unit: str, lesson: str) -> dict[str, Any]:
+    """Note what is asked, so that the ledger can tell it; an answer that is kept stays.
+
+    Returns:
+        All that is known of this prediction: `question`, `unit`, `lesson`; once committed `value`
+        and `at`, and `late` if it came after the measurement; once measured `measured` and
+        `measured_at`.
+    """
+    with _changing() as data:
+        entry = data["predictions"].setdefault(name, {})
+        entry.setdefault("unit", unit)
+        entry["lesson"] = lesson
+        if question:
+            entry["question"] = question
+        return dict(entry)
+
+
 def predict(name: str, value: float, unit: str) -> dict[str, Any]:
     """Commit a prediction; the first one is kept."""
     with _changing() as data:
-        first = {"value": value, "unit": unit, "at": time.strftime("%Y-%m-%dT%H:%M:%S")}
-        return dict(data["predictions"].setdefault(name, first))
+        entry = data["predictions"].setdefault(name, {})
+        if "value" not in entry:
+            entry |= {"value": value, "unit": unit, "at": _now(), "late": "measured" in entry}
+        return dict(entry)
+
+
+def measure(name: str, value: float, unit: str) -> dict[str, Any]:
+    """Keep what was measured beside what was predicted; the latest is kept."""
+    with _changing() as data:
+        entry = data["predictions"].setdefault(name, {})
+        entry |= {"measured": value, "measured_unit": unit, "measured_at": _now()}
+        return dict(entry)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M")
 
 
 def predicted(name: str) -> float | None:
     """What the learner predicted, or `None`."""
-    found = progress()["predictions"].get(name)
-    return None if found is None else float(found["value"])
+    found = progress()["predictions"].get(name, {}).get("value")
+    return None if found is None else float(found)
 
 
 def add_row(
-    claim: str, *, lesson: str, measured: str, conditions: str, verdict: str
+    claim: str,
+    *,
+    lesson: str,
+    measured: str,
+    conditions: str,
+    verdict: str,
+    picture: bytes | None = None,
 ) -> dict[str, str]:
-    """Write one row of the ledger; measured again, it is replaced."""
+    """Write one row of the ledger; measured again, it is replaced.
+
+    Args:
+        claim: the sentence on trial; with the lesson it names the row.
+        lesson: the lesson's stem.
+        measured: what was measured, with units.
+        conditions: under which conditions.
+        verdict: what it says of the claim.
+        picture: a PNG that carries its own alternative text; kept in `work/ledger/`.
+    """
     engine = engines.current()
     row = {
         "claim": claim,
@@ -390,25 +438,14 @@ def add_row(
         "conditions": conditions,
         "verdict": verdict,
         "engine": engine.name if engine else "none",
-        "at": time.strftime("%Y-%m-%d %H:%M"),
+        "at": _now(),
     }
+    if picture is not None:
+        slug = re.sub(r"[^a-z0-9]+", "-", claim.lower()).strip("-")[:40]
+        row["picture"] = f"ledger/{lesson}-{slug}.png"
+        target = paths.work() / row["picture"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, picture)
     with _changing() as data:
         data["ledger"][f"{lesson}: {claim}"] = row
     return row
-
-
-def ledger() -> str:
-    """The learner's own evidence, claim by claim, as text."""
-    rows = progress()["ledger"]
-    if not rows:
-        return "the ledger is empty: each lesson ends with a row that you measure"
-    return "\n\n".join(row_text(rows[key]) for key in sorted(rows))
-
-
-def row_text(row: dict[str, str]) -> str:
-    """One row of the ledger as text."""
-    names = ("claim", "measured", "conditions", "verdict")
-    lines = [f"{name + ':':<12}{row[name]}" for name in names]
-    return "\n".join(
-        [*lines, f"{'where:':<12}{row['lesson']}, engine {row['engine']}, {row['at']}"]
-    )

@@ -1,0 +1,111 @@
+"""The learner's own evidence: claim by claim, what was predicted, measured, and under what.
+
+It reads `work/progress.json` and the pictures in `work/ledger/`; a lesson that was not done stands
+there as not measured yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from course import manifest, workspace
+
+NOT_YET = "not measured yet"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim.
+
+    Args:
+        lesson: the lesson's stem.
+        title: the lesson's title; empty for a lesson that the course no longer has.
+        claim: the sentence on trial.
+        row: what was measured, or `None`.
+        predictions: the lesson's predictions, as text.
+    """
+
+    lesson: str
+    title: str
+    claim: str
+    row: dict[str, str] | None
+    predictions: tuple[str, ...] = ()
+
+
+def entries(course: manifest.Manifest) -> list[Entry]:
+    """Every claim of the course in its order, and what else was measured after them."""
+    data = workspace.progress()
+    rows: dict[str, list[dict[str, str]]] = {}
+    for key in sorted(data["ledger"]):
+        row = data["ledger"][key]
+        rows.setdefault(row["lesson"], []).append(row)
+    titles = {lesson.stem: lesson.title for lesson in course.lessons}
+    claims = {lesson.stem: lesson.claim for lesson in course.lessons}
+    found = []
+    for stem in [*titles, *sorted(set(rows) - set(titles))]:
+        said = tuple(predictions(data["predictions"], stem))
+        for i, row in enumerate(rows.get(stem, [])):
+            # A lesson's predictions stand once, beside its first row.
+            beside = said if i == 0 else ()
+            found.append(Entry(stem, titles.get(stem, ""), row["claim"], row, beside))
+        if stem not in rows:
+            found.append(Entry(stem, titles[stem], claims[stem], None, said))
+    return found
+
+
+def predictions(known: dict[str, dict[str, Any]], lesson: str) -> Iterator[str]:
+    """What was predicted in a lesson and what came out, a line each."""
+    for name in sorted(known):
+        entry = known[name]
+        if entry.get("lesson") == lesson and ("value" in entry or "measured" in entry):
+            yield f"{entry.get('question') or name} {compared(entry)}"
+
+
+def compared(entry: dict[str, Any]) -> str:
+    """A prediction and its measurement, as far as they are there.
+
+    Args:
+        entry: as `workspace.ask` tells it.
+    """
+    if "value" in entry:
+        said = f"You said {entry['value']:g} {entry['unit']}"
+        if entry.get("late"):
+            said += " after measuring it"
+    else:
+        said = "You made no prediction"
+    if "measured" not in entry:
+        return f"{said}; {NOT_YET}."
+    return f"{said}; measured {entry['measured']:g} {entry['measured_unit']}{_ratio(entry)}."
+
+
+def _ratio(entry: dict[str, Any]) -> str:
+    value, measured = entry.get("value"), entry["measured"]
+    if value is None or value <= 0 or measured <= 0 or entry["unit"] != entry["measured_unit"]:
+        return ""
+    ratio = measured / value
+    if abs(ratio - 1) <= 0.05:
+        return ", within 5 %"
+    return f", {ratio:.2g} times that" if ratio < 100 else f", {ratio:.0f} times that"
+
+
+def text(course: manifest.Manifest) -> str:
+    """The ledger for a terminal."""
+    return "\n\n".join(_text(entry) for entry in entries(course))
+
+
+def _text(entry: Entry) -> str:
+    lines = [entry.lesson, _line("claim", entry.claim)]
+    if entry.row is None:
+        lines.append(_line("measured", NOT_YET))
+    else:
+        lines += [_line(name, entry.row[name]) for name in ("measured", "conditions", "verdict")]
+        where = f"engine {entry.row['engine']}, {entry.row['at']}"
+        lines.append(_line("where", where))
+    lines += [_line("predicted", said) for said in entry.predictions]
+    return "\n".join(lines)
+
+
+def _line(name: str, value: str) -> str:
+    return f"  {name + ':':<12}{value}"
