@@ -243,19 +243,19 @@ def load(
     from course import traffic
     from course.traffic import console
 
-    traffic.probe(url, ca=ca, verify=not insecure)
     run = traffic.start(
         url,
         rate=rate,
         seconds=console.seconds(for_),
         keep_alive=keep_alive,
         method=method,
-        headers=dict(console.header(text) for text in header or ()),
+        headers=dict(map(console.header, header or ())),
         body=body,
         timeout=timeout,
         version_header=version_header,
         ca=ca,
         verify=not insecure,
+        probe=True,
     )
     summary = console.watch(run)
     if as_json:

@@ -1,12 +1,15 @@
-"""One request and its answer over asyncio, with as little between send and clock as possible.
+"""Requests and their answers, with as little as possible between the clock and the wire.
 
-The machinery was chosen by measurement: docs/adr/0005-http-of-the-load-generator.md.
+Sockets of our own on asyncio's loop, and httptools (llhttp) for the answers: a transport, a
+protocol and a task for each connection cost half as much again. docs/adr/0005 has the figures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,6 +22,9 @@ from course.traffic.target import Target
 _LINGER = 1.0
 """Seconds that an answered connection is left to the server to close. Who closes first keeps the
 port for a minute, and at 500 requests/s a client would soon have none left."""
+_CHUNK = 65536
+_OURS = {errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Errors that are this machine's and not the server's: no port, no file, no memory left."""
 
 Clock = Callable[[], float]
 
@@ -28,16 +34,16 @@ class Request:
 
     Args:
         index: its place in the schedule.
+        sent: when it was sent, by the client's clock.
     """
 
-    __slots__ = ("connection", "done", "index", "sent", "task")
+    __slots__ = ("connection", "done", "index", "sent")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, sent: float) -> None:
         self.index = index
-        self.sent = 0.0
+        self.sent = sent
         self.done = False
         self.connection: Connection | None = None
-        self.task: asyncio.Task[None] | None = None
 
 
 OnAnswer = Callable[[Request, float, str, str], None]
@@ -45,59 +51,115 @@ OnAnswer = Callable[[Request, float, str, str], None]
 OnUnsent = Callable[[Request], None]
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """A connection that carries one request at a time.
 
     Args:
-        client: who opened it.
+        client: who opens it.
+
+    Raises:
+        OSError: it cannot be opened.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._request: Request | None = None
         self._parser: Any = None
         self._version = ""
-        self._framed = False
-        self._headers_done = False
-        self.request: Request | None = None
-        self.transport: asyncio.Transport | None = None
+        self._framed = self._headers_done = self._writing = False
+        self._out = b""
+        self._socket = socket.socket(client.family, socket.SOCK_STREAM)
+        self.closed = False
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = self._socket.connect_ex(client.address)
+        if code not in (0, errno.EINPROGRESS):
+            self._socket.close()
+            raise OSError(code, os.strerror(code))
+        self._tls = _Tls(client.tls, client.name) if client.tls else None
+        client.loop.add_reader(self._socket, self._readable)
 
     def send(self, request: Request) -> None:
         """Write a request; the connection must be free."""
-        assert self.transport is not None  # noqa: S101 - set before anything can be sent
-        self.request = request
+        self._request = request
         request.connection = self
-        self._version, self._framed, self._headers_done = "", False, False
+        self._version = ""
+        self._framed = self._headers_done = False
         self._parser = httptools.HttpResponseParser(self)
-        self.transport.write(self._client.wire)
-
-    # -- asyncio's calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP or TLS
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-        if self.request is None:
-            return
         try:
-            self._parser.feed_data(data)
+            self._write(self._tls.write(self._client.wire) if self._tls else self._client.wire)
+        except OSError as error:
+            self._fail(kind(error))
+
+    def close(self) -> None:
+        """Close at once; a request that waits here is forgotten."""
+        if not self.closed:
+            self.closed = True
+            self._request = None
+            loop = self._client.loop
+            loop.remove_reader(self._socket)
+            if self._writing:
+                loop.remove_writer(self._socket)
+            self._socket.close()
+            self._client.gone(self)
+
+    # -- the socket
+
+    def _write(self, data: bytes) -> None:
+        self._out += data
+        try:
+            self._out = self._out[self._socket.send(self._out) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:  # macOS while it connects
+                raise
+        if bool(self._out) != self._writing:
+            self._writing = not self._writing
+            if self._writing:
+                self._client.loop.add_writer(self._socket, self._writable)
+            else:
+                self._client.loop.remove_writer(self._socket)
+
+    def _writable(self) -> None:
+        try:
+            self._write(b"")
+        except OSError as error:
+            self._fail(kind(error))
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+            if not data:
+                self._ended()
+                return
+            if self._tls:
+                data, answer = self._tls.read(data)
+                if answer:
+                    self._write(answer)
+            if data and self._request:
+                self._parser.feed_data(data)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._fail(kind(error))
         except httptools.HttpParserError:
-            self._end("not-http")
-            self.abort()
+            self._fail("not-http")
 
-    def eof_received(self) -> bool:
-        """See `asyncio.Protocol`."""
+    def _ended(self) -> None:
         # A body without a length ends with the connection.
-        if self.request and self._headers_done and not self._framed:
+        if self._request and self._headers_done and not self._framed:
             self.on_message_complete()
-        return False
+        self._fail("closed")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See `asyncio.Protocol`."""
-        self._end(kind(exc) if exc else "closed")
-        self._client.gone(self)
+    def _fail(self, error: str) -> None:
+        self._finish(error)
+        self.close()
+
+    def _finish(self, error: str) -> None:
+        request, self._request = self._request, None
+        if request is not None:
+            self._client.finish(request, self._version, error)
 
     # -- httptools' calls
 
@@ -118,21 +180,59 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """See `httptools`."""
         status = self._parser.get_status_code()
-        if status < 200 or self.request is None:
+        if status < 200 or self._request is None:
             return
-        again = self._client.keep_alive and self._parser.should_keep_alive()
-        self._end("" if status < 400 else str(status))
-        self._client.answered(self, again)
+        self._finish("" if status < 400 else str(status))
+        self._client.answered(self, self._client.keep_alive and self._parser.should_keep_alive())
 
-    def _end(self, error: str) -> None:
-        request, self.request = self.request, None
-        if request is not None:
-            self._client.finish(request, self._version, error)
 
-    def abort(self) -> None:
-        """Close at once."""
-        if self.transport is not None:
-            self.transport.abort()
+class _Tls:
+    """TLS on bytes, without a socket.
+
+    Args:
+        context: what is trusted.
+        name: the name for SNI and for the certificate.
+    """
+
+    def __init__(self, context: ssl.SSLContext, name: str) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._in, self._out, server_hostname=name)
+        self._waiting = b""
+        self._ready = False
+
+    def write(self, data: bytes) -> bytes:
+        """What has to go over the wire for `data` to be sent."""
+        self._waiting += data
+        self._advance()
+        return self._out.read()
+
+    def read(self, data: bytes) -> tuple[bytes, bytes]:
+        """What was said by `data`, and what has to go over the wire in turn."""
+        self._in.write(data)
+        plain = b""
+        try:
+            self._advance()
+            while self._ready:
+                part = self._object.read(_CHUNK)
+                if not part:
+                    break
+                plain += part
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            pass  # the end of TLS; that of the connection follows
+        return plain, self._out.read()
+
+    def _advance(self) -> None:
+        try:
+            if not self._ready:
+                self._object.do_handshake()
+                self._ready = True
+            if self._waiting:
+                self._object.write(self._waiting)
+                self._waiting = b""
+        except ssl.SSLWantReadError:
+            pass
 
 
 class Client:
@@ -165,107 +265,77 @@ class Client:
         on_answer: OnAnswer,
         on_unsent: OnUnsent,
     ) -> None:
-        self._target = target
-        self._tls = target.tls()
-        self.keep_alive = keep_alive
-        self.bodyless = method == "HEAD"
-        self.version_header = version_header.lower().encode("latin-1")
+        self.loop = asyncio.get_running_loop()
+        self.address = (target.dial, target.port)
+        self.family = socket.AF_INET6 if ":" in target.dial else socket.AF_INET
+        self.tls = target.tls()
+        self.name = target.host
         self.wire = wire(target, method, headers, body, keep_alive)
+        self.bodyless = method == "HEAD"
+        self.keep_alive = keep_alive
+        self.version_header = version_header.lower().encode("latin-1")
+        self.in_flight = 0
         self._timeout = timeout
         self._clock = clock
         self._on_answer = on_answer
         self._on_unsent = on_unsent
-        self._loop = asyncio.get_running_loop()
-        self._idle: list[Connection] = []
+        self._idle: dict[Connection, None] = {}
         # Both in order of time, so that the old ones stand in front.
         self._flying: deque[Request] = deque()
         self._closing: deque[tuple[float, Connection]] = deque()
-        self.in_flight = 0
 
     def send(self, index: int) -> None:
         """Send one request now."""
-        request = Request(index)
+        request = Request(index, self._clock())
         self.in_flight += 1
-        self._flying.append(request)
-        request.sent = self._clock()
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.transport is not None and not connection.transport.is_closing():
-                connection.send(request)
-                return
-        request.task = self._loop.create_task(self._open(request))
-
-    async def _open(self, request: Request) -> None:
-        # The time counts from here: a task may have waited for its turn.
-        request.sent = self._clock()
         try:
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self),
-                self._target.dial,
-                self._target.port,
-                ssl=self._tls,
-                server_hostname=self._target.host if self._tls else None,
-            )
+            connection = self._idle.popitem()[0] if self._idle else Connection(self)
         except OSError as error:
-            request.task = None
-            if error.errno in (errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
-                self._drop(request)
+            if error.errno in _OURS:
+                request.done = True
+                self.in_flight -= 1
+                self._on_unsent(request)
             else:
                 self.finish(request, "", kind(error))
             return
-        request.task = None
-        if request.done:
-            connection.abort()
-        else:
-            connection.send(request)
-
-    def _drop(self, request: Request) -> None:
-        if not request.done:
-            request.done = True
-            self.in_flight -= 1
-            self._on_unsent(request)
+        self._flying.append(request)
+        connection.send(request)
 
     def finish(self, request: Request, version: str, error: str) -> None:
-        """A request has ended, once."""
-        if not request.done:
-            request.done = True
-            request.connection = None
-            self.in_flight -= 1
-            self._on_answer(request, self._clock(), version, error)
+        """A request has ended."""
+        request.done = True
+        request.connection = None
+        self.in_flight -= 1
+        self._on_answer(request, self._clock(), version, error)
 
     def answered(self, connection: Connection, again: bool) -> None:
         """A connection has done its work."""
         if again:
-            self._idle.append(connection)
+            self._idle[connection] = None
         else:
             self._closing.append((self._clock() + _LINGER, connection))
 
     def gone(self, connection: Connection) -> None:
         """A connection is closed."""
-        if self.keep_alive and connection in self._idle:
-            self._idle.remove(connection)
+        self._idle.pop(connection, None)
 
     def sweep(self) -> None:
         """End what has waited too long. To be called every few milliseconds."""
         now = self._clock()
-        while self._flying and (self._flying[0].done or now - self._flying[0].sent > self._timeout):
-            request = self._flying.popleft()
-            if request.done:
-                continue
-            task, connection = request.task, request.connection
-            self.finish(request, "", "timeout")
-            if task is not None:
-                task.cancel()
-            if connection is not None:
-                connection.request = None
-                connection.abort()
-        while self._closing and self._closing[0][0] < now:
-            self._closing.popleft()[1].abort()
+        flying = self._flying
+        while flying and (flying[0].done or now - flying[0].sent > self._timeout):
+            request = flying.popleft()
+            if not request.done:
+                if request.connection:
+                    request.connection.close()
+                self.finish(request, "", "timeout")
+        while self._closing and (self._closing[0][1].closed or self._closing[0][0] < now):
+            self._closing.popleft()[1].close()
 
     def close(self) -> None:
         """Close what is open. Nothing may be in flight."""
         for connection in [*self._idle, *(c for _, c in self._closing)]:
-            connection.abort()
+            connection.close()
 
 
 def wire(
@@ -280,7 +350,7 @@ def wire(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def kind(error: BaseException) -> str:
+def kind(error: OSError) -> str:
     """The name of a failure."""
     if isinstance(error, ssl.SSLError):
         return "tls"

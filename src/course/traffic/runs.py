@@ -23,10 +23,10 @@ from course import locks, paths
 from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
+from course.traffic import target as target_
 from course.traffic.feed import Batch, Reader
 from course.traffic.plan import Plan
 from course.traffic.summary import Summary, Tally
-from course.traffic.target import parse
 from course.traffic.worker import GRACE, alive
 
 MAX_RATE = 3000.0
@@ -185,6 +185,7 @@ def start(
     headers: Mapping[str, str] | None = None,
     body: str = "",
     timeout: float = 2.0,
+    probe: bool = False,
 ) -> Run:
     """Start a generator and return at once.
 
@@ -201,13 +202,15 @@ def start(
         headers: headers beside Host and Connection.
         body: sent with each request.
         timeout: seconds from a send to the end of its answer.
+        probe: first send one request and wait for its answer, at most some seconds.
 
     Raises:
         CourseError: an impossible rate or time, a bad address, a process that is not there, a
-            second generator on the same target.
+            second generator on the same target; with `probe` also an address where nothing
+            answers, and a certificate that fails.
     """
     _refuse(rate, seconds, timeout)
-    target = parse(url, ca=ca, verify=verify)
+    target = target_.parse(url, ca=ca, verify=verify)
     target.tls()
     pid = os.getpid() if lease_pid is None else lease_pid
     try:
@@ -233,13 +236,15 @@ def start(
         _home() / "lock", wait=10, what="another generator is being started", try_="try again"
     ):
         for other in running():
-            if parse(other.plan.url).key == target.key:
+            if target_.parse(other.plan.url).key == target.key:
                 raise CourseError(
                     f"a generator already loads {target.key}: run {other.id}, "
                     f"{other.plan.rate:g}/s for {other.plan.seconds:g} s",
                     "one generator for each target: two would measure each other",
                     f"wait for it, or: traffic.join({other.id!r}).stop()",
                 )
+        if probe:
+            target_.probe(url, ca=ca, verify=verify)
         _prune()
         return _spawn(plan)
 

@@ -9,6 +9,7 @@ this process did not run is written down as blind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import resource
@@ -220,6 +221,17 @@ def alive(pid: int, started: float) -> bool:
         return False
 
 
+def _prefer() -> None:
+    """Ask to run before other processes; only some users may (root, or by RLIMIT_RTPRIO).
+
+    Without it a busy machine lets the generator wait its turn for tens of milliseconds. What it
+    takes from others is small, and the kernel bounds it.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        reset = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, reset, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+
+
 def _append(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]
@@ -245,6 +257,7 @@ def main() -> None:
     """Run the plan in the folder that is named."""
     folder = Path(sys.argv[1])
     plan = Plan.load(folder)
+    _prefer()
     signal.signal(signal.SIGALRM, _last_chance)
     signal.setitimer(signal.ITIMER_REAL, plan.seconds + plan.timeout + GRACE)
     asyncio.run(Worker(folder, plan).run())
