@@ -31,6 +31,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
         return tmp_path
     for name in ("COURSE_STATE", "COURSE_CACHE", "COURSE_WORK"):
         monkeypatch.setenv(name, str(tmp_path / name.removeprefix("COURSE_").lower()))
+    # Nor the run folder of a Docker that the course started: its socket is there.
+    monkeypatch.setattr("course.engines.docker._RUN", tmp_path / "run")
     return tmp_path
 
 
