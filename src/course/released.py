@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from course.notebook import Shown
+from course.pictures import COLORS, Picture, picture
 from course.rollout import Feed, Pod, Sample
 from course.traffic import Run, Summary
 
@@ -110,18 +110,16 @@ def read(run: Run, feed: Feed, zero: float | None = None) -> Release:
     )
 
 
-def release_picture(run: Run, feed: Feed, what: str, *, guess: float | None = None) -> Shown:
+def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     """The pods and the failed requests of a change on one axis of time.
 
     Args:
         run: the traffic.
         feed: the pods.
         what: what was changed, for the title.
-        guess: how many failures were predicted.
     """
     import matplotlib.pyplot as plt
 
-    from course.pictures import COLORS, picture
     from course.widgets.timeline import TimelineModel
 
     seen = read(run, feed)
@@ -169,8 +167,6 @@ def release_picture(run: Run, feed: Feed, what: str, *, guess: float | None = No
     if seen.failures:
         below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42), frameon=False, fontsize=8)
     said = finding(seen)
-    if guess is not None:
-        said += f"; your guess: {guess:,.0f}"
     above.set_title(f"{what}: {said}", loc="left", fontsize=10, pad=20, wrap=True)
     for axes in (above, below):
         for side in ("top", "right"):
@@ -198,7 +194,6 @@ def finding(seen: Release) -> str:
 
 def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
     """Each pod as a bar: hollow while it is not ready, thin on its way out."""
-    from course.pictures import COLORS
     from course.widgets.timeline import ENDING, GONE, READY
 
     for row, bar in enumerate(model.bars):
