@@ -14,6 +14,7 @@ from course.traffic import Run, Summary
 NOT_READY = "answered with an error by a pod that could not serve yet"
 NONE_KNOWN = "refused by the gateway, which knew no ready pod"
 GONE = "lost on a pod that was gone or did not listen"
+SLOW = "not answered in time"
 _SLOT = 0.25
 
 
@@ -36,6 +37,8 @@ class Failure:
         """Who failed it: a pod, the gateway for want of one, or the way between them."""
         if self.version:
             return NOT_READY
+        if self.error == "timeout":
+            return SLOW
         # The gateway's own 503 means that the Service has no address; a pod's names its version.
         return NONE_KNOWN if self.error == "503" else GONE
 
@@ -135,7 +138,12 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     )
     end = max(seen.summary.seconds, model.now - seen.zero)
     _draw_pods(above, model, seen.zero, end)
-    colors = {NOT_READY: (COLORS[1], "////"), NONE_KNOWN: (COLORS[5], "xx"), GONE: (COLORS[3], "")}
+    colors = {
+        NOT_READY: (COLORS[1], "////"),
+        NONE_KNOWN: (COLORS[5], "xx"),
+        GONE: (COLORS[3], ""),
+        SLOW: (COLORS[6], ".."),
+    }
     slots = [round(i * _SLOT, 2) for i in range(int(end / _SLOT) + 1)]
     bottom = [0] * len(slots)
     counts = {reason: len(seen.why(reason)) for reason in colors}

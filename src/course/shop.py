@@ -25,7 +25,7 @@ NAME = "shop-lab"
 CONTAINER = "shop"
 _SOURCE = paths.ROOT / "apps" / "orders"
 _SOURCE_LABEL = "course.source"
-_KINDS = "deployment,service,httproute,poddisruptionbudget,horizontalpodautoscaler"
+_KINDS = ("deployments", "services", "httproutes", "poddisruptionbudgets")
 _GONE_WAIT = 30.0
 _DATABASE_WAIT = 90.0
 
@@ -97,19 +97,19 @@ class Shop:
         for run in traffic.running():
             if urlsplit(run.plan.url).hostname == self.host:
                 run.stop()
-        found = [thing for thing in self.world.objects(_KINDS) if self._ours(thing)]
+        found = [t for kind in _KINDS for t in self.world.objects(kind) if self._ours(t)]
         if found:
             kept = self.world.write("cluster.yaml", yaml.safe_dump_all(map(_bare, found)))
             workspace.save([kept])
             kept.unlink()
-            names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in found]
-            self.world.run("kubectl", "delete", "--ignore-not-found", *names, wait=_GONE_WAIT)
         # The pods too, and at once: one that is still leaving would still be sent requests.
-        self.world.run(
-            *("kubectl", "delete", "replicaset,pod", "-l", f"app={NAME}", "--ignore-not-found"),
-            *("--force", "--grace-period=0"),
-            wait=_GONE_WAIT,
-        )
+        now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
+        kinds = "deployment,replicaset,pod,service,httproute,poddisruptionbudget"
+        self.world.run("kubectl", "delete", kinds, "-l", f"app={NAME}", *now, wait=_GONE_WAIT)
+        strays = [t for t in found if (t["metadata"].get("labels") or {}).get("app") != NAME]
+        if strays:
+            names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in strays]
+            self.world.run("kubectl", "delete", *names, *now, wait=_GONE_WAIT)
 
     def _ours(self, thing: Mapping[str, Any]) -> bool:
         meta = thing["metadata"]
@@ -121,12 +121,9 @@ class Shop:
 
     def database(self) -> None:
         """Make sure of the namespace's PostgreSQL, which the service's readiness asks."""
-        there = self.world.run(
-            *("kubectl", "get", "secret/orders-db", "deployment/postgres", "service/postgres"),
-            *("--ignore-not-found", "--output=name"),
-            wait=30,
-        )
-        if len(there.split()) < 3:
+        secrets = {t["metadata"]["name"] for t in self.world.objects("secrets")}
+        servers = {t["metadata"]["name"] for t in self.world.objects("deployments")}
+        if "orders-db" not in secrets or "postgres" not in servers:
             file = _SOURCE / "k8s" / "postgres.yaml"
             self.world.run("kubectl", "apply", "-f", file, wait=30)
             self.world.run(
@@ -206,7 +203,7 @@ spec:
 {env}          ports:
             - {{ name: http, containerPort: 3000 }}
           resources:
-            requests: {{ cpu: 20m, memory: 64Mi }}
+            requests: {{ cpu: 100m, memory: 64Mi }}
             limits: {{ memory: 256Mi }}
 {_indent(container, 10)}---
 apiVersion: v1

@@ -13,12 +13,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course import engines, paths, workspace
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.run import Runner, runner
+
+if TYPE_CHECKING:
+    from course.rollout.api import Kubernetes
 
 LABEL = {"course.owner": "course"}
 _CALL_WAIT = 20
@@ -248,16 +251,35 @@ class World:
 
     # -- the cluster
 
-    def objects(self, kinds: str, *options: str) -> list[dict[str, Any]]:
+    @property
+    def api(self) -> Kubernetes:
+        """The API of the cluster, in the namespace of the kubeconfig's context.
+
+        Raises:
+            CourseError: there is no kubeconfig, or it cannot be read.
+        """
+        from course.rollout.api import Kubernetes
+
+        name = self._variable("KUBECONFIG")
+        if name not in _clients:
+            _clients[name] = Kubernetes()
+        found: Kubernetes = _clients[name]
+        return found
+
+    def objects(self, kind: str, **query: str) -> list[dict[str, Any]]:
         """Objects of the namespace, as the API sends them.
 
         Args:
-            kinds: as kubectl takes them, e.g. `deployment,service`.
-            options: more of `kubectl get`, e.g. a name or a selector.
+            kind: in the plural, e.g. `pods`.
+            query: `labelSelector` or `fieldSelector`.
+
+        Raises:
+            CourseError: the API does not answer, or refuses.
         """
-        text = self.run("kubectl", "get", kinds, *options, "--output=json", wait=30)
-        found = json.loads(text)
-        return list(found["items"]) if "items" in found else [found]
+        listed = self.api.select(kind, query)
+        # A list leaves out what all of its items share.
+        head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+        return [head | item for item in listed["items"]]
 
     # -- time
 

@@ -16,8 +16,8 @@ from course.world import World
 from tests.bank import Answer
 
 CAREFUL = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-READY = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1}
-SLEEP = {"preStop": {"sleep": {"seconds": 2}}}
+READY = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 3}
+SLEEP = {"preStop": {"sleep": {"seconds": 4}}}
 Change = Callable[[World], None]
 
 
@@ -118,7 +118,7 @@ def _forged(world: World) -> None:
 
 
 _BY_SHELL = (
-    "trap 'sleep 3; kill -TERM $node; wait $node' TERM; DRAIN_MS=10000 node dist/index.js & "
+    "trap 'sleep 4; kill -TERM $node; wait $node' TERM; DRAIN_MS=10000 node dist/index.js & "
     "node=$!; wait $node"
 )
 _ASK = (
@@ -143,7 +143,11 @@ def _only_paused(world: World) -> None:
 def _stuck_pods_deleted(world: World) -> None:
     limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
     world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
-    bad = [p["metadata"]["name"] for p in world.objects("pod", "-l", f"app={NAME}") if _waits(p)]
+    bad = [
+        p["metadata"]["name"]
+        for p in world.objects("pods", labelSelector=f"app={NAME}")
+        if _waits(p)
+    ]
     if bad:
         world.run("kubectl", "delete", "pod", "--wait=false", *bad)
     rest(world)
@@ -281,7 +285,7 @@ BANK: dict[str, list[Answer]] = {
                 },
                 container={
                     "startupProbe": {**READY, "failureThreshold": 30},
-                    "lifecycle": {"preStop": {"exec": {"command": ["sleep", "2"]}}},
+                    "lifecycle": {"preStop": {"exec": {"command": ["sleep", "4"]}}},
                 },
             ),
             "",
@@ -382,7 +386,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         Answer(
             "a sleep longer than the longest request",
-            patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 4}}}}),
+            patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 6}}}}),
             "",
             "alternative",
         ),
