@@ -12,14 +12,14 @@ import contextlib
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from course import traffic
 from course.errors import CourseError
 from course.released import SLOW, Release, read
-from course.rollout import Feed, Rollout, Status
+from course.rollout import Feed, Pod, Rollout, Status
 from course.rollout.api import Kubernetes
 
 VERSION = "ORDERS_VERSION"
@@ -36,6 +36,7 @@ _REQUEST_WAIT = 5.0
 _BASE = 0.6
 _TAIL = 0.4
 _PAUSE = 0.05
+_LAST_WORDS = 2.5
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _change(template: Mapping[str, Any], env: list[dict[str, str]], image: str) 
 def _watch(feed: Feed, version: str, released: float, wait: float) -> float | None:
     """Until all is as the release wants it and nobody is on the way out, or it goes no further."""
     done: float | None = None
-    seen = 0
+    seen, quiet = 0, released
     while feed.seconds - released < wait:
         for sample in feed.samples(seen):
             seen += 1
@@ -164,13 +165,21 @@ def _watch(feed: Feed, version: str, released: float, wait: float) -> float | No
             if done is None and new and sample.status.state == "complete":
                 done = round(sample.at - released, 2)
         last = feed.samples(seen - 1)[-1]
-        leaving = any(pod.terminating for pod in last.pods)
-        if done is not None and not leaving:
+        if serving_old(last.pods):
+            quiet = feed.seconds
+        # A pod that is not ready any more has no new requests; those in it end, or are cut, soon.
+        gone = not any(pod.terminating for pod in last.pods) or feed.seconds - quiet > _LAST_WORDS
+        if done is not None and gone:
             break
         if last.status.state in ("stalled", "gone"):
             break
         time.sleep(_PAUSE)
     return done
+
+
+def serving_old(pods: Iterable[Pod]) -> bool:
+    """Whether a pod on its way out may still be sent requests."""
+    return any(pod.terminating and pod.ready for pod in pods)
 
 
 def _until(true: Callable[[], bool], wait: float) -> None:

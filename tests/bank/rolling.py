@@ -12,6 +12,7 @@ from typing import Any
 
 from course.rollout import Rollout
 from course.shop import CONTAINER, NAME
+from course.trial import serving_old
 from course.world import World
 from tests.bank import Answer
 
@@ -26,7 +27,7 @@ def rest(world: World, wait: float = 45.0) -> None:
     with Rollout(NAME).watch() as feed:
         while feed.seconds < wait:
             last = feed.samples()[-1]
-            leaving = any(pod.terminating for pod in last.pods)
+            leaving = serving_old(last.pods)
             if last.status.state in ("paused", "stalled") or (
                 last.status.state == "complete" and not leaving
             ):

@@ -76,7 +76,7 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
             sample = feed.samples()[-1]
             if sample.status.state in ("paused", "stalled"):
                 break
-            if sample.status.state == "complete" and not any(p.terminating for p in sample.pods):
+            if sample.status.state == "complete" and not trial.serving_old(sample.pods):
                 break
             if feed.seconds > looked + 1:
                 looked = feed.seconds
