@@ -22,6 +22,7 @@ from course.trial import Trial
 from course.world import World
 
 _SETTLE_WAIT = 30.0
+_ANSWER_WAIT = 10.0
 _HELD_AFTER = 3.0
 _RELEASE_WAIT = 25.0
 _START = "FAULT_START_MS"
@@ -138,12 +139,15 @@ def _answering(world: World) -> None:
     Raises:
         Wrong: nothing does.
     """
-    with world.observe("one request"):
-        status = traffic.probe(Shop(world).url)
+    with world.observe("its first answer"):
+        deadline = time.monotonic() + _ANSWER_WAIT
+        # Without a probe a pod is at rest before it listens.
+        while (status := traffic.probe(Shop(world).url)) != 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
     if status != 200:
         raise Wrong(
             "no-answer",
-            saw=f"{Shop(world).url} answers {status} while every pod is at rest",
+            saw=f"{Shop(world).url} answers {status}, {_ANSWER_WAIT:.0f} s after every pod is at rest",
             want="200, from the shop",
             try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
         )
