@@ -14,6 +14,7 @@ from course.exercises import Wrong, rolling
 from course.released import Failure, Release
 from course.rollout import Pod, Sample, Status
 from course.traffic import Summary
+from course.world import World as RealWorld
 
 PROBE = "probe-1a2b3c"
 READY = {"httpGet": {"path": "/readyz", "port": "http"}}
@@ -55,7 +56,7 @@ class Api:
         return {"apiVersion": "v1", "kind": "List", "items": [*items, *self._others.get(kind, [])]}
 
 
-class World(rolling.World):
+class World(RealWorld):
     """A world on that API."""
 
     def __init__(self, made: Object, **others: list[Object]) -> None:

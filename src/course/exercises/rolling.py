@@ -149,7 +149,8 @@ def _answering(world: World) -> None:
     if status != 200:
         raise Wrong(
             "no-answer",
-            saw=f"{Shop(world).url} answers {status}, {_ANSWER_WAIT:.0f} s after every pod is at rest",
+            saw=f"{Shop(world).url} answers {status}, and that {_ANSWER_WAIT:.0f} s after its pods "
+            f"are at rest",
             want="200, from the shop",
             try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
         )
