@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course import copies, engines, locks, packages, paths, waiting, workspace
 from course.engines import registry
@@ -23,6 +23,9 @@ from course.errors import CourseError
 from course.exercises import Wrong
 from course.observed import Observed
 from course.run import Runner, runner
+
+if TYPE_CHECKING:
+    from course.rollout.api import Kubernetes
 
 LABEL = {"course.owner": "course"}
 PROCESS = "course.process"
@@ -91,6 +94,16 @@ class World:
     def registry(self) -> str:
         """`$REGISTRY`."""
         return self._variable("REGISTRY")
+
+    @property
+    def namespace(self) -> str:
+        """`$COURSE_NAMESPACE`, the namespace of the kubeconfig's context."""
+        return self._variable("COURSE_NAMESPACE")
+
+    @property
+    def orders_url(self) -> str:
+        """`$ORDERS_URL`: the gateway's scheme and port."""
+        return self._variable("ORDERS_URL")
 
     def _variable(self, name: str) -> str:
         return os.environ.get(name) or engines.environment()[name]
@@ -344,9 +357,56 @@ class World:
                 "course doctor   names who listens there; then: course up",
             )
 
+    def labels(self, repository: str, tag: str) -> dict[str, str]:
+        """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
+
+        Args:
+            repository: the image's name.
+            tag: its tag.
+        """
+        served = self.manifest(repository, tag)
+        config = served[1].get("config") if served else None
+        if not config:
+            return {}
+        url = f"http://{self._dial()}/v2/{repository}/blobs/{config['digest']}"
+        with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
+            return dict(json.load(answer).get("config", {}).get("Labels") or {})
+
     def _dial(self) -> str:
         # Python's resolver may answer ::1 for localhost, where nothing listens.
         return self.registry.replace("localhost", "127.0.0.1")
+
+    # -- the cluster
+
+    @property
+    def api(self) -> Kubernetes:
+        """The API of the cluster, in the namespace of the kubeconfig's context.
+
+        Raises:
+            CourseError: there is no kubeconfig, or it cannot be read.
+        """
+        from course.rollout.api import Kubernetes
+
+        name = self._variable("KUBECONFIG")
+        if name not in _clients:
+            _clients[name] = Kubernetes()
+        found: Kubernetes = _clients[name]
+        return found
+
+    def objects(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        """Objects of the namespace, as the API sends them.
+
+        Args:
+            kind: in the plural, e.g. `pods`.
+            query: `labelSelector` or `fieldSelector`.
+
+        Raises:
+            CourseError: the API does not answer, or refuses.
+        """
+        listed = self.api.select(kind, query)
+        # A list leaves out what all of its items share.
+        head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+        return [head | item for item in listed["items"]]
 
     # -- time
 
