@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course import paths
-from course.errors import CourseError
+from course.errors import CourseError, of_os
 
 app = typer.Typer(
     name="course",
@@ -403,13 +403,10 @@ def main() -> None:
         code = app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except CourseError as error:
+    except (CourseError, OSError) as error:
         _debug()
-        print(f"✗ {words}\n  " + str(error).replace("\n", "\n  "), file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        _debug()
-        print(f"✗ {words}\n  {_os_error(error)}", file=sys.stderr)
+        said = of_os(error) if isinstance(error, OSError) else error
+        print(f"✗ {words}\n  " + str(said).replace("\n", "\n  "), file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         _debug()
@@ -426,15 +423,6 @@ def main() -> None:
     if code == _INTERRUPTED:
         print(f"\nstopped; nothing is lost. To go on: {words}", file=sys.stderr)
     sys.exit(code)
-
-
-def _os_error(error: OSError) -> str:
-    import errno
-
-    where = f" ({error.filename})" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        return f"saw:  the disk is full{where}\n  try:  free some space; docker system df; df -h"
-    return f"saw:  {error.strerror or error}{where}\n  try:  course doctor"
 
 
 def _debug() -> None:
