@@ -30,9 +30,8 @@ import matplotlib.pyplot as plt
 figure, axes = plt.subplots(figsize=(3, 1))
 axes.barh(["a"], [1])
 picture(figure, alt="one bar", header=("what", "MB"), rows=[("a", 1)])""",
-    f"""\
-ledger_row("A claim.", lesson="{LESSON.stem}", measured="1 MB", conditions="here", verdict="holds")
-""",
+    f'ledger_row("A claim.", lesson="{LESSON.stem}", measured="1 MB", '
+    'conditions="here", verdict="holds")',
 )
 
 
