@@ -369,6 +369,28 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     assert run.summary(since=at, until=at + seconds).state == "unknown"
 
 
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
+    idle: dict[asyncio.StreamWriter, asyncio.TimerHandle] = {}
+
+    async def answer(server: Server, writer: asyncio.StreamWriter, head: str) -> bool:
+        if writer in idle:
+            idle[writer].cancel()
+        again = await version("v1")(server, writer, head)
+        idle[writer] = asyncio.get_running_loop().call_later(0.5, writer.close)
+        return again
+
+    with serving(answer) as server:
+        run = traffic.start(url(server), rate=50, seconds=2.5, keep_alive=True)
+        until(lambda: len(server.heads) > 20)
+        os.kill(run.pid, signal.SIGSTOP)
+        time.sleep(0.9)
+        os.kill(run.pid, signal.SIGCONT)
+        summary = run.wait()
+        assert summary.errors == {}
+        assert summary.by_version == {"v1": len(server.heads)}
+        assert server.connections > 1
+
+
 def test_a_sleep_beyond_the_end_of_the_run_is_told_too() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=100, seconds=0.6, timeout=0.2)

@@ -109,6 +109,16 @@ class Connection:
             self._socket.close()
             self._client.gone(self)
 
+    def stale(self) -> bool:
+        """Whether the server has something to say on it, as a rule that it is closed."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
     # -- the socket
 
     def _write(self, data: bytes) -> None:
@@ -299,7 +309,7 @@ class Client:
         request = Request(index, now, awake + self._timeout)
         self.in_flight += 1
         try:
-            connection = self._idle.popitem()[0] if self._idle else Connection(self)
+            connection = self._free() or Connection(self)
         except OSError as error:
             if error.errno in _OURS:
                 request.done = True
@@ -310,6 +320,15 @@ class Client:
             return
         self._flying.append(request)
         connection.send(request)
+
+    def _free(self) -> Connection | None:
+        """A connection that waits to be used again."""
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if not connection.stale():
+                return connection
+            connection.close()
+        return None
 
     def _now(self) -> tuple[float, float]:
         """The time, and the time without that in which this process did not run."""
