@@ -24,6 +24,7 @@ import pytest
 from course import traffic
 from course.errors import CourseError
 from course.traffic import feed
+from course.traffic.exchange import Client
 from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
@@ -370,25 +371,39 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
-    idle: dict[asyncio.StreamWriter, asyncio.TimerHandle] = {}
+    writers: list[asyncio.StreamWriter] = []
+    ends: list[str] = []
 
     async def answer(server: Server, writer: asyncio.StreamWriter, head: str) -> bool:
-        if writer in idle:
-            idle[writer].cancel()
-        again = await version("v1")(server, writer, head)
-        idle[writer] = asyncio.get_running_loop().call_later(0.5, writer.close)
-        return again
+        writers.append(writer)
+        return await version("v1")(server, writer, head)
+
+    async def use(server: Server) -> None:
+        client = Client(
+            parse(url(server)),
+            method="GET",
+            headers={},
+            body=b"",
+            keep_alive=True,
+            version_header="x-orders-version",
+            timeout=5,
+            clock=time.monotonic,
+            on_answer=lambda _, __, ___, error: ends.append(error),
+            on_unsent=lambda _: ends.append("unsent"),
+        )
+        for number in (1, 2):
+            client.send(number)
+            while len(ends) < number:
+                await asyncio.sleep(0.01)
+            server.hang_up(writers[-1])
+            # This waits without giving way: the client's loop is blind to what it would be told.
+            until(lambda: writers[-1].get_extra_info("socket").fileno() == -1)
+        client.close()
 
     with serving(answer) as server:
-        run = traffic.start(url(server), rate=50, seconds=2.5, keep_alive=True)
-        until(lambda: len(server.heads) > 20)
-        os.kill(run.pid, signal.SIGSTOP)
-        time.sleep(0.9)
-        os.kill(run.pid, signal.SIGCONT)
-        summary = run.wait()
-        assert summary.errors == {}
-        assert summary.by_version == {"v1": len(server.heads)}
-        assert server.connections > 1
+        asyncio.run(use(server))
+        assert ends == ["", ""]
+        assert server.connections == 2
 
 
 def test_a_sleep_beyond_the_end_of_the_run_is_told_too() -> None:
