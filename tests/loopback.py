@@ -55,6 +55,10 @@ class Server:
             self._server.close()
             self._server = None
 
+    def hang_up(self, writer: asyncio.StreamWriter) -> None:
+        """Close a connection."""
+        self._loop.call_soon_threadsafe(writer.close)
+
     def _do(self, work: Awaitable[None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)  # type: ignore[arg-type]
 

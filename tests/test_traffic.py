@@ -24,6 +24,7 @@ import pytest
 from course import traffic
 from course.errors import CourseError
 from course.traffic import feed
+from course.traffic.exchange import Client
 from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
@@ -367,6 +368,42 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     at, seconds = max(stretches, key=lambda stretch: stretch[1])
     assert run.summary(until=at).blind_ms < summary.blind_ms - 500
     assert run.summary(since=at, until=at + seconds).state == "unknown"
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
+    writers: list[asyncio.StreamWriter] = []
+    ends: list[str] = []
+
+    async def answer(server: Server, writer: asyncio.StreamWriter, head: str) -> bool:
+        writers.append(writer)
+        return await version("v1")(server, writer, head)
+
+    async def use(server: Server) -> None:
+        client = Client(
+            parse(url(server)),
+            method="GET",
+            headers={},
+            body=b"",
+            keep_alive=True,
+            version_header="x-orders-version",
+            timeout=5,
+            clock=time.monotonic,
+            on_answer=lambda _, __, ___, error: ends.append(error),
+            on_unsent=lambda _: ends.append("unsent"),
+        )
+        for number in (1, 2):
+            client.send(number)
+            while len(ends) < number:
+                await asyncio.sleep(0.01)
+            server.hang_up(writers[-1])
+            # This waits without giving way: the client's loop is blind to what it would be told.
+            until(lambda: writers[-1].get_extra_info("socket").fileno() == -1)
+        client.close()
+
+    with serving(answer) as server:
+        asyncio.run(use(server))
+        assert ends == ["", ""]
+        assert server.connections == 2
 
 
 def test_a_sleep_beyond_the_end_of_the_run_is_told_too() -> None:

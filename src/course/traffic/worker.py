@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from course.traffic import feed
-from course.traffic.exchange import Client, Request
+from course.traffic.exchange import SWEEP, Client, Request
 from course.traffic.plan import Plan
 from course.traffic.target import parse
 
@@ -33,7 +33,6 @@ GIVE_UP = 0.100
 """A request that is this late is not sent: a burst of them would itself be a load."""
 _BEAT = 0.005
 """The longest sleep in seconds, so that blindness is seen at low rates as well."""
-_SWEEP = 0.050
 _SETTLE = 0.050
 """Seconds after the end of a slot at which it is written; slower answers follow."""
 _LEASE = 0.5
@@ -195,7 +194,7 @@ class Worker:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP)
+            await asyncio.sleep(SWEEP)
             self._client.sweep()
 
     async def _lease(self) -> None:
