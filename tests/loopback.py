@@ -73,9 +73,17 @@ class Server:
         with contextlib.suppress(OSError):
             writer.close()
 
+    async def _quit(self) -> None:
+        await self._shut()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=5)
+
     def stop(self) -> None:
         """End it."""
-        self.shut()
+        self._do(self._quit())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 

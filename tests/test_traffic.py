@@ -27,6 +27,7 @@ from course.traffic import feed
 from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
+from course.traffic.worker import Lease
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
@@ -168,10 +169,12 @@ def test_an_outage_is_seen_with_its_length() -> None:
     add_up(summary)
     assert summary.state == "failed"
     at, seconds = max(summary.outages, key=lambda outage: outage[1])
-    assert seconds <= length + 0.1 + summary.blind_ms / 1000
+    # What waits to be accepted when the listener closes is lost too, so it may begin earlier.
+    noise = 0.1 + (summary.blind_ms + summary.max_ms) / 1000
+    assert seconds <= length + noise
     assert seconds >= 0.3 or summary.blind_ms > 10
     assert run.started is not None
-    assert abs(run.started + at - began) < 0.1 + summary.blind_ms / 1000
+    assert abs(run.started + at - began) < noise
     calm = run.summary(since=at + seconds + 0.2)
     assert calm.failed == 0
     assert calm.planned < summary.planned
@@ -253,8 +256,9 @@ def test_the_stream_begins_with_the_first_batch_and_ends_with_the_run() -> None:
     assert followed == run.batches()
     assert run.batches(since=4) == followed[4:]
     assert list(run.follow(since=len(followed) - 1)) == followed[-1:]
-    answers = [answer for batch in followed for answer in batch.answers]
-    assert sorted(round(a.intended * 100) for a in answers) == list(range(len(answers)))
+    times = [answer.intended for batch in followed for answer in batch.answers]
+    times += [at for batch in followed for at in batch.unsent]
+    assert sorted(round(at * 100) for at in times) == list(range(100))
     for batch in followed:
         assert all(batch.at - 1e-6 <= a.intended < batch.at + 0.1 + 1e-6 for a in batch.answers)
 
@@ -320,13 +324,27 @@ def test_a_generator_ends_when_who_started_it_is_killed() -> None:
     add_up(summary)
 
 
-def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
-    from course.traffic.worker import alive
+def test_a_run_goes_on_over_a_restart_when_another_holds_the_lease() -> None:
+    with serving(version("v1")) as server:
+        code = (
+            "import os, sys; from course import traffic;"
+            "print(traffic.start(sys.argv[1], rate=50, seconds=60, lease_pid=os.getppid()).id)"
+        )
+        argv = [sys.executable, "-c", code, url(server)]
+        kernel = subprocess.run(argv, capture_output=True, text=True, check=True)
+        run = traffic.join(kernel.stdout.strip())
+        for batch in run.follow(timeout=30):
+            if batch.at >= 1.2:  # longer than it takes to notice a lost lease
+                break
+        assert run.running
+        assert run.stop().ended == "stopped"
 
+
+def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
     started = psutil.Process().create_time()
-    assert alive(os.getpid(), started)
-    assert not alive(os.getpid(), started - 60)
-    assert not alive(2**22 + 1, started)
+    assert Lease(os.getpid(), started).held()
+    assert not Lease(os.getpid(), started - 60).held()
+    assert not Lease(2**22 + 1, started).held()
 
 
 def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
@@ -618,3 +636,26 @@ def test_ctrl_c_prints_what_was_measured() -> None:
     assert facts["planned"] >= 50
     assert command.returncode == 130
     assert traffic.running() == []
+
+
+def test_a_reader_that_goes_on_reads_nothing_twice(tmp_path: Path) -> None:
+    file = tmp_path / feed.FILE
+
+    def write(*numbers: int) -> None:
+        with file.open("a") as out:
+            for number in numbers:
+                known = [(number * 10, 100, 2000, "1.0.0", "")]
+                out.write(feed.line(number, known, planned=10, unsent=[], blind=[]))
+
+    file.write_text(feed.first_line(1.0))
+    write(0, 1, 2)
+    reader = feed.Reader(file, rate=100)
+    assert [batch.at for batch in reader.again(1)] == [0.1, 0.2]
+    # What was read is gone from the file: only a reader that goes on still gets the rest.
+    size = file.stat().st_size
+    file.write_bytes(b" " * (size - 1) + b"\n")
+    write(3, 4)
+    assert [batch.at for batch in reader.again(3)] == [0.3, 0.4]
+    assert [batch.at for batch in reader.again(4)] == [0.4]
+    assert list(reader.again(9)) == []
+    assert [batch.at for batch in reader.again(3)] == [0.3, 0.4]

@@ -265,7 +265,7 @@ def load(
         list[str] | None, typer.Option("--header", "-H", help="A header, as NAME: VALUE.")
     ] = None,
     body: Annotated[str, typer.Option(help="Sent with each request.")] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 2,
+    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 5,
     version_header: Annotated[
         str, typer.Option(help="The response header that tells who answered.")
     ] = "x-orders-version",
@@ -309,8 +309,9 @@ BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.
 def bundle_save(file: BundleFile) -> None:
     """Write tools and images into one file, after `course up`."""
     from course import bundle
+    from course import up as up_
 
-    with _environment():
+    with _environment(), up_.alone():
         saved = bundle.save(file, _tell)
     print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB")
 
@@ -319,8 +320,10 @@ def bundle_save(file: BundleFile) -> None:
 def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
+    from course import up as up_
 
-    loaded = bundle.load(file, _tell)
+    with up_.alone():
+        loaded = bundle.load(file, _tell)
     for part in loaded.unused:
         print(f"· {part} is of another version of the course, and is not used")
     for what in loaded.lacking:

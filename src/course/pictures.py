@@ -47,19 +47,39 @@ def picture(
     """
     import matplotlib.pyplot as plt
 
+    global _latest  # noqa: PLW0603 - a notebook's last picture goes into its ledger row
+    _latest = drawn(figure, alt=alt, header=header, rows=rows)
+    plt.close(figure)
+    return _latest
+
+
+def drawn(
+    figure: Any, *, alt: str, header: Sequence[str], rows: Sequence[Sequence[object]]
+) -> Picture:
+    """The same for a figure made without pyplot, e.g. in a thread; it is not the `latest`."""
     sink = io.BytesIO()
     # A light ground of its own: black text on a dark theme could not be read.
-    facts = {"header": [*header], "rows": [[str(cell) for cell in row] for row in rows]}
-    about = {"Description": alt, "Comment": json.dumps(facts, ensure_ascii=False)}
+    told = {"header": [*header], "rows": [[str(cell) for cell in row] for row in rows]}
+    about = {"Description": alt, "Comment": json.dumps(told, ensure_ascii=False)}
     figure.savefig(
         sink, format="png", dpi=110, bbox_inches="tight", facecolor="white", metadata=about
     )
-    plt.close(figure)
-    global _latest  # noqa: PLW0603 - a notebook's last picture goes into its ledger row
-    _latest = Picture(
-        table(header, rows), _markup(sink.getvalue(), alt, header, rows), sink.getvalue()
-    )
-    return _latest
+    png = sink.getvalue()
+    return Picture(table(header, rows), _markup(png, alt, header, rows), png)
+
+
+def facts(text: str, *, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Shown:
+    """Show a sentence and a table, where there is nothing to draw.
+
+    Args:
+        text: the sentence.
+        header: names of the table's columns, with units.
+        rows: without any there is no table.
+    """
+    below = _table_markup(header, rows) if rows else ""
+    lines = [text, table(header, rows)] if rows else [text]
+    markup = f"<div class='course-facts'><p>{html.escape(text)}</p>{below}</div>"
+    return Shown("\n".join(lines), markup)
 
 
 def latest() -> Picture | None:
@@ -69,18 +89,21 @@ def latest() -> Picture | None:
 
 def _markup(png: bytes, alt: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     data = base64.b64encode(png).decode()
+    return (
+        f"<figure class='course-picture' style='margin:0'><img alt='{html.escape(alt)}' "
+        f"style='max-width:100%' src='data:image/png;base64,{data}'>"
+        f"<figcaption><details><summary>The same as a table</summary>"
+        f"{_table_markup(header, rows)}</details></figcaption></figure>"
+    )
+
+
+def _table_markup(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     head = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in header)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
-    return (
-        f"<figure class='course-picture' style='margin:0'><img alt='{html.escape(alt)}' "
-        f"style='max-width:100%' src='data:image/png;base64,{data}'>"
-        f"<figcaption><details><summary>The same as a table</summary>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"</details></figcaption></figure>"
-    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -19,7 +19,7 @@ from course.errors import CourseError
 OnLine = Callable[[str], None]
 UNENDED = -1
 """The code of a command that ran past its deadline."""
-OWNER = "COURSE_OWNER"
+OWNER = "COURSE_SET_UP"
 """Marks what a set-up starts by the set-up's process, as `locks.me()` names it, so that the next
 one can end what a killed one left behind. What is meant to outlive it (`spawn`) has no mark."""
 _KEPT_LINES = 8

@@ -1,0 +1,341 @@
+"""What the objects of a Deployment say, read as plain dictionaries; no client, no clock.
+
+The version of a pod is what its first container answers with: the variable `ORDERS_VERSION` if
+its template sets one, else the tag of its image. Two revisions may have one version (a restart).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+VERSION_VARIABLE = "ORDERS_VERSION"
+HASH = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+DEADLINE = "ProgressDeadlineExceeded"
+
+State = Literal["complete", "progressing", "paused", "stalled", "gone"]
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod at one moment.
+
+    Args:
+        name: its name.
+        version: see the module's text.
+        revision: of the Deployment; 0 while its ReplicaSet has not been seen.
+        phase: as `kubectl get pods` puts it: Pending, Running, Terminating, ImagePullBackOff, …
+        ready: whether its condition Ready is true: it gets traffic, unless it terminates.
+        terminating: it has been asked to end.
+        restarts: of its containers, in all.
+        age: seconds since it was made.
+    """
+
+    name: str
+    version: str
+    revision: int
+    phase: str
+    ready: bool
+    terminating: bool
+    restarts: int
+    age: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A container that does not start, or a ReplicaSet that cannot make its pods.
+
+    Args:
+        name: of the pod or ReplicaSet.
+        reason: e.g. `ImagePullBackOff`.
+        message: what the kubelet or the controller says of it.
+    """
+
+    name: str
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        return f"{self.name}: {self.reason}{said}"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision that the Deployment can go back to.
+
+    Args:
+        number: as `kubectl rollout history` counts.
+        version: see the module's text.
+        image: of the first container.
+        replicas: pods that it has now.
+    """
+
+    number: int
+    version: str
+    image: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a rollout is.
+
+    Args:
+        state: complete, progressing, paused, stalled (its deadline has passed), or gone
+            (the Deployment has been deleted).
+        message: the same in a sentence.
+        reason: of the condition `Progressing`, e.g. `ProgressDeadlineExceeded`.
+        desired: replicas asked for.
+        replicas: replicas there are.
+        updated: of the newest revision.
+        ready: of any revision.
+        available: ready for at least `minReadySeconds`.
+        revision: the newest.
+        version: of the newest revision.
+        previous: the revision that `undo` goes back to; 0 if there is none.
+        waiting: what does not start, newest revision only.
+    """
+
+    state: State
+    message: str
+    reason: str = ""
+    desired: int = 0
+    replicas: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    revision: int = 0
+    version: str = ""
+    previous: int = 0
+    waiting: tuple[Waiting, ...] = ()
+
+    def __repr__(self) -> str:
+        lines = [f"{self.state}: {self.message}"]
+        if self.reason == DEADLINE:
+            lines[0] += f" ({self.reason})"
+        return "\n".join([*lines, *(f"  {waiting}" for waiting in self.waiting)])
+
+
+def version(template: Object) -> str:
+    """The version of a pod template or a pod."""
+    containers = template.get("spec", {}).get("containers") or [{}]
+    for variable in containers[0].get("env") or []:
+        if variable.get("name") == VERSION_VARIABLE and variable.get("value"):
+            return str(variable["value"])
+    return tag(containers[0].get("image", ""))
+
+
+def tag(image: str) -> str:
+    """The tag of an image's name, the head of its digest where it has no tag, else `latest`."""
+    name, _, digest = image.partition("@")
+    last = name.rsplit("/", 1)[-1]
+    if ":" in last:
+        return last.rsplit(":", 1)[1]
+    return digest.removeprefix("sha256:")[:12] if digest else "latest"
+
+
+def number(thing: Object) -> int:
+    """The revision that an object carries; 0 if none."""
+    text = (thing["metadata"].get("annotations") or {}).get(REVISION, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def owned(things: Iterable[Object], uid: str) -> list[Object]:
+    """Those whose controller has this uid."""
+    return [
+        thing
+        for thing in things
+        if any(
+            owner.get("controller") and owner["uid"] == uid
+            for owner in thing["metadata"].get("ownerReferences") or []
+        )
+    ]
+
+
+def selector(deployment: Object) -> str:
+    """A Deployment's selector as a query."""
+    chosen = deployment["spec"]["selector"]
+    parts = [f"{key}={value}" for key, value in (chosen.get("matchLabels") or {}).items()]
+    for rule in chosen.get("matchExpressions") or []:
+        key, operator, values = rule["key"], rule["operator"], ",".join(rule.get("values") or [])
+        parts.append(
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[operator]
+        )
+    return ",".join(parts)
+
+
+def revisions(replicasets: Iterable[Object]) -> list[Revision]:
+    """The revisions of a Deployment's ReplicaSets, the newest last."""
+    found = [
+        Revision(
+            number(thing),
+            version(thing["spec"]["template"]),
+            thing["spec"]["template"]["spec"]["containers"][0].get("image", ""),
+            int((thing.get("status") or {}).get("replicas") or 0),
+        )
+        for thing in replicasets
+    ]
+    return sorted(found, key=lambda revision: revision.number)
+
+
+def pods(things: Iterable[Object], replicasets: Sequence[Object], now: datetime) -> tuple[Pod, ...]:
+    """A Deployment's pods, in the order in which they were made.
+
+    Args:
+        things: pods that match its selector; those of other owners are left out.
+        replicasets: the Deployment's own.
+        now: for their ages.
+    """
+    numbers = {thing["metadata"]["uid"]: number(thing) for thing in replicasets}
+    found = []
+    for thing in things:
+        owner = next((o["uid"] for o in thing["metadata"].get("ownerReferences") or []), "")
+        if owner in numbers:
+            found.append(_pod(thing, numbers[owner], now))
+    return tuple(sorted(found, key=lambda pod: (-pod.age, pod.name)))
+
+
+def _pod(thing: Object, revision: int, now: datetime) -> Pod:
+    meta, status = thing["metadata"], thing.get("status") or {}
+    containers = status.get("containerStatuses") or []
+    terminating = "deletionTimestamp" in meta
+    made = datetime.fromisoformat(meta["creationTimestamp"]).astimezone(UTC)
+    held = _waiting(thing)
+    phase = "Terminating" if terminating else held.reason if held else status.get("phase", "")
+    return Pod(
+        name=meta["name"],
+        version=version(thing),
+        revision=revision,
+        phase=phase or "Pending",
+        ready=_condition(status, "Ready").get("status") == "True",
+        terminating=terminating,
+        restarts=sum(int(c.get("restartCount") or 0) for c in containers),
+        age=max(0.0, (now - made).total_seconds()),
+    )
+
+
+_STARTING = ("ContainerCreating", "PodInitializing")
+
+
+def _waiting(pod: Object) -> Waiting | None:
+    """Why a pod's container does not start; `None` while nothing is wrong."""
+    status = pod.get("status") or {}
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind) or []:
+            held = (container.get("state") or {}).get("waiting") or {}
+            if held.get("reason", "") not in ("", *_STARTING):
+                return Waiting(pod["metadata"]["name"], held["reason"], held.get("message", ""))
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return Waiting(
+            pod["metadata"]["name"], scheduled.get("reason", ""), scheduled.get("message", "")
+        )
+    return None
+
+
+def _condition(status: Object, kind: str) -> dict[str, Any]:
+    return next((dict(c) for c in status.get("conditions") or [] if c.get("type") == kind), {})
+
+
+GONE = Status("gone", "the Deployment is not there")
+
+
+def status(
+    deployment: Object, replicasets: Sequence[Object], things: Iterable[Object] = ()
+) -> Status:
+    """How far a rollout is, by the rules of `kubectl rollout status`.
+
+    Args:
+        deployment: the Deployment.
+        replicasets: its own.
+        things: pods that match its selector.
+    """
+    spec, now = deployment["spec"], deployment.get("status") or {}
+    count = {
+        name: int(now.get(key) or 0)
+        for name, key in (
+            ("replicas", "replicas"),
+            ("updated", "updatedReplicas"),
+            ("ready", "readyReplicas"),
+            ("available", "availableReplicas"),
+        )
+    }
+    desired = int(spec.get("replicas", 1))
+    progress = _condition(now, "Progressing")
+    reason = str(progress.get("reason") or "")
+    state, message = _state(deployment, desired, count, reason)
+    past = [revision.number for revision in revisions(replicasets)]
+    return Status(
+        state=state,
+        message=message,
+        reason=reason,
+        desired=desired,
+        **count,
+        revision=number(deployment),
+        version=version(spec["template"]),
+        previous=past[-2] if len(past) > 1 else 0,
+        waiting=_held(replicasets, things, past[-1] if past else 0),
+    )
+
+
+def _state(
+    deployment: Object, desired: int, count: Mapping[str, int], reason: str
+) -> tuple[State, str]:
+    seen = (deployment.get("status") or {}).get("observedGeneration") or 0
+    updated, available = count["updated"], count["available"]
+    old = count["replicas"] - updated
+    wait = deployment["spec"].get("progressDeadlineSeconds", 600)
+    now = f"{updated} of {desired} replicas updated, {available} available"
+    states: list[tuple[bool, State, str]] = [
+        (bool(deployment["spec"].get("paused")), "paused", now),
+        (
+            deployment["metadata"].get("generation", 0) > seen,
+            "progressing",
+            "the change has not been observed yet",
+        ),
+        (reason == DEADLINE, "stalled", f"no progress within {wait} s: {now}"),
+        (updated < desired, "progressing", f"{updated} of {desired} replicas updated"),
+        (old > 0, "progressing", f"{old} old replica{'s' if old > 1 else ''} still there"),
+        (
+            available < updated,
+            "progressing",
+            f"{available} of {updated} updated replicas available",
+        ),
+        (True, "complete", f"{available} of {desired} replicas updated and available"),
+    ]
+    return next((state, message) for holds, state, message in states if holds)
+
+
+def _held(
+    replicasets: Sequence[Object], things: Iterable[Object], newest: int
+) -> tuple[Waiting, ...]:
+    """What does not start, of the newest revision."""
+    current = [thing for thing in replicasets if number(thing) == newest]
+    uids = {thing["metadata"]["uid"] for thing in current}
+    found = []
+    for thing in current:
+        failure = _condition(thing.get("status") or {}, "ReplicaFailure")
+        if failure.get("status") == "True":
+            found.append(
+                Waiting(
+                    thing["metadata"]["name"], failure.get("reason", ""), failure.get("message", "")
+                )
+            )
+    for thing in things:
+        owners = thing["metadata"].get("ownerReferences") or []
+        if "deletionTimestamp" in thing["metadata"] or not any(o["uid"] in uids for o in owners):
+            continue
+        held = _waiting(thing)
+        if held:
+            found.append(held)
+    return tuple(sorted(found, key=lambda waiting: waiting.name))
