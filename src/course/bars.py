@@ -48,6 +48,7 @@ def bars(
         y = len(builds) - 1 - guess[0]
         axes.plot([guess[1]] * 2, [y - 0.42, y + 0.42], color="black", linestyle="--")
         axes.annotate(f"your guess: {guess[1]:g} s", (guess[1], y - 0.46), fontsize=8, va="top")
+    axes.use_sticky_edges = False
     axes.margins(x=0.02)
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks(range(len(builds)), [name for name, _ in reversed(builds)])

@@ -251,7 +251,7 @@ def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
             vertex.ended,
         )
         found.append((vertex.order, step))
-    if {step.stage for _, step in found} == {"stage-0"}:
+    if {step.stage for _, step in found} <= {"", "stage-0"}:
         # So the builder says, now and then, of the only stage of a Dockerfile without names.
         found = [(order, replace(step, stage="")) for order, step in found]
     # By stage as they come, and by number in it: independent stages run side by side.

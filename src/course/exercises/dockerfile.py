@@ -22,7 +22,7 @@ _PORT = 3000
 _START_WAIT = 30.0
 
 
-def _ask(served: Served, path: str) -> dict[str, Any]:
+def _ask(served: Served, path: str, id_: str) -> dict[str, Any]:
     """What the service says of itself.
 
     Raises:
@@ -30,7 +30,7 @@ def _ask(served: Served, path: str) -> dict[str, Any]:
     """
     status, body = served.get(path, wait=_START_WAIT)
     if status == 0:
-        raise _silent(served)
+        raise _silent(served, id_)
     try:
         return dict(json.loads(body))
     except ValueError:
@@ -42,7 +42,7 @@ def _ask(served: Served, path: str) -> dict[str, Any]:
         ) from None
 
 
-def _silent(served: Served) -> Wrong:
+def _silent(served: Served, id_: str) -> Wrong:
     log = served.log()
     package = re.search(r"Cannot find (?:package|module) '([^']+)'", log)
     if package and not package[1].startswith("/"):
@@ -50,14 +50,14 @@ def _silent(served: Served) -> Wrong:
             "packages-missing",
             saw=f"the container ends: it cannot find the package {package[1]}",
             want="the dependencies in the image, installed by a step of it",
-            try_="docker run --rm IMAGE ls node_modules",
+            try_=f"docker run --rm $(docker build -q {id_}) ls node_modules",
         )
     if package:
         return Wrong(
             "file-missing",
             saw=f"the container ends: it cannot find {package[1]}",
             want="every file that the program reads, where it reads it",
-            try_="docker run --rm IMAGE ls -R --ignore=node_modules",
+            try_=f"docker run --rm $(docker build -q {id_}) ls -R --ignore=node_modules",
         )
     code = served.exit_code()
     if code is None:
@@ -65,7 +65,7 @@ def _silent(served: Served) -> Wrong:
             "no-answer",
             saw=f"the container runs but nothing answers on its port {_PORT}",
             want=f"the service, listening on {_PORT}",
-            try_="docker image inspect IMAGE --format '{{.Config.Cmd}}'",
+            try_=f"docker image inspect $(docker build -q {id_}) --format '{{{{.Config.Cmd}}}}'",
         )
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["an empty log"]
     errors = [line for line in lines if re.match(r"\w*Error", line)]
@@ -73,7 +73,7 @@ def _silent(served: Served) -> Wrong:
         "crashes",
         saw=f"the container ended with exit code {code}: {(errors or lines)[-1][:160]}",
         want="a service that stays up",
-        try_="docker run --rm IMAGE   shows the whole error",
+        try_=f"docker run --rm $(docker build -q {id_})   shows the whole error",
     )
 
 
@@ -198,8 +198,8 @@ class EditKeepsDependencies:
             stop = f"{copy.nonce} Square"
             build = copy.rebuild({"data/stops.txt": f"{_STOPS}{stop}\n"})
             with copy.container(port=_PORT) as served:
-                found = _ask(served, f"/?word={copy.nonce}").get("stops")
-                moved = _ask(served, "/about")
+                found = _ask(served, f"/?word={copy.nonce}", world.id).get("stops")
+                moved = _ask(served, "/about", world.id)
         if found != [stop]:
             raise Wrong(
                 "stale-index",
@@ -219,7 +219,7 @@ class EditKeepsDependencies:
 
     def _about(self, copy: Copy) -> dict[str, Any]:
         with copy.container(port=_PORT) as served:
-            return _ask(served, "/about")
+            return _ask(served, "/about", "dockerfile-1")
 
     def _source_alone(
         self, nonce: str, first: dict[str, Any], edited: dict[str, Any], build: Build
@@ -237,7 +237,7 @@ class EditKeepsDependencies:
                     "installs-at-start",
                     saw="no step of the build installs: each start of the container does",
                     want="the dependencies installed while the image is built",
-                    try_="docker image inspect IMAGE --format '{{.Config.Cmd}}'",
+                    try_="which step of dockerfile-1/Dockerfile installs? and what does CMD do?",
                 )
             raise Wrong(
                 "install-again",
@@ -299,7 +299,7 @@ class OrdersBuilds:
             edited = orders_file("src/app.ts").replace(_ORDERS_ROOT, answer)
             copy.rebuild({"src/app.ts": edited}, wait=240)
             with copy.container(port=_PORT, env=_ORDERS_ENV) as served:
-                said = _ask(served, "/")
+                said = _ask(served, "/", world.id)
                 node = served.run("node", "--version")
                 user = served.run("id", "-u")
             self._runs(copy.nonce, said, node, user)
@@ -340,7 +340,7 @@ class OrdersBuilds:
                 "root",
                 saw="the service runs as root; in the notes it ran as node",
                 want="a user that is not root",
-                try_="docker image inspect IMAGE --format '{{.Config.User}}'",
+                try_="docker run --rm $(docker build -q dockerfile-2) id",
             )
 
 
@@ -436,7 +436,7 @@ class LockChangeDownloadsNothing:
 
     def _versions(self, copy: Copy, own: str) -> None:
         with copy.container(port=_PORT) as served:
-            versions = _ask(served, "/").get("versions", {})
+            versions = _ask(served, "/", "dockerfile-3").get("versions", {})
         wanted = {"greet": own} | {name: pinned for name, (pinned, _) in _GREET_PACKAGES.items()}
         wrong = {name: v for name, v in wanted.items() if versions.get(name) != v}
         if wrong:
@@ -598,28 +598,34 @@ class CheaperOrder:
                 try_="build with --no-cache and --progress=rawjson; course.builds reads the file",
             )
         try:
-            found = json.loads(world.read("measured.json"))
-            return {name: float(found[name]) for name in names}
-        except (ValueError, TypeError, KeyError) as error:
-            raise Wrong(
-                "measurement-incomplete",
-                saw=f"dockerfile-4/measured.json: {type(error).__name__}: {error}",
-                want=want,
-                try_="run the cell that writes it again",
-            ) from None
+            found = dict(json.loads(world.read("measured.json")))
+        except (ValueError, TypeError) as error:
+            raise self._incomplete(f"it does not parse: {error}", want) from None
+        for name in names:
+            if not isinstance(found.get(name), int | float):
+                raise self._incomplete(f"{name} is {json.dumps(found.get(name))}", want)
+        return {name: float(found[name]) for name in names}
+
+    def _incomplete(self, what: str, want: str) -> Wrong:
+        return Wrong(
+            "measurement-incomplete",
+            saw=f"dockerfile-4/measured.json: {what}",
+            want=want,
+            try_="fill in the cell that writes it, and run it again",
+        )
 
     def _about(
         self, copy: Copy, path: str = "", expected: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         with copy.container(port=_PORT) as served:
-            if path and (got := _ask(served, path)) != expected:
+            if path and (got := _ask(served, path, "dockerfile-4")) != expected:
                 raise Wrong(
                     "stale-output",
                     saw=f"after an edit of its input the service answers {str(got)[:60]}",
                     want=f"{expected}: what the step makes from the edited file",
                     try_="which steps make index.json and public/? or are they copied in?",
                 )
-            return _ask(served, "/about")
+            return _ask(served, "/about", "dockerfile-4")
 
     def _compare(
         self,
