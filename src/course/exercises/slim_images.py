@@ -138,7 +138,7 @@ def _ask_due(world: World, ref: str) -> None:
     Raises:
         Wrong: it does not start, does not answer, or computes something else.
     """
-    with world.observe(f"a run of {ref}"), world.container(ref, port=_PORT) as served:
+    with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
         for _ in range(2):
             start = datetime.date(2024, 1, 1) + datetime.timedelta(days=secrets.randbelow(2000))
             days = 1 + secrets.randbelow(400)
@@ -208,9 +208,14 @@ def _field(body: str, name: str) -> str:
 
 def _layers(world: World, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
     """The layers of an image above the course's base images."""
-    with world.observe(f"a look into each layer of {ref}"):
+    with world.observe(f"a look into each layer of {_called(ref)}"):
         known = layers.digests(world.docker, _BASES)
         return layers.read(world.docker, ref, known=known, find=find)
+
+
+def _called(ref: str) -> str:
+    """How an image is told: the name of a copy's image says nothing to a learner."""
+    return "the copy's image" if ref.startswith("course-check:") else ref
 
 
 def _own_bytes(world: World, ref: str) -> int:
@@ -433,7 +438,7 @@ class ContextSendsNoSecrets:
         world.note(f"your folder holds {packed / 1e6:.1f} MB")
 
     def _ask(self, world: World, ref: str, greetings: dict[str, str], *, cause: str) -> None:
-        with world.observe(f"a run of {ref}"), world.container(ref, port=_PORT) as served:
+        with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
             for lang, greeting in greetings.items():
                 name = secrets.token_hex(3)
                 status, body = served.get(f"/?lang={lang}&name={name}")
@@ -645,7 +650,7 @@ class RebuildIsYesterdays:
             ) from None
 
     def _printed(self, world: World, ref: str) -> str:
-        with world.observe(f"a run of {ref}"):
+        with world.observe(f"a run of {_called(ref)}"):
             return world.run("docker", "run", "--rm", ref, wait=30, check=False)
 
     def _followed(self, world: World, image: Any, tag: str, before: dict[str, str]) -> Wrong:
@@ -725,20 +730,23 @@ def _tags_moved(world: World) -> Iterator[dict[str, str]]:
     Interrupted, it leaves a note of what the tags named; the next one puts that back first.
     """
     base = Repository(world.registry, world.recall("repository"))
-    _put_back(base, json.loads(world.recall("tags")))
-    before = base.tags()
+    with world.observe("a look at the base's tags"):
+        _put_back(base, json.loads(world.recall("tags")))
+        before = base.tags()
     world.remember("tags", json.dumps(before))
     made = []
     try:
-        for tag in before:
-            made.append(base.relabel(world.recall("today-digest"), {_MOVED: tag}))
-            base.point(tag, made[-1])
+        with world.observe("a move of each of the base's tags"):
+            for tag in before:
+                made.append(base.relabel(world.recall("today-digest"), {_MOVED: tag}))
+                base.point(tag, made[-1])
         yield before
     finally:
-        _put_back(base, before)
-        world.remember("tags", "{}")
-        for digest in made:
-            base.remove(digest)
+        with world.observe("the tags put back"):
+            _put_back(base, before)
+            world.remember("tags", "{}")
+            for digest in made:
+                base.remove(digest)
 
 
 def _put_back(base: Repository, tags: dict[str, str]) -> None:
