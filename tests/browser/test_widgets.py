@@ -31,7 +31,7 @@ def notebook(jupyter: Lab, name: str, *cells: str) -> str:
     made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": ""}
     made.cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
     made.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
-    file = Path(jupyter.work) / f"{name}.ipynb"
+    file = jupyter.work / f"{name}.ipynb"
     file.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, file)
     return jupyter.url(file.name)
@@ -108,15 +108,18 @@ def shot_of(page: Page, name: str, at: Locator) -> None:
 def test_a_page_that_is_loaded_again_shows_the_whole_run(
     jupyter: Lab, page: Page, console: Console
 ) -> None:
-    cells = (PLAYED, "view = TrafficView(PlayedRun(seconds=60))\nview")
+    cells = (PLAYED, "view = TrafficView(PlayedRun(seconds=600))\nview")
     book = opened(page, notebook(jupyter, "again", *cells))
     run_all(page)
     view = book.locator(".course-view")
     expect(view).to_have_attribute("data-total", re.compile(r"\d{4}"), timeout=WAIT_MS)
     assert view.get_attribute("data-missed") == "0"
     page.keyboard.press("Control+s")
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
-    page.wait_for_timeout(2_000)
+    saved = jupyter.work / "again.ipynb"
+    for _ in range(WAIT_MS // 500):
+        if "widget-view+json" in saved.read_text():
+            break
+        page.wait_for_timeout(500)
     page.reload()
     view = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .course-view")
     # Columns of what it has not seen itself: they come with the first frame.
