@@ -1,5 +1,5 @@
 # Two commands: `make start` and `make test`. The rest is `course --help`.
-#   make start               the engine, the cluster, JupyterLab at the first lesson
+#   make start               the engine, the cluster, JupyterLab at the course map
 #   make start HEADLESS=1    the same without a browser: runs the first lesson, prints its result
 #   make start ENGINE=kind   with an engine of your choice
 #   make start BUNDLE=FILE   from a bundle (course bundle save FILE), where no registry is in reach

@@ -380,3 +380,18 @@ def test_docker_from_a_bundle_needs_no_compiler(
     with pytest.raises(KeyError):  # no dockerd: far enough
         Docker(FakeRunner())._start(quiet)
     assert asked == list(debian.DOCKER)
+
+
+# -- make
+
+
+@pytest.mark.parametrize(("given", "asked"), [(["BUNDLE=/b"], True), ([], False)])
+def test_make_start_takes_everything_from_the_bundle(given: list[str], asked: bool) -> None:
+    # -n: only told; -B: as if nothing were made yet.
+    argv = ["make", "-n", "-B", "start", "HEADLESS=1", *given]
+    told = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
+    steps = ["-m course.unbundle", ".venv/bin/course bundle load", ".venv/bin/course up --headless"]
+    places = [told.find(step) for step in steps]
+    assert (places[0] > -1, places[1] > -1) == (asked, asked)
+    assert places == sorted(places)
+    assert ("uv sync" in told or "pip install" in told) is not asked

@@ -53,13 +53,10 @@ def test_what_is_no_number_is_refused_by_name(mini: Path, typed: str | float) ->
 
 def test_the_form_refuses_what_is_no_number_and_stays_open(mini: Path) -> None:
     form = notebook.predict("mini-s", "How long?", unit="s")
-    number, button, said = form.children[1].children
-    number.value = "quick"
-    button.click()
-    assert said.value.startswith("✗ `quick` is not a number") and not button.disabled
-    number.value = "2 s"
-    number._handle_custom_msg({"event": "submit"}, [])  # Enter
-    assert workspace.predicted("mini-s") == 2 and button.disabled
+    form._handle_custom_msg({"number": "quick"}, [])
+    assert form.said.startswith("✗ `quick` is not a number") and not form.kept
+    form._handle_custom_msg({"number": "2 s"}, [])
+    assert workspace.predicted("mini-s") == 2 and form.kept
 
 
 def test_a_measurement_is_shown_against_the_prediction(mini: Path) -> None:
@@ -81,11 +78,18 @@ def test_run_all_works_without_a_prediction(mini: Path) -> None:
 def test_a_prediction_after_the_measurement_is_kept_as_such(mini: Path) -> None:
     notebook.compare("mini-s", 3, unit="s")
     form = notebook.predict("mini-s", "How long?", unit="s")
-    number, button, said = form.children[1].children
-    number.value = "3"
-    button.click()
-    assert "measured before you said it" in said.value
+    form._handle_custom_msg({"number": "3"}, [])
+    assert "measured before you said it" in form.said
     assert repr(notebook.compare("mini-s", 3, unit="s")).startswith("You said 3 s after measuring")
+
+
+def test_a_cell_run_alone_after_a_restart_forgets_nothing(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.predict("mini-s", "How long?", unit="s", value=10)
+    monkeypatch.setattr(notebook, "_lesson", "")
+    notebook.compare("mini-s", 20, unit="s")
+    assert "predicted:  How long? You said 10 s; measured 20 s" in ledger.text(manifest.load())
 
 
 def test_what_cannot_be_compared_has_no_ratio(mini: Path) -> None:

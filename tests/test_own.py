@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from course import fetch, images
+from course import fetch, images, locks, run
 from course.engines.docker import Docker
 from course.run import Completed, FakeRunner
 
@@ -66,3 +70,23 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
     Docker(fake).purge()
     removed = [call for call in fake.calls if call[:3] == ("docker", "image", "rm")]
     assert len(removed) == len(images.catalogue()) + 2
+
+
+def test_the_commands_of_a_set_up_in_a_container_are_not_taken_for_orphans(home: Path) -> None:
+    # In there the set-up has another number, at which nobody lives out here.
+    code = "import time; print(flush=True); time.sleep(30)"
+    argv = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", code]
+    if subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("needs the right to make a namespace")
+    env = {**os.environ, run.OWNER: "4194305-1"}
+    inside = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE)
+    outside = subprocess.Popen(argv[4:], env=env, stdout=subprocess.PIPE)
+    try:
+        for process in (inside, outside):
+            assert process.stdout is not None and process.stdout.readline()
+        (child,) = psutil.Process(inside.pid).children()
+        assert not locks.is_of_ours(child.pid) and locks.is_of_ours(outside.pid)
+    finally:
+        for process in (inside, outside):
+            process.kill()
+            process.communicate()

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from course import engines, lab, paths, steps
+from course import cli, doctor, engines, lab, paths, steps
 from course.doctor import Finding, Machine, report
 from course.run import FakeRunner
 
@@ -136,3 +137,20 @@ def test_a_name_that_is_nobodys_is_left_alone(
 
 def test_a_short_value_does_not_blacken_the_text(home: Path) -> None:
     assert report.Censor({"API_KEY": "a", "AUTH_TOKEN": "1"})("a1 b2") == "a1 b2"
+
+
+def test_the_command_writes_it(
+    home: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(doctor, "examine", lambda: [Finding("x", True, "good")])
+    done = CliRunner().invoke(cli.app, ["doctor", "--report"])
+    assert done.exit_code == 0 and "course-report.txt" in done.output
+    assert "✓ x: good" in (home / "course-report.txt").read_text()
+    done = CliRunner().invoke(cli.app, ["doctor", "--report", str(home / "other.txt")])
+    assert done.exit_code == 0 and (home / "other.txt").exists()
+
+
+def test_a_file_without_report_is_refused(home: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["doctor", str(home / "x.txt")])
+    assert done.exit_code == 2 and not (home / "x.txt").exists()

@@ -24,9 +24,11 @@ import pytest
 from course import traffic
 from course.errors import CourseError
 from course.traffic import feed
+from course.traffic.exchange import Client
 from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
+from course.traffic.worker import Lease
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
@@ -168,10 +170,12 @@ def test_an_outage_is_seen_with_its_length() -> None:
     add_up(summary)
     assert summary.state == "failed"
     at, seconds = max(summary.outages, key=lambda outage: outage[1])
-    assert seconds <= length + 0.1 + summary.blind_ms / 1000
+    # What waits to be accepted when the listener closes is lost too, so it may begin earlier.
+    noise = 0.1 + (summary.blind_ms + summary.max_ms) / 1000
+    assert seconds <= length + noise
     assert seconds >= 0.3 or summary.blind_ms > 10
     assert run.started is not None
-    assert abs(run.started + at - began) < 0.1 + summary.blind_ms / 1000
+    assert abs(run.started + at - began) < noise
     calm = run.summary(since=at + seconds + 0.2)
     assert calm.failed == 0
     assert calm.planned < summary.planned
@@ -253,8 +257,9 @@ def test_the_stream_begins_with_the_first_batch_and_ends_with_the_run() -> None:
     assert followed == run.batches()
     assert run.batches(since=4) == followed[4:]
     assert list(run.follow(since=len(followed) - 1)) == followed[-1:]
-    answers = [answer for batch in followed for answer in batch.answers]
-    assert sorted(round(a.intended * 100) for a in answers) == list(range(len(answers)))
+    times = [answer.intended for batch in followed for answer in batch.answers]
+    times += [at for batch in followed for at in batch.unsent]
+    assert sorted(round(at * 100) for at in times) == list(range(100))
     for batch in followed:
         assert all(batch.at - 1e-6 <= a.intended < batch.at + 0.1 + 1e-6 for a in batch.answers)
 
@@ -320,13 +325,27 @@ def test_a_generator_ends_when_who_started_it_is_killed() -> None:
     add_up(summary)
 
 
-def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
-    from course.traffic.worker import alive
+def test_a_run_goes_on_over_a_restart_when_another_holds_the_lease() -> None:
+    with serving(version("v1")) as server:
+        code = (
+            "import os, sys; from course import traffic;"
+            "print(traffic.start(sys.argv[1], rate=50, seconds=60, lease_pid=os.getppid()).id)"
+        )
+        argv = [sys.executable, "-c", code, url(server)]
+        kernel = subprocess.run(argv, capture_output=True, text=True, check=True)
+        run = traffic.join(kernel.stdout.strip())
+        for batch in run.follow(timeout=30):
+            if batch.at >= 1.2:  # longer than it takes to notice a lost lease
+                break
+        assert run.running
+        assert run.stop().ended == "stopped"
 
+
+def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
     started = psutil.Process().create_time()
-    assert alive(os.getpid(), started)
-    assert not alive(os.getpid(), started - 60)
-    assert not alive(2**22 + 1, started)
+    assert Lease(os.getpid(), started).held()
+    assert not Lease(os.getpid(), started - 60).held()
+    assert not Lease(2**22 + 1, started).held()
 
 
 def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
@@ -349,6 +368,42 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     at, seconds = max(stretches, key=lambda stretch: stretch[1])
     assert run.summary(until=at).blind_ms < summary.blind_ms - 500
     assert run.summary(since=at, until=at + seconds).state == "unknown"
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
+    writers: list[asyncio.StreamWriter] = []
+    ends: list[str] = []
+
+    async def answer(server: Server, writer: asyncio.StreamWriter, head: str) -> bool:
+        writers.append(writer)
+        return await version("v1")(server, writer, head)
+
+    async def use(server: Server) -> None:
+        client = Client(
+            parse(url(server)),
+            method="GET",
+            headers={},
+            body=b"",
+            keep_alive=True,
+            version_header="x-orders-version",
+            timeout=5,
+            clock=time.monotonic,
+            on_answer=lambda _, __, ___, error: ends.append(error),
+            on_unsent=lambda _: ends.append("unsent"),
+        )
+        for number in (1, 2):
+            client.send(number)
+            while len(ends) < number:
+                await asyncio.sleep(0.01)
+            server.hang_up(writers[-1])
+            # This waits without giving way: the client's loop is blind to what it would be told.
+            until(lambda: writers[-1].get_extra_info("socket").fileno() == -1)
+        client.close()
+
+    with serving(answer) as server:
+        asyncio.run(use(server))
+        assert ends == ["", ""]
+        assert server.connections == 2
 
 
 def test_a_sleep_beyond_the_end_of_the_run_is_told_too() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         wait_for,
     )
     from course.pictures import picture
+    from course.released import release_picture
 
 _HOMES = {
     "check": "course.checks",
@@ -32,6 +33,7 @@ _HOMES = {
     "picture": "course.pictures",
     "predict": "course.notebook",
     "predicted": "course.notebook",
+    "release_picture": "course.released",
     "setup": "course.notebook",
     "wait_for": "course.notebook",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "picture",
     "predict",
     "predicted",
+    "release_picture",
     "setup",
     "wait_for",
 ]
@@ -57,6 +60,8 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'course' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    from course.errors import told
+
+    value = told(getattr(importlib.import_module(_HOMES[name]), name))
     globals()[name] = value
     return value

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course import paths
-from course.errors import CourseError
+from course.errors import CourseError, of_os
 
 app = typer.Typer(
     name="course",
@@ -265,7 +265,7 @@ def load(
         list[str] | None, typer.Option("--header", "-H", help="A header, as NAME: VALUE.")
     ] = None,
     body: Annotated[str, typer.Option(help="Sent with each request.")] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 2,
+    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 5,
     version_header: Annotated[
         str, typer.Option(help="The response header that tells who answered.")
     ] = "x-orders-version",
@@ -309,8 +309,9 @@ BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.
 def bundle_save(file: BundleFile) -> None:
     """Write tools and images into one file, after `course up`."""
     from course import bundle
+    from course import up as up_
 
-    with _environment():
+    with _environment(), up_.alone():
         saved = bundle.save(file, _tell)
     print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB")
 
@@ -319,8 +320,10 @@ def bundle_save(file: BundleFile) -> None:
 def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
+    from course import up as up_
 
-    loaded = bundle.load(file, _tell)
+    with up_.alone():
+        loaded = bundle.load(file, _tell)
     for part in loaded.unused:
         print(f"· {part} is of another version of the course, and is not used")
     for what in loaded.lacking:
@@ -400,13 +403,10 @@ def main() -> None:
         code = app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except CourseError as error:
+    except (CourseError, OSError) as error:
         _debug()
-        print(f"✗ {words}\n  " + str(error).replace("\n", "\n  "), file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        _debug()
-        print(f"✗ {words}\n  {_os_error(error)}", file=sys.stderr)
+        said = of_os(error) if isinstance(error, OSError) else error
+        print(f"✗ {words}\n  " + str(said).replace("\n", "\n  "), file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         _debug()
@@ -423,15 +423,6 @@ def main() -> None:
     if code == _INTERRUPTED:
         print(f"\nstopped; nothing is lost. To go on: {words}", file=sys.stderr)
     sys.exit(code)
-
-
-def _os_error(error: OSError) -> str:
-    import errno
-
-    where = f" ({error.filename})" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        return f"saw:  the disk is full{where}\n  try:  free some space; docker system df; df -h"
-    return f"saw:  {error.strerror or error}{where}\n  try:  course doctor"
 
 
 def _debug() -> None:

@@ -46,6 +46,18 @@ def me() -> str:
     return f"{os.getpid()}-{psutil.Process().create_time():.0f}"
 
 
+def is_of_ours(pid: int) -> bool:
+    """Whether a process names processes as we do: one in a container counts them anew.
+
+    What runs in a container is seen from outside, under another number than its own `me()` says.
+    """
+    ours, its = (Path(f"/proc/{p}/ns/pid") for p in ("self", pid))
+    try:
+        return its.readlink() == ours.readlink()
+    except OSError:
+        return not ours.parent.exists()  # a system without namespaces
+
+
 def lives(process: str) -> bool:
     """Whether the process that `me()` named still lives; pids are given out again."""
     pid, started = process.split("-")

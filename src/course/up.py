@@ -140,7 +140,7 @@ def up(display: steps.Display, *, until: str = "") -> None:
     Raises:
         CourseError: a step failed.
     """
-    with _alone():
+    with alone():
         of = engine()
         if not complete():
             # What was there may have gone with a restart; each step says so anew.
@@ -163,7 +163,7 @@ def complete() -> bool:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended."""
     with locks.held(
         paths.state() / "up.lock",
@@ -186,7 +186,7 @@ def _end_orphans() -> None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             owner = process.environ().get(OWNER)
-            if owner and not locks.lives(owner):
+            if owner and locks.is_of_ours(process.pid) and not locks.lives(owner):
                 process.terminate()
                 orphans.append(process)
     _, alive = psutil.wait_procs(orphans, timeout=10)
@@ -209,7 +209,7 @@ def down(report: Report, *, purge: bool = False) -> None:
         report: told what is being done.
         purge: remove labelled images, volumes and the cache as well.
     """
-    with _alone():
+    with alone():
         lab.stop()
         of = engines.current()
         docker = _docker()

@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 
-from course import engines, locks, manifest, overview, paths
+from course import engines, locks, manifest, overview, paths, waiting
 from course.errors import CourseError
 from course.run import Runner, runner
 
@@ -172,7 +172,8 @@ def _set(exercise: manifest.Exercise) -> str:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
         data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
-    exercises.find(exercise.id).begin(here)
+    with waiting.shown(f"the start state of {exercise.id}"):
+        exercises.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:
         data["exercises"][exercise.id]["state"] = "started"
@@ -395,9 +396,8 @@ def ask(name: str, *, question: str = "", unit: str, lesson: str) -> dict[str, A
     with _changing() as data:
         entry = data["predictions"].setdefault(name, {})
         entry.setdefault("unit", unit)
-        entry["lesson"] = lesson
-        if question:
-            entry["question"] = question
+        # A cell that was run without the ones above it knows neither; what is known stays.
+        entry |= {k: v for k, v in (("lesson", lesson), ("question", question)) if v}
         return dict(entry)
 
 

@@ -7,6 +7,7 @@ import difflib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import time
 import urllib.error
@@ -14,13 +15,17 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from course import engines, locks, packages, paths, workspace
+from course import copies, engines, locks, packages, paths, waiting, workspace
 from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
+from course.observed import Observed
 from course.run import Runner, runner
+
+if TYPE_CHECKING:
+    from course.rollout.api import Kubernetes
 
 LABEL = {"course.owner": "course"}
 PROCESS = "course.process"
@@ -56,6 +61,14 @@ class World:
         file.write_text(text, encoding="utf-8")
         return file
 
+    def read(self, name: str) -> str:
+        """The text of a file in the learner's folder.
+
+        Raises:
+            Wrong: it is not there, not UTF-8, or no file; what to do is told.
+        """
+        return copies.decode(self.folder() / name, f"{self.id}/{name}", self.id)
+
     def remember(self, name: str, value: str) -> None:
         """Keep a fact of the start state for the check."""
         workspace.remember(self.id, name, value)
@@ -81,6 +94,16 @@ class World:
     def registry(self) -> str:
         """`$REGISTRY`."""
         return self._variable("REGISTRY")
+
+    @property
+    def namespace(self) -> str:
+        """`$COURSE_NAMESPACE`, the namespace of the kubeconfig's context."""
+        return self._variable("COURSE_NAMESPACE")
+
+    @property
+    def orders_url(self) -> str:
+        """`$ORDERS_URL`: the gateway's scheme and port."""
+        return self._variable("ORDERS_URL")
 
     def _variable(self, name: str) -> str:
         return os.environ.get(name) or engines.environment()[name]
@@ -110,12 +133,27 @@ class World:
     def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
         """The output of one command with the engine's variables."""
         using: Runner = runner()
-        env = engines.environment() | {
-            k: os.environ[k] for k in engines.CONTRACT if k in os.environ
-        }
-        return using.run(argv, timeout=wait, env=env, check=check).stdout
+        return using.run(argv, timeout=wait, env=self.env(), check=check).stdout
 
-    # -- images and containers
+    def env(self) -> dict[str, str]:
+        """The engine's variables, as this process has them."""
+        own = {k: os.environ[k] for k in engines.CONTRACT if k in os.environ}
+        return engines.environment() | own
+
+    # -- builds, images and containers
+
+    @contextlib.contextmanager
+    def copy(self, without: tuple[str, ...] = copies.MADE_BY_MACHINE) -> Iterator[copies.Copy]:
+        """A copy of the learner's folder to build, edit and rebuild; removed after.
+
+        Args:
+            without: names of files and folders that are left out.
+        """
+        made = copies.Copy(self, without)
+        try:
+            yield made
+        finally:
+            made.close()
 
     def image(self, ref: str) -> Any:
         """An image of the learner's.
@@ -128,8 +166,8 @@ class World:
         try:
             return self.docker.images.get(ref)
         except docker.errors.ImageNotFound:
-            tags = [tag for image in self.docker.images.list() for tag in image.tags]
-            near = difflib.get_close_matches(ref, tags, n=1, cutoff=0.5)
+            with self.observe("the list of your images"):
+                near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
             raise Wrong(
                 "no-image",
@@ -159,12 +197,18 @@ class World:
     def other_tags(self, ref: str) -> str:
         """Another tag of the same name, or an empty string."""
         name = ref.rsplit(":", 1)[0]
-        tags = [t for image in self.docker.images.list(name=name) for t in image.tags if t != ref]
-        return next((t for t in sorted(tags) if "-saved-" not in t), "")
+        tags = [tag for tag in self._names(name) if tag != ref and "-saved-" not in tag]
+        return min(tags, default="")
+
+    def _names(self, repository: str | None = None) -> list[str]:
+        """The names of all images, or of one repository's."""
+        # The SDK's own list asks for each image once more, and fails if one is removed meanwhile.
+        found = self.docker.api.images(name=repository)
+        return [name for image in found for name in image["RepoTags"] or []]
 
     @contextlib.contextmanager
     def container(
-        self, image: str, *, port: int, env: dict[str, str] | None = None
+        self, image: str, *, port: int, env: dict[str, str] | None = None, **more: Any
     ) -> Iterator[Served]:
         """Run an image as a service, with nothing of the machine in it, and remove it after.
 
@@ -172,37 +216,69 @@ class World:
         emulates that processor.
 
         Args:
-            image: what to run, with no mounts and only these variables.
+            image: what to run; only these variables, and no mounts but those in `more`.
             port: where it listens inside.
             env: variables.
+            more: what else the SDK's `containers.create` takes, e.g. `volumes`, `entrypoint`.
+
+        Raises:
+            Wrong: Docker cannot start it (`cannot-start`).
         """
         import docker.errors
 
         self._remove_abandoned()
+        made = None
         try:
-            made = self.docker.containers.run(
-                image,
-                detach=True,
-                labels=LABEL | {PROCESS: locks.me()},
-                ports={f"{port}/tcp": ("127.0.0.1", 0)},
-                environment=env or {},
-                mem_limit="256m",
-            )
-        except docker.errors.APIError as error:
-            if "platform" in str(error) or _EXEC_FORMAT in str(error):
-                raise self.foreign(image) from None
-            raise
-        served = Served(made, port)
+            try:
+                made = self.docker.containers.create(
+                    image,
+                    labels=LABEL | {PROCESS: locks.me()},
+                    ports={f"{port}/tcp": ("127.0.0.1", 0)},
+                    environment=env or {},
+                    mem_limit="256m",
+                    **more,
+                )
+                made.start()
+            except docker.errors.APIError as error:
+                if "platform" in str(error) or _EXEC_FORMAT in str(error):
+                    raise self.foreign(image) from None
+                raise _cannot_start(image, str(error.explanation or error)) from None
+            served = Served(made, port)
+            try:
+                yield served
+            except Wrong:
+                # Whatever the check made of the silence, this is its cause.
+                if _EXEC_FORMAT in served.log():
+                    raise self.foreign(image) from None
+                raise
+        finally:
+            if made is not None:
+                with contextlib.suppress(Exception):
+                    made.remove(force=True, v=True)
+
+    @contextlib.contextmanager
+    def volume(self) -> Iterator[str]:
+        """The name of an empty volume that is removed after."""
+        made = self.docker.volumes.create(labels=LABEL)
         try:
-            yield served
-        except Wrong:
-            # Whatever the check made of the silence, this is its cause.
-            if _EXEC_FORMAT in served.log():
-                raise self.foreign(image) from None
-            raise
+            yield str(made.name)
         finally:
             with contextlib.suppress(Exception):
-                made.remove(force=True, v=True)
+                made.remove(force=True)
+
+    @contextlib.contextmanager
+    def network(self) -> Iterator[str]:
+        """The name of a network that is removed after."""
+        made = self.docker.networks.create(f"course-{secrets.token_hex(4)}", labels=LABEL)
+        try:
+            yield str(made.name)
+        finally:
+            with contextlib.suppress(Exception):
+                made.remove()
+
+    def alias(self, network: str, name: str) -> dict[str, Any]:
+        """What gives a container a name of its own in a network (`networking_config`)."""
+        return {network: self.docker.api.create_endpoint_config(aliases=[name])}
 
     def _remove_abandoned(self) -> None:
         """Remove the containers of checks whose kernel was killed before it could."""
@@ -281,9 +357,56 @@ class World:
                 "course doctor   names who listens there; then: course up",
             )
 
+    def labels(self, repository: str, tag: str) -> dict[str, str]:
+        """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
+
+        Args:
+            repository: the image's name.
+            tag: its tag.
+        """
+        served = self.manifest(repository, tag)
+        config = served[1].get("config") if served else None
+        if not config:
+            return {}
+        url = f"http://{self._dial()}/v2/{repository}/blobs/{config['digest']}"
+        with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
+            return dict(json.load(answer).get("config", {}).get("Labels") or {})
+
     def _dial(self) -> str:
         # Python's resolver may answer ::1 for localhost, where nothing listens.
         return self.registry.replace("localhost", "127.0.0.1")
+
+    # -- the cluster
+
+    @property
+    def api(self) -> Kubernetes:
+        """The API of the cluster, in the namespace of the kubeconfig's context.
+
+        Raises:
+            CourseError: there is no kubeconfig, or it cannot be read.
+        """
+        from course.rollout.api import Kubernetes
+
+        name = self._variable("KUBECONFIG")
+        if name not in _clients:
+            _clients[name] = Kubernetes()
+        found: Kubernetes = _clients[name]
+        return found
+
+    def objects(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        """Objects of the namespace, as the API sends them.
+
+        Args:
+            kind: in the plural, e.g. `pods`.
+            query: `labelSelector` or `fieldSelector`.
+
+        Raises:
+            CourseError: the API does not answer, or refuses.
+        """
+        listed = self.api.select(kind, query)
+        # A list leaves out what all of its items share.
+        head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+        return [head | item for item in listed["items"]]
 
     # -- time
 
@@ -292,7 +415,8 @@ class World:
         """Declare what runs inside as observation: its seconds are told apart."""
         began = time.monotonic()
         try:
-            yield
+            with waiting.shown(f"{label}, for {self.id}"):
+                yield
         finally:
             self.observed.append((label, round(time.monotonic() - began, 2)))
 
@@ -301,7 +425,7 @@ class World:
         self.notes.append(text)
 
 
-class Served:
+class Served(Observed):
     """A container that should answer HTTP.
 
     Args:
@@ -310,14 +434,35 @@ class Served:
     """
 
     def __init__(self, made: Any, port: int) -> None:
-        self._made = made
+        super().__init__(made)
         self._port = port
 
+    def address(self) -> tuple[str, int] | None:
+        """Where it is reached from this machine, or `None` while nothing is bound."""
+        self._made.reload()
+        bound = self._made.ports.get(f"{self._port}/tcp")
+        return ("127.0.0.1", int(bound[0]["HostPort"])) if bound else None
+
+    def knock(self) -> tuple[int, str]:
+        """Status and body of one `GET /`, asked once; status 0 if nothing answers."""
+        at = self.address()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return _ask(at, "GET", "/", None) if at else (0, "")
+        return 0, ""
+
     def get(self, path: str, *, wait: float = 10.0) -> tuple[int, str]:
+        """`ask` with GET."""
+        return self.ask("GET", path, wait=wait)
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, *, wait: float = 10.0
+    ) -> tuple[int, str]:
         """Status and body of a request, asked again until the service has started.
 
         Args:
-            path: path and query.
+            method: e.g. `PUT`.
+            path: path and query, sent as they are.
+            body: what to send.
             wait: deadline in seconds.
 
         Returns:
@@ -328,28 +473,33 @@ class Served:
             self._made.reload()
             if self._made.status in ("exited", "dead"):
                 break
-            bound = self._made.ports.get(f"{self._port}/tcp")
-            if bound:
+            at = self.address()
+            if at:
                 with contextlib.suppress(OSError, http.client.HTTPException):
-                    return _get(int(bound[0]["HostPort"]), path)
+                    return _ask(at, method, path, body)
             time.sleep(0.1)
         return 0, self.log()
 
-    def log(self) -> str:
-        """Its last lines."""
-        return str(self._made.logs(tail=30).decode(errors="replace")).strip()
-
-    def exit_code(self) -> int | None:
-        """Its exit code, or `None` while it runs."""
-        self._made.reload()
-        state = self._made.attrs["State"]
-        return None if state["Running"] else int(state["ExitCode"])
+    def run(self, *argv: str) -> str:
+        """The output of a command in the running container."""
+        return str(self._made.exec_run(list(argv)).output.decode(errors="replace")).strip()
 
 
-def _get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+def _cannot_start(image: str, said: str) -> Wrong:
+    # runc puts what it tried before what went wrong: the reader needs the end.
+    reason = said.rsplit("runc create failed: ", 1)[-1].removesuffix(": unknown").strip()
+    return Wrong(
+        "cannot-start",
+        saw=f"Docker cannot start {image}: {reason[-200:]}",
+        want="a container that starts",
+        try_=f"docker run --rm {image}   shows the whole error",
+    )
+
+
+def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(*at, timeout=3)
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
+        connection.request(method, path, body, headers={"Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     finally:

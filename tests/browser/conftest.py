@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -76,12 +78,12 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def jupyter() -> Iterator[Lab]:
     """A JupyterLab with a learner's folder, settings and a record of its own.
 
     The engine is the one that runs; nobody else's JupyterLab is ended.
     """
-    home = tmp_path_factory.mktemp("jupyter")
+    home = Path(tempfile.mkdtemp(prefix="learner-"))  # short: it stands in pictures
     state = home / "state"
     state.mkdir()
     for name in ("bin", "engine.json", "steps.json"):
@@ -104,6 +106,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             yield Lab(home / "work")
         finally:
             lab.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +153,10 @@ def shot(page: Page, name: str, at: Locator | None = None) -> None:
             at.evaluate("element => element.scrollIntoView({block: 'center'})")
         time.sleep(0.5)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=Path(folder) / f"{name}.png")
+    path = Path(folder) / f"{name}.png"
+    page.screenshot(path=path)
+    with Image.open(path) as taken:  # a palette: a third of the size, and nothing to be seen of it
+        taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def opened(page: Page, address: str, heading: str = "") -> Locator:

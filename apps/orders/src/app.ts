@@ -76,10 +76,15 @@ export function createApp(config: Config, store: Orders, random: () => number = 
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers: [registry],
   });
+  const servesFrom = performance.now() + config.faultStartMs;
   let draining = false;
 
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-orders-version", config.version);
+    if (performance.now() < servesFrom && (request.url === "/readyz" || !PROBES.has(request.url))) {
+      await reply.code(503).send({ error: "starting", message: "still starting: FAULT_START_MS" });
+      return;
+    }
     if (PROBES.has(request.url)) return;
     if (await faults.afflict()) {
       await reply.code(500).send({ error: "fault", message: "an injected error" });

@@ -19,6 +19,8 @@ export interface Config {
   drainMs: number;
   faultsEnabled: boolean;
   faults: Faults;
+  /** A slow start: for so long it listens and can serve nothing, in milliseconds. */
+  faultStartMs: number;
   logLevel: string;
 }
 
@@ -83,6 +85,7 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     drainMs: number("DRAIN_MS", 10_000, 0, 600_000),
     faultsEnabled: env.FAULTS_ENABLED === "true",
     faults: parseFaults(given, NO_FAULTS),
+    faultStartMs: number("FAULT_START_MS", 0, 0, 600_000),
     logLevel: env.LOG_LEVEL || "info",
   };
 }

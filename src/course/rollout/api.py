@@ -18,6 +18,14 @@ from course.errors import CourseError
 _CONNECT_WAIT = 3.0
 _CALL_WAIT = 10.0
 
+_GROUPS = {
+    "deployments": "/apis/apps/v1",
+    "replicasets": "/apis/apps/v1",
+    "poddisruptionbudgets": "/apis/policy/v1",
+    "httproutes": "/apis/gateway.networking.k8s.io/v1",
+}
+"""Where the API keeps a kind; what is not here is of the core."""
+
 Object = dict[str, Any]
 Query = dict[str, str]
 
@@ -122,8 +130,7 @@ class Kubernetes:
         return _Stream(self._call("GET", self._path(kind), query=asked, wait=seconds + 5), self)
 
     def _path(self, kind: str) -> str:
-        group = "/api/v1" if kind == "pods" else "/apis/apps/v1"
-        return f"{group}/namespaces/{self.namespace}/{kind}"
+        return f"{_GROUPS.get(kind, '/api/v1')}/namespaces/{self.namespace}/{kind}"
 
     def _json(self, *args: Any, **kwargs: Any) -> Object:
         answer = self._call(*args, **kwargs)

@@ -83,7 +83,14 @@ class Rollout:
         """
         deadline = time.monotonic() + timeout
         while True:
-            status = self.status()
+            try:
+                status = self.status()
+            except ApiError as error:
+                # An API that does not answer for a moment has said nothing of the rollout.
+                if error.code or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+                continue
             if status.state != "progressing":
                 return status
             if time.monotonic() > deadline:

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { createApp, type App, type Orders } from "../../src/app.ts";
 import { NO_FAULTS, parseConfig, type Config } from "../../src/config.ts";
@@ -86,6 +87,19 @@ describe("readiness", () => {
     store.alive = false;
     assert.equal((await server.inject("/readyz")).statusCode, 503);
     assert.equal((await server.inject("/healthz")).statusCode, 200);
+  });
+
+  it("begins only when a slow start is over, while the process is healthy at once", async () => {
+    const { server } = start({ faultStartMs: 60 });
+    for (const url of ["/readyz", "/", "/orders"]) {
+      const answer = await server.inject(url);
+      assert.equal(answer.statusCode, 503, url);
+      assert.equal(answer.json<{ error: string }>().error, "starting");
+      assert.equal(answer.headers["x-orders-version"], "7.8.9");
+    }
+    assert.equal((await server.inject("/healthz")).statusCode, 200);
+    await sleep(70);
+    for (const url of ["/readyz", "/", "/orders"]) assert.equal((await server.inject(url)).statusCode, 200, url);
   });
 
   it("ends with draining, and connections are not reused", async () => {

@@ -15,6 +15,7 @@ describe("parseConfig", () => {
       drainMs: 10_000,
       faultsEnabled: false,
       faults: NO_FAULTS,
+      faultStartMs: 0,
       logLevel: "info",
     });
   });
@@ -38,6 +39,11 @@ describe("parseConfig", () => {
   it("takes faults from the environment", () => {
     const config = parseConfig({ DATABASE_URL, FAULT_ERROR_RATE: "0.25", FAULT_LATENCY_MS: "40" });
     assert.deepEqual(config.faults, { ...NO_FAULTS, errorRate: 0.25, latencyMs: 40 });
+  });
+
+  it("takes a slow start from the environment, and names one that is no number", () => {
+    assert.equal(parseConfig({ DATABASE_URL, FAULT_START_MS: "2500" }).faultStartMs, 2500);
+    assert.throws(() => parseConfig({ DATABASE_URL, FAULT_START_MS: "3s" }), /FAULT_START_MS is "3s"; want a number/);
   });
 
   it("enables faults by the word true alone", () => {

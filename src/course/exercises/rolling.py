@@ -1,0 +1,760 @@
+"""Start states and checks of 11-rolling.
+
+Each check releases a version that it makes up, sends requests all the while, and judges what was
+answered. Only when requests were lost does it look at the objects, to name what lost them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from course import shop, traffic, trial
+from course.errors import CourseError
+from course.exercises import Wrong, exercise
+from course.released import GONE, NONE_KNOWN, NOT_READY
+from course.rollout import Rollout, Sample
+from course.shop import NAME, Shop
+from course.trial import Trial
+from course.world import World
+
+_FIRST_WAIT = 90.0
+_SETTLE_WAIT = 30.0
+_ANSWER_WAIT = 10.0
+_HELD_AFTER = 3.0
+_RELEASE_WAIT = 25.0
+_START = "FAULT_START_MS"
+_LATENCY = "FAULT_LATENCY_MS"
+_DRAIN = "DRAIN_MS"
+_DESCRIBE = f"kubectl describe deployment {NAME}"
+
+_CAREFUL = """\
+type: RollingUpdate
+rollingUpdate: { maxUnavailable: 0, maxSurge: 1 }
+"""
+_READY = """\
+readinessProbe:
+  httpGet: { path: /readyz, port: http }
+  periodSeconds: 1
+  timeoutSeconds: 3
+"""
+_PRE_STOP = """\
+lifecycle:
+  preStop: { sleep: { seconds: 4 } }
+"""
+
+
+# -- what every check does
+
+
+def _settled(world: World, held: str = "does-not-start") -> Rollout:
+    """The shop at rest: nothing of an earlier change is under way.
+
+    Args:
+        world: the exercise's.
+        held: the cause to name if its newest pods cannot start.
+
+    Raises:
+        Wrong: it is not there, is paused, or cannot come to rest.
+        CourseError: it has not come to rest in time.
+    """
+    try:
+        rollout = Rollout(NAME)
+    except CourseError as error:
+        if "no Deployment" not in error.saw:
+            raise
+        raise Wrong(
+            "no-deployment",
+            saw=error.saw,
+            want=f"a Deployment `{NAME}`",
+            try_=f"kubectl get deployments; course reset {world.id}",
+        ) from None
+    looked = 0.0
+    with world.observe("the shop comes to rest"), rollout.watch() as feed:
+        while True:
+            sample = feed.samples()[-1]
+            if sample.status.state in ("paused", "stalled"):
+                break
+            if sample.status.state == "complete" and not trial.serving_old(sample.pods):
+                break
+            if feed.seconds > looked + 1:
+                looked = feed.seconds
+                _not_stuck(world, sample, feed.seconds, held)
+            if feed.seconds > _SETTLE_WAIT:
+                raise CourseError(
+                    f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}",
+                    "a rollout that has ended",
+                    f"kubectl rollout status deployment/{NAME}; then run the check again",
+                )
+            time.sleep(0.1)
+    if sample.status.state == "paused":
+        raise Wrong(
+            "paused",
+            saw=f"Deployment {NAME}: spec.paused is true, so that no release reaches a pod",
+            want="a Deployment that rolls out what it is given: spec.paused false",
+            try_=f"kubectl rollout history deployment/{NAME}   what would go on if it went on?",
+        )
+    return rollout
+
+
+def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
+    """Whether what is not ready may still become so.
+
+    Raises:
+        Wrong: a pod cannot start, or its probe asks for what is not there.
+    """
+    held = [w for w in sample.status.waiting if w.reason not in ("", "ContainersNotReady")]
+    if held and now > _HELD_AFTER:
+        image = _container(world)["image"]
+        raise Wrong(
+            cause,
+            saw=f"Deployment {NAME}: {sample.status.message}; its image is {image}; pod {held[0]}",
+            want="a newest revision whose pods start, every one of them",
+            try_=f"kubectl rollout history deployment/{NAME}; kubectl describe pod {held[0].name}",
+        )
+    for pod in sample.pods:
+        if pod.ready or pod.terminating or pod.phase != "Running":
+            continue
+        events = world.objects("events", fieldSelector=f"involvedObject.name={pod.name}")
+        said = [e.get("message", "") for e in events if e.get("reason") == "Unhealthy"]
+        # 4xx is the service's own word that there is nothing; a refused connection may pass.
+        refused = [text for text in said if "statuscode: 4" in text]
+        if refused:
+            probe = _container(world).get("readinessProbe") or {}
+            raise Wrong(
+                "never-ready",
+                saw=f"pod {pod.name} runs and does not become Ready; event Unhealthy: "
+                f"{refused[-1]}; readinessProbe: {_short(probe)}",
+                want="a probe that succeeds when the service can serve, so that a release ends",
+                try_=f"kubectl describe pod {pod.name}   and what does the service answer on "
+                "that path?",
+            )
+
+
+def _answering(world: World) -> None:
+    """Whether anything answers under the shop's name.
+
+    Raises:
+        Wrong: nothing does.
+    """
+    with world.observe("its first answer"):
+        deadline = time.monotonic() + _ANSWER_WAIT
+        # Without a probe a pod is at rest before it listens.
+        while (status := traffic.probe(Shop(world).url)) != 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+    if status != 200:
+        raise Wrong(
+            "no-answer",
+            saw=f"{Shop(world).url} answers {status}, and that {_ANSWER_WAIT:.0f} s after its pods "
+            f"are at rest",
+            want="200, from the shop",
+            try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
+        )
+
+
+def _released(world: World, rollout: Rollout, settings: Mapping[str, str], **options: Any) -> Trial:
+    """A release of the check's own under traffic.
+
+    Raises:
+        Wrong: it did not reach those who ask, or it never ended.
+        CourseError: the generator was blind.
+    """
+    options = {"wait": _RELEASE_WAIT, **options}
+    with world.observe("a release under traffic"):
+        release = trial.release(rollout, Shop(world).url, settings, **options)
+    release.judgeable()
+    _reached(world, release)
+    return release
+
+
+def _reached(world: World, release: Trial) -> None:
+    """Whether the release is what is served when it is over.
+
+    Raises:
+        Wrong: the answers come from elsewhere, or name a version of their own.
+    """
+    others = {v: n for v, n in release.after.items() if v != release.version}
+    if release.seconds is None or not release.after or not others:
+        if release.seconds is not None and not release.after:
+            raise Wrong(
+                "not-the-shop",
+                saw=f"{NAME} rolled out {release.version}, and no answer has x-orders-version",
+                want="the shop's own answers",
+                try_=f"curl -si {Shop(world).url}   kubectl describe httproute {NAME}",
+            )
+        return
+    others_said = ", ".join(f"`{version}`" for version in others)
+    backends = _backends(world)
+    strange = [b for b in backends if b[1] != [NAME]]
+    if strange:
+        service, owners = strange[0]
+        raise Wrong(
+            "not-behind-route",
+            saw=f"Deployment {NAME} rolled out {release.version}, and the answers go on naming "
+            f"{others_said}: Service {service} selects the pods of {', '.join(owners) or 'nobody'}",
+            want=f"the Deployment {NAME}, and it alone, behind {Shop(world).host}",
+            try_="kubectl get httproute,service -o wide; kubectl get pods --show-labels",
+        )
+    raise Wrong(
+        "forged-version",
+        saw=f"Deployment {NAME} rolled out {release.version}, and the answers of its pods name "
+        f"{others_said}: the header x-orders-version is not theirs",
+        want=f"x-orders-version: {release.version}, as the pods answer",
+        try_=f"kubectl get httproute {NAME} -o yaml   who writes that header?",
+    )
+
+
+def _backends(world: World) -> list[tuple[str, list[str]]]:
+    """Each Service behind the shop's name, with the Deployments whose pods it selects."""
+    host = Shop(world).host
+    services = {t["metadata"]["name"]: t for t in world.objects("services")}
+    deployments = world.objects("deployments")
+    found = []
+    for route in world.objects("httproutes"):
+        if host not in (route["spec"].get("hostnames") or []):
+            continue
+        for rule in route["spec"].get("rules") or []:
+            for ref in rule.get("backendRefs") or []:
+                service = services.get(ref["name"])
+                chosen = (service or {}).get("spec", {}).get("selector") or {}
+                owners = [
+                    t["metadata"]["name"] for t in deployments if chosen and _selects(chosen, t)
+                ]
+                found.append((ref["name"], owners))
+    return found
+
+
+def _selects(chosen: Mapping[str, str], deployment: Mapping[str, Any]) -> bool:
+    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in chosen.items())
+
+
+def _finished(release: Trial) -> None:
+    """Whether the release came to its end.
+
+    Raises:
+        CourseError: it did not.
+    """
+    if release.seconds is not None:
+        return
+    last = release.seen.samples[-1]
+    raise CourseError(
+        f"the check's release of {NAME} was not over after {_RELEASE_WAIT:.0f} s: "
+        f"{last.status.message}",
+        "its end",
+        f"kubectl rollout status deployment/{NAME}; is this machine very busy? then run the check "
+        "again",
+    )
+
+
+# -- what lost the requests
+
+
+def _container(world: World) -> dict[str, Any]:
+    return dict(_deployment(world)["spec"]["template"]["spec"]["containers"][0])
+
+
+def _deployment(world: World) -> dict[str, Any]:
+    return world.api.get("deployments", NAME)
+
+
+def _env(container: Mapping[str, Any], name: str) -> str:
+    found = [e.get("value") or "" for e in container.get("env") or [] if e["name"] == name]
+    return found[-1] if found else ""
+
+
+def _short(thing: Any) -> str:
+    text = thing if isinstance(thing, str) else json.dumps(thing)
+    return text if len(text) < 120 else f"{text[:117]}..."
+
+
+def _lossless(world: World, release: Trial) -> None:
+    """Whether no request was lost.
+
+    Raises:
+        Wrong: some were; the cause is named.
+    """
+    if not release.seen.failures:
+        return
+    if release.seen.why(NOT_READY):
+        raise _early(world, release)
+    if release.seen.why(NONE_KNOWN):
+        raise _unserved(world, release)
+    raise _cut(world, release)
+
+
+def _early(world: World, release: Trial) -> Wrong:
+    """Requests that a pod got before it could serve."""
+    deployment = _deployment(world)
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    probe = container.get("readinessProbe") or {}
+    given = world.recall(_START)
+    first = release.seen.why(NOT_READY)[0]
+    ready = [
+        (s.at - release.seen.zero, pod.name)
+        for s in release.seen.during
+        for pod in s.pods
+        if pod.version == release.version and pod.ready
+    ]
+    proof = (
+        f"; pod {ready[0][1]} was Ready at {ready[0][0]:.1f} s and answered 503 `starting` "
+        f"at {first.at:.1f} s"
+        if ready
+        else ""
+    )
+    waits = deployment["spec"].get("minReadySeconds", 0)
+    if _env(container, _START) not in ("", given) or not _env(container, _START):
+        cause, field = (
+            "slow-start-hidden",
+            f"{_START} is {_env(container, _START) or 'gone'}: the next release starts slowly "
+            f"all the same",
+        )
+    elif waits:
+        cause, field = (
+            "min-ready-only",
+            f"minReadySeconds is {waits}: it waits after Ready, while requests already come",
+        )
+    elif not probe and container.get("livenessProbe"):
+        cause, field = (
+            "liveness-only",
+            "a livenessProbe restarts a container; it keeps no request away",
+        )
+    elif not probe:
+        cause, field = "no-probe", "readinessProbe is not there: a started container is Ready"
+    elif probe.get("initialDelaySeconds"):
+        cause, field = (
+            "guessed-delay",
+            f"readinessProbe.initialDelaySeconds is {probe['initialDelaySeconds']}, and this "
+            f"start took longer",
+        )
+    elif "tcpSocket" in probe:
+        cause, field = "port-only", "readinessProbe.tcpSocket: the port is open, nothing more"
+    elif "exec" in probe:
+        cause, field = "lying-exec", f"readinessProbe.exec is {_short(probe['exec']['command'])}"
+    else:
+        path = probe.get("httpGet", {}).get("path", "/")
+        cause, field = "lying-probe", f"readinessProbe.httpGet.path is {path}"
+    return Wrong(
+        cause,
+        saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
+        want="Ready only when the service can serve: 0 requests answered `starting`",
+        try_=f"kubectl get pods -w   during a release; {_DESCRIBE}   (Readiness)",
+    )
+
+
+def _unserved(world: World, release: Trial) -> Wrong:
+    """Requests for which the gateway knew no pod."""
+    spec = _deployment(world)["spec"]
+    times = [f.at for f in release.seen.why(NONE_KNOWN)]
+    kind = spec["strategy"]["type"]
+    field = _short(spec["strategy"].get("rollingUpdate") or {"type": kind})
+    return Wrong(
+        "none-left",
+        saw=f"{release.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the release the "
+        f"gateway knew no ready pod (ReplicaSets: {release.seen.fewest} ready at the least). "
+        f"Deployment {NAME}: strategy {field}",
+        want="a ready pod at every moment: as many as the traffic needs",
+        try_=f"kubectl explain deployment.spec.strategy.rollingUpdate; {_DESCRIBE}",
+    )
+
+
+def _cut(world: World, release: Trial) -> Wrong:
+    """Requests that were under way to a pod that ended."""
+    spec = _deployment(world)["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    hook = (container.get("lifecycle") or {}).get("preStop")
+    grace = spec.get("terminationGracePeriodSeconds", 30)
+    drain = _env(container, _DRAIN)
+    first = release.seen.why(GONE)[0]
+    leaving = [
+        (s.at - release.seen.zero, pod.name)
+        for s in release.seen.during
+        for pod in s.pods
+        if pod.terminating
+    ]
+    proof = (
+        f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s, the first request was "
+        f"lost at {first.at:.1f} s"
+        if leaving
+        else ""
+    )
+    if hook and grace < 2:
+        cause, field = "grace-too-short", f"terminationGracePeriodSeconds is {grace}"
+    elif hook:
+        cause, field = (
+            "prestop-too-short",
+            f"lifecycle.preStop is {_short(hook)}, then {_DRAIN} is {drain or '10000'}",
+        )
+    elif drain != "0":
+        cause, field = (
+            "drain-only",
+            f"{_DRAIN} is {drain or '10000'} and lifecycle.preStop is not there: it stops "
+            f"listening while the gateway still sends",
+        )
+    elif grace != 30:
+        cause, field = (
+            "grace-unused",
+            f"terminationGracePeriodSeconds is {grace}, and with {_DRAIN}=0 the process does "
+            f"not use it",
+        )
+    else:
+        cause, field = "instant-exit", f"{_DRAIN} is 0 and lifecycle.preStop is not there"
+    return Wrong(
+        cause,
+        saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
+        want="a pod that goes on serving until nobody sends to it, and ends what it has begun",
+        try_="kubectl explain pod.spec.containers.lifecycle.preStop; what happens first, the "
+        "SIGTERM or the gateway's notice?",
+    )
+
+
+def _work_kept(world: World, release: Trial, want_ms: float) -> None:
+    """Whether a request still takes as long as it does: less work is no safeguard.
+
+    Raises:
+        Wrong: requests are answered sooner than the service's work allows.
+    """
+    if release.seen.summary.p50_ms < 0.8 * want_ms:
+        raise Wrong(
+            "latency-hidden",
+            saw=f"half of the requests were answered within {release.seen.summary.p50_ms:.0f} ms: "
+            f"{_LATENCY} of Deployment {NAME} is no longer {want_ms:.0f}",
+            want=f"requests that take {want_ms:.0f} ms, as they do, and are answered all the same",
+            try_=f"cat {world.id}/shop.yaml   the work of a request is given",
+        )
+
+
+def _start(world: World, **parts: Any) -> None:
+    """Put the shop of an exercise there."""
+    here = Shop(world)
+    for name in (_START, _LATENCY):
+        world.remember(name, parts["settings"].get(name, ""))
+    here.place(shop.manifest(host=here.host, image=here.image("1.1.0"), **parts))
+
+
+# -- the exercises
+
+
+@exercise("rolling-1")
+class ReleaseLosesNothing:
+    """A Deployment with no safeguard at all."""
+
+    settings: ClassVar = {_START: "1500", _LATENCY: "200", _DRAIN: "0"}
+
+    def begin(self, world: World) -> None:
+        """Two pods, all of them replaced at once, no probe, an exit without a look back."""
+        _start(
+            world,
+            replicas=2,
+            settings=self.settings,
+            strategy="type: RollingUpdate\nrollingUpdate: { maxUnavailable: 100%, maxSurge: 0 }\n",
+        )
+
+    def check(self, world: World) -> None:
+        """Release a version under traffic and count what is lost."""
+        rollout = _settled(world)
+        _answering(world)
+        release = _released(world, rollout, {_START: "1500"})
+        _lossless(world, release)
+        _finished(release)
+        _work_kept(world, release, 200)
+        _two_or_more(release)
+        _figures(world, release)
+
+
+def _two_or_more(release: Trial) -> None:
+    if release.before.desired < 2:
+        raise Wrong(
+            "one-pod",
+            saw=f"Deployment {NAME}: spec.replicas is {release.before.desired}",
+            want="2 or more: one pod is lost with its node",
+            try_=f"kubectl get deployment {NAME}",
+        )
+
+
+def _figures(world: World, release: Trial) -> None:
+    good = release.seen.summary
+    world.note(
+        f"0 of {good.planned:,} requests failed in a release of {release.seconds:.1f} s: "
+        f"under {3 / max(1, good.ok):.2%} at 95 %"
+    )
+    world.note(
+        f"at one time at most {release.seen.peak} pods, and at least {release.seen.fewest} ready; "
+        f"blind {good.blind_ms:.0f} ms, {release.seen.blind_ms:.0f} ms at the most"
+    )
+
+
+@exercise("rolling-2")
+class ProbeTellsTheTruth:
+    """A readiness probe that is answered before the service can serve."""
+
+    settings: ClassVar = {_START: "2000", _DRAIN: "10000"}
+
+    def begin(self, world: World) -> None:
+        """Everything is careful, and the probe asks whether the process lives."""
+        _start(
+            world,
+            replicas=2,
+            settings=self.settings,
+            strategy=_CAREFUL,
+            container=_READY.replace("/readyz", "/healthz") + _PRE_STOP,
+        )
+
+    def check(self, world: World) -> None:
+        """Release a version that starts more slowly than the last one, under traffic."""
+        rollout = _settled(world)
+        _answering(world)
+        release = _released(world, rollout, {_START: "3500"})
+        _lossless(world, release)
+        _finished(release)
+        _two_or_more(release)
+        _figures(world, release)
+        world.note("this release took 3.5 s to start, the one before it 2 s")
+
+
+@exercise("rolling-3")
+class AcceptedIsAnswered:
+    """Requests of 1.5 s, and a service that exits at once when it is told to."""
+
+    settings: ClassVar = {_START: "0", _LATENCY: "1500", _DRAIN: "0"}
+
+    def begin(self, world: World) -> None:
+        """Ready pods replace ready pods; those that leave cut what they have begun."""
+        _start(world, replicas=2, settings=self.settings, strategy=_CAREFUL, container=_READY)
+
+    def check(self, world: World) -> None:
+        """Release a version while some hundred requests are under way."""
+        rollout = _settled(world)
+        _answering(world)
+        release = _released(world, rollout, {}, rate=150.0)
+        _lossless(world, release)
+        _finished(release)
+        _work_kept(world, release, 1500)
+        _two_or_more(release)
+        _figures(world, release)
+
+
+@exercise("rolling-4")
+class StuckIsNoticed:
+    """Break-it: a release whose image is not there, and nobody who notices."""
+
+    notice = 10.0
+
+    def begin(self, world: World) -> None:
+        """1.1.0 serves; a release of an image that was never pushed hangs."""
+        here = Shop(world)
+        bad = f"{world.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
+        here.image("1.2.0")
+        _start(
+            world,
+            replicas=2,
+            settings={_START: "0", _DRAIN: "10000"},
+            strategy=_CAREFUL,
+            container=_READY + _PRE_STOP,
+        )
+        Rollout(NAME).wait(_FIRST_WAIT)
+        pods = world.objects("pods", labelSelector=f"app={NAME}")
+        world.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
+        world.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
+        world.remember("uid", _deployment(world)["metadata"]["uid"])
+        world.remember("bad", bad)
+        world.run("kubectl", "set", "image", f"deployment/{NAME}", f"{shop.CONTAINER}={bad}")
+
+    def check(self, world: World) -> None:
+        """Look at what serves; then release another bad image and see who notices when."""
+        rollout = _settled(world, held="still-stuck")
+        self._one_good_version(world)
+        _answering(world)
+        bad = f"{world.registry}/{NAME}:{secrets.token_hex(4)}"
+        with world.observe("a release of a bad image under traffic"):
+            release = trial.release(rollout, Shop(world).url, {}, wait=self.notice + 1, image=bad)
+        release.judgeable()
+        _lossless(world, release)
+        noticed = [
+            s.at - release.seen.zero for s in release.seen.during if s.status.state == "stalled"
+        ]
+        limit = _deployment(world)["spec"].get("progressDeadlineSeconds", 600)
+        if not noticed or noticed[0] > self.notice + 0.5:
+            held = release.status.waiting[0] if release.status.waiting else release.status.message
+            raise Wrong(
+                "not-noticed",
+                saw=f"a release of an image that is not there: after {self.notice:.0f} s the "
+                f"condition Progressing of Deployment {NAME} is still {release.status.reason}, "
+                f"while {held}. progressDeadlineSeconds is {limit}",
+                want=f"ProgressDeadlineExceeded within {self.notice:.0f} s",
+                try_="kubectl explain deployment.spec.progressDeadlineSeconds",
+            )
+        self._not_too_soon(world, noticed[0], limit)
+        world.note(f"a bad image was noticed after {noticed[0]:.1f} s and cost 0 requests")
+
+    def _one_good_version(self, world: World) -> None:
+        deployment = _deployment(world)
+        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        pods = world.objects("pods", labelSelector=f"app={NAME}")
+        good = world.manifest(NAME, "1.1.0")
+        digest = good[0] if good else ""
+        wrong = [pod for pod in pods if digest not in _image_id(pod)]
+        named = image.split("@")[0].rsplit(":", 1)[-1]
+        if image.startswith(world.recall("bad")):
+            raise Wrong(
+                "tag-filled",
+                saw=f"Deployment {NAME} still asks for {image}, which exists now",
+                want="the image that was released before: 1.1.0, by its own name",
+                try_=f"kubectl rollout history deployment/{NAME}",
+            )
+        if wrong:
+            raise Wrong(
+                "other-version",
+                saw=f"pod {wrong[0]['metadata']['name']} runs {image}, whose digest "
+                f"{_image_id(wrong[0])[-12:]} is not that of 1.1.0",
+                want=f"1.1.0 in every pod: digest {digest[-12:]}",
+                try_=f"kubectl rollout history deployment/{NAME}",
+            )
+        left = set(world.recall("pods").split()) & {pod["metadata"]["uid"] for pod in pods}
+        meta = deployment["metadata"]
+        if not left and meta["uid"] != world.recall("uid"):
+            raise Wrong(
+                "made-anew",
+                saw=f"Deployment {NAME} was made at {meta['creationTimestamp']}, after the "
+                f"exercise began, and none of the pods that served then is there: while the one "
+                f"was gone and the other not ready, nobody served",
+                want="the good pods go on serving; only the bad release goes",
+                try_="course reset rolling-4   then: which ReplicaSet has ready pods, and which "
+                "not?   kubectl get replicasets",
+            )
+        world.note(f"{len(left)} of the first 2 pods have served all the while; image {named}")
+
+    def _not_too_soon(self, world: World, noticed: float, limit: int) -> None:
+        """A deadline that ordinary releases miss would cry wolf."""
+        start = float(world.recall("ready"))
+        # A start is known to the second, and slow on a busy machine.
+        if noticed < min(6.0, max(3.0, 1.5 * start)):
+            raise Wrong(
+                "deadline-too-short",
+                saw=f"progressDeadlineSeconds is {limit}: the bad release was called stalled after "
+                f"{noticed:.1f} s; a good pod of this shop took {start:.0f} s to become Ready",
+                want="a deadline that a good release meets",
+                try_="kubectl get pods -w   during a good release: how long to READY 1/1?",
+            )
+
+
+def _seconds_to_ready(pod: Mapping[str, Any]) -> float:
+    """From a pod's creation to its condition Ready, as far as the API tells: whole seconds."""
+    made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return max(
+        (datetime.fromisoformat(c["lastTransitionTime"]) - made).total_seconds()
+        for c in pod["status"]["conditions"]
+        if c["type"] == "Ready"
+    )
+
+
+def _image_id(pod: Mapping[str, Any]) -> str:
+    states = pod.get("status", {}).get("containerStatuses") or [{}]
+    return str(states[0].get("imageID", ""))
+
+
+@exercise("rolling-5")
+class DecideUnderLimits:
+    """Two strategies, three limits."""
+
+    most, fewest, seconds = 4, 2, 16.0
+    settings: ClassVar = {_START: "4000", _DRAIN: "10000"}
+
+    def begin(self, world: World) -> None:
+        """Four pods, careful and slow."""
+        _start(
+            world,
+            replicas=4,
+            settings=self.settings,
+            strategy=_CAREFUL,
+            container=_READY + _PRE_STOP,
+        )
+
+    def check(self, world: World) -> None:
+        """Release under traffic, count pods and seconds, and compare with the learner's figures."""
+        rollout = _settled(world)
+        _answering(world)
+        release = _released(world, rollout, {_START: "4000"}, wait=self.seconds + 0.5)
+        strategy = _short(_deployment(world)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
+        if release.before.desired != 4:
+            raise Wrong(
+                "replicas-changed",
+                saw=f"Deployment {NAME}: spec.replicas is {release.before.desired}",
+                want="4, which the traffic needs between releases",
+                try_=f"kubectl get deployment {NAME}",
+            )
+        if release.seen.peak > self.most:
+            raise Wrong(
+                "too-many-pods",
+                saw=f"{release.seen.peak} pods at one time, with {strategy}",
+                want=f"at most {self.most}: there is no room for a fifth",
+                try_="which of the two figures lets a release make a pod more?",
+            )
+        if release.seen.fewest < self.fewest:
+            raise Wrong(
+                "too-few-ready",
+                saw=f"{release.seen.fewest} pods ready at the least, with {strategy}",
+                want=f"{self.fewest} or more at every moment",
+                try_="how many may be away at one time?",
+            )
+        _lossless(world, release)
+        if release.seconds is None or release.seconds > self.seconds:
+            raise Wrong(
+                "too-slow",
+                saw=f"the release was not over after {self.seconds:.0f} s, with {strategy}: "
+                f"{release.status.message}",
+                want=f"over within {self.seconds:.0f} s",
+                try_="each round takes a start of 4 s: how many rounds are there?",
+            )
+        self._defended(world, release)
+        _figures(world, release)
+
+    def _defended(self, world: World, release: Trial) -> None:
+        """The learner's own figures, against what has just been measured."""
+        want = "decision.json with `choice` and the figures of both, as the lab's cell writes it"
+        try:
+            decision = json.loads((world.folder() / "decision.json").read_text(encoding="utf-8"))
+            chosen = dict(decision["measured"][decision["choice"]])
+            figures = {k: float(chosen[k]) for k in ("seconds", "peak", "fewest_ready")}
+            rejected = [v for k, v in decision["measured"].items() if k != decision["choice"]]
+            broken = [
+                r
+                for r in rejected
+                if float(r["peak"]) > self.most
+                or float(r["seconds"]) > self.seconds
+                or float(r["fewest_ready"]) < self.fewest
+            ]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Wrong(
+                "no-decision",
+                saw=f"{world.id}/decision.json: {type(error).__name__}: {error}",
+                want=want,
+                try_="run the measuring cell for both strategies, then write down what they showed",
+            ) from None
+        if not broken:
+            raise Wrong(
+                "no-comparison",
+                saw=f"decision.json rejects {len(rejected)} strategies, none by a limit it breaks",
+                want=f"one that was measured and breaks a limit: more than {self.most} pods, more "
+                f"than {self.seconds:.0f} s or fewer than {self.fewest} ready",
+                try_="measure the other one too",
+            )
+        near = 0.5 * figures["seconds"] <= (release.seconds or 0) <= 2 * figures["seconds"]
+        same = (figures["peak"], figures["fewest_ready"]) == (
+            release.seen.peak,
+            release.seen.fewest,
+        )
+        if not (near and same):
+            raise Wrong(
+                "figures-differ",
+                saw=f"decision.json says {chosen['seconds']} s, at most {chosen['peak']} pods, at "
+                f"least {chosen['fewest_ready']} ready; this release took {release.seconds:.1f} s, "
+                f"at most {release.seen.peak} pods, at least {release.seen.fewest} ready",
+                want="figures of the strategy that the Deployment has: the seconds within a factor "
+                "of 2, the pods exactly",
+                try_="run the measuring cell again with the strategy that you chose",
+            )

@@ -1,0 +1,456 @@
+"""Answers to the exercises of 11-rolling.
+
+They wait until the shop is at rest, so that a check finds it so.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from course.rollout import Rollout
+from course.shop import CONTAINER, NAME
+from course.trial import serving_old
+from course.world import World
+from tests.bank import Answer
+
+CAREFUL = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+READY = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 3}
+SLEEP = {"preStop": {"sleep": {"seconds": 4}}}
+Change = Callable[[World], None]
+
+
+def rest(world: World, wait: float = 45.0) -> None:
+    """Until the shop is at rest, or goes no further."""
+    with Rollout(NAME).watch() as feed:
+        while feed.seconds < wait:
+            last = feed.samples()[-1]
+            leaving = serving_old(last.pods)
+            if last.status.state in ("paused", "stalled") or (
+                last.status.state == "complete" and not leaving
+            ):
+                return
+            if last.status.waiting and feed.seconds > 3:
+                return
+            time.sleep(0.2)
+
+
+def patch(
+    *,
+    spec: dict[str, Any] | None = None,
+    pod: dict[str, Any] | None = None,
+    container: dict[str, Any] | None = None,
+    env: dict[str, str] | None = None,
+) -> Change:
+    """A strategic merge patch of the shop's Deployment."""
+    changed = {"name": CONTAINER, **(container or {})}
+    if env:
+        changed["env"] = [{"name": name, "value": value} for name, value in env.items()]
+    template = {"spec": {**(pod or {}), "containers": [changed]}}
+    body = {"spec": {**(spec or {}), "template": template}}
+
+    def apply(world: World) -> None:
+        world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
+        rest(world)
+
+    return apply
+
+
+def nothing(world: World) -> None:
+    """The start state as it is."""
+    rest(world)
+
+
+def _edited(world: World, *changes: tuple[str, str]) -> str:
+    text = (world.folder() / "shop.yaml").read_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def _applied(*changes: tuple[str, str]) -> Change:
+    def apply(world: World) -> None:
+        world.write("shop.yaml", _edited(world, *changes))
+        world.run("kubectl", "apply", "-f", world.folder() / "shop.yaml")
+        rest(world)
+
+    return apply
+
+
+def _paused(world: World) -> None:
+    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(
+        world
+    )
+    world.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
+
+
+def _other_deployment(world: World) -> None:
+    """A Deployment that is right, and gets no traffic."""
+    text = _edited(world).split("---")
+    old = (
+        text[0]
+        .replace(f"name: {NAME}\n", f"name: {NAME}-old\n")
+        .replace(f"app: {NAME} }}", f"app: {NAME}-old }}")
+    )
+    service = text[1].replace(f"selector: {{ app: {NAME} }}", f"selector: {{ app: {NAME}-old }}")
+    world.write("old.yaml", "---".join([old, service]))
+    world.run("kubectl", "apply", "-f", world.folder() / "old.yaml")
+    world.run("kubectl", "rollout", "status", f"deployment/{NAME}-old", "--timeout=40s")
+    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(
+        world
+    )
+
+
+def _forged(world: World) -> None:
+    """The header that the check reads, written by the route."""
+    header = [{"name": "x-orders-version", "value": "1.2.0"}]
+    rule = {
+        "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": header}}],
+        "backendRefs": [{"name": NAME, "port": 80}],
+    }
+    body = json.dumps({"spec": {"rules": [rule]}})
+    world.run("kubectl", "patch", "httproute", NAME, "--type=merge", "--patch", body)
+    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(
+        world
+    )
+
+
+_BY_SHELL = (
+    "trap 'sleep 4; kill -TERM $node; wait $node' TERM; DRAIN_MS=10000 node dist/index.js & "
+    "node=$!; wait $node"
+)
+_ASK = (
+    "fetch('http://127.0.0.1:3000/').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+)
+
+
+def _rolled_back(then: dict[str, Any] | None) -> Change:
+    def apply(world: World) -> None:
+        world.run("kubectl", "rollout", "undo", f"deployment/{NAME}")
+        if then:
+            world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(then))
+        rest(world)
+
+    return apply
+
+
+def _only_paused(world: World) -> None:
+    world.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
+
+
+def _stuck_pods_deleted(world: World) -> None:
+    limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
+    world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
+    bad = [
+        p["metadata"]["name"]
+        for p in world.objects("pods", labelSelector=f"app={NAME}")
+        if _waits(p)
+    ]
+    if bad:
+        world.run("kubectl", "delete", "pod", "--wait=false", *bad)
+    rest(world)
+
+
+def _waits(pod: dict[str, Any]) -> bool:
+    states = pod["status"].get("containerStatuses") or [{}]
+    return "waiting" in states[0].get("state", {})
+
+
+def _tag_filled(world: World) -> None:
+    bad = world.recall("bad")
+    world.run("docker", "tag", f"{world.registry}/{NAME}:1.1.0", bad)
+    world.run("docker", "push", "--quiet", bad)
+    # The kubelet waits longer and longer between its attempts; a new pod tries at once.
+    _stuck_pods_deleted(world)
+    Rollout(NAME).wait(30)
+    rest(world)
+
+
+def _made_anew(world: World) -> None:
+    text = _edited(world, ("spec:\n  replicas", "spec:\n  progressDeadlineSeconds: 8\n  replicas"))
+    world.write("shop.yaml", text)
+    world.run("kubectl", "delete", "deployment", NAME)
+    world.run("kubectl", "apply", "-f", world.folder() / "shop.yaml")
+    rest(world)
+
+
+def _forward(version: str) -> Change:
+    def apply(world: World) -> None:
+        image = f"{world.registry}/{NAME}:{version}"
+        world.run("kubectl", "set", "image", f"deployment/{NAME}", f"{CONTAINER}={image}")
+        limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
+        world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
+        rest(world)
+
+    return apply
+
+
+def _by_digest(world: World) -> None:
+    served = world.manifest(NAME, "1.1.0")
+    assert served
+    image = f"{world.registry}/{NAME}@{served[0]}"
+    spec = {"progressDeadlineSeconds": 9}
+    # Another template than the first: its pods are replaced one by one by the same image.
+    patch(spec=spec, container={"image": image})(world)
+
+
+def _strategy(unavailable: int | str, surge: int | str, **more: Any) -> Change:
+    rolling = {"type": "RollingUpdate"}
+    figures = {"maxUnavailable": unavailable, "maxSurge": surge}
+
+    def apply(world: World) -> None:
+        body = json.dumps({"spec": {"strategy": {**rolling, "rollingUpdate": figures}, **more}})
+        world.run("kubectl", "patch", "deployment", NAME, "--patch", body)
+        rest(world)
+
+    return apply
+
+
+def _decision(seconds: float = 13.0, peak: int = 4, rejected: int = 5) -> Change:
+    figures = {
+        "surge": {"seconds": 24.0, "peak": rejected, "fewest_ready": 4},
+        "unavailable": {"seconds": seconds, "peak": peak, "fewest_ready": 2},
+    }
+
+    def write(world: World) -> None:
+        text = json.dumps({"choice": "unavailable", "measured": figures})
+        world.write("decision.json", text)
+
+    return write
+
+
+def both(*changes: Change) -> Change:
+    """One after the other."""
+
+    def apply(world: World) -> None:
+        for change in changes:
+            change(world)
+
+    return apply
+
+
+BANK: dict[str, list[Answer]] = {
+    "rolling-1": [
+        Answer("nothing changed", nothing, "no-probe", "stale"),
+        Answer(
+            "a probe, and all pods at once",
+            patch(container={"readinessProbe": READY, "lifecycle": SLEEP}),
+            "none-left",
+            "works-once",
+        ),
+        Answer(
+            "no time to leave",
+            patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY}),
+            "instant-exit",
+            "works-once",
+        ),
+        Answer(
+            "the slow start switched off",
+            patch(
+                spec={"strategy": CAREFUL},
+                container={"lifecycle": SLEEP},
+                env={"FAULT_START_MS": "0"},
+            ),
+            "slow-start-hidden",
+            "symptom-hidden",
+        ),
+        Answer("paused: nothing changes, nothing is lost", _paused, "paused", "symptom-hidden"),
+        Answer(
+            "a Deployment that nobody asks",
+            _other_deployment,
+            "not-behind-route",
+            "not-the-serving-object",
+        ),
+        Answer("a version header by hand", _forged, "forged-version", "special-cased"),
+        Answer(
+            "as in the solution",
+            patch(
+                spec={"strategy": CAREFUL},
+                container={"readinessProbe": READY, "lifecycle": SLEEP},
+                env={"DRAIN_MS": "10000"},
+            ),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "a startup probe, a sleep of the shell, a pod less in place of a pod more",
+            patch(
+                spec={
+                    "strategy": {
+                        "type": "RollingUpdate",
+                        "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0},
+                    }
+                },
+                container={
+                    "startupProbe": {**READY, "failureThreshold": 30},
+                    "lifecycle": {"preStop": {"exec": {"command": ["sleep", "4"]}}},
+                },
+            ),
+            "",
+            "alternative",
+        ),
+    ],
+    "rolling-2": [
+        Answer("nothing changed", nothing, "lying-probe", "stale"),
+        Answer(
+            "a wait after Ready",
+            patch(spec={"minReadySeconds": 4}),
+            "min-ready-only",
+            "symptom-hidden",
+        ),
+        Answer(
+            "a delay as long as the last start",
+            patch(container={"readinessProbe": {"initialDelaySeconds": 2}}),
+            "guessed-delay",
+            "special-cased",
+        ),
+        Answer(
+            "the port in place of the path",
+            patch(container={"readinessProbe": {"httpGet": None, "tcpSocket": {"port": "http"}}}),
+            "port-only",
+            "warned-means",
+        ),
+        Answer(
+            "a path that is not there",
+            patch(container={"readinessProbe": {"httpGet": {"path": "/ready"}}}),
+            "never-ready",
+            "wrong-name",
+        ),
+        Answer(
+            "the slow start switched off",
+            patch(env={"FAULT_START_MS": "0"}),
+            "slow-start-hidden",
+            "symptom-hidden",
+        ),
+        Answer(
+            "the probe taken away",
+            patch(container={"readinessProbe": None}),
+            "no-probe",
+            "symptom-hidden",
+        ),
+        Answer(
+            "as in the solution",
+            patch(container={"readinessProbe": {"httpGet": {"path": "/readyz"}}}),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "a command that asks the service itself",
+            patch(
+                container={
+                    "readinessProbe": {
+                        "httpGet": None,
+                        "exec": {"command": ["node", "-e", _ASK]},
+                        "timeoutSeconds": 3,
+                    }
+                }
+            ),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "a startup probe, readiness as it was",
+            patch(container={"startupProbe": {**READY, "failureThreshold": 30}}),
+            "",
+            "alternative",
+        ),
+    ],
+    "rolling-3": [
+        Answer("nothing changed", nothing, "instant-exit", "stale"),
+        Answer("draining alone", patch(env={"DRAIN_MS": "10000"}), "drain-only", "works-once"),
+        Answer(
+            "more grace for a process that does not use it",
+            patch(pod={"terminationGracePeriodSeconds": 60}),
+            "grace-unused",
+            "symptom-hidden",
+        ),
+        Answer(
+            "time for the gateway, none for the request",
+            patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}),
+            "prestop-too-short",
+            "works-once",
+        ),
+        Answer(
+            "less work",
+            patch(container={"lifecycle": SLEEP}, env={"FAULT_LATENCY_MS": "1"}),
+            "latency-hidden",
+            "symptom-hidden",
+        ),
+        Answer(
+            "as in the solution",
+            patch(container={"lifecycle": SLEEP}, env={"DRAIN_MS": "10000"}),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "a sleep longer than the longest request",
+            patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 6}}}}),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "a shell that takes the signal and waits",
+            patch(container={"command": ["sh", "-c", _BY_SHELL]}),
+            "",
+            "alternative",
+        ),
+    ],
+    "rolling-4": [
+        Answer("nothing changed", nothing, "still-stuck", "stale"),
+        Answer(
+            "paused",
+            _only_paused,
+            "paused",
+            "symptom-hidden",
+        ),
+        Answer(
+            "back, and nobody notices the next", _rolled_back(None), "not-noticed", "works-once"
+        ),
+        Answer("the name filled with what is at hand", _tag_filled, "tag-filled", "warned-means"),
+        Answer("forward to 1.2.0", _forward("1.2.0"), "other-version", "wrong-name"),
+        Answer("made anew", _made_anew, "made-anew", "symptom-hidden"),
+        Answer(
+            "a deadline that good releases miss",
+            _rolled_back({"spec": {"progressDeadlineSeconds": 1}}),
+            "deadline-too-short",
+            "special-cased",
+        ),
+        Answer(
+            "as in the solution",
+            _rolled_back({"spec": {"progressDeadlineSeconds": 8}}),
+            "",
+            "alternative",
+        ),
+        Answer("the good image named again", _forward("1.1.0"), "", "alternative"),
+        Answer("the good image by its digest, pod by pod", _by_digest, "", "alternative"),
+    ],
+    "rolling-5": [
+        Answer("the careful one", both(nothing, _decision()), "too-many-pods", "stale"),
+        Answer("one by one", both(_strategy(1, 0), _decision()), "too-slow", "works-once"),
+        Answer("three at once", both(_strategy(3, 0), _decision()), "too-few-ready", "works-once"),
+        Answer(
+            "a smaller shop",
+            both(_strategy(0, 1, replicas=3), _decision()),
+            "replicas-changed",
+            "symptom-hidden",
+        ),
+        Answer("no figures", _strategy(2, 0), "no-decision", "stale"),
+        Answer(
+            "figures of another release",
+            both(_strategy(2, 0), _decision(seconds=2.0)),
+            "figures-differ",
+            "special-cased",
+        ),
+        Answer(
+            "nothing to compare with",
+            both(_strategy(2, 0), _decision(rejected=4)),
+            "no-comparison",
+            "special-cased",
+        ),
+        Answer("as in the solution", both(_strategy(2, 0), _decision()), "", "alternative"),
+        Answer("in percent", both(_strategy("50%", "0%"), _decision()), "", "alternative"),
+    ],
+}

@@ -1,0 +1,115 @@
+"""The labs' shop on the real cluster: known again after a rollout whose kernel died."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from course import engines, traffic, workspace
+from course.exercises import rolling
+from course.rollout import Rollout
+from course.run import runner
+from course.shop import NAME, Shop
+from course.world import World
+
+# As a lesson does, and then the kernel is gone: traffic runs, a rollout is half-way and paused.
+DIES = f"""
+import os, signal, sys, time
+from course import traffic, workspace
+from course.rollout import Rollout
+from course.shop import Shop
+from course.world import World
+workspace.goto("rolling-1")
+run = traffic.start(Shop(World("rolling-1")).url, rate=20, seconds=600)
+shop = Rollout("{NAME}")
+shop.set_image("shop=localhost:1/never:1")
+time.sleep(1)
+shop.pause()
+print(run.id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A learner of their own: a namespace, a kubeconfig whose context is in it, a folder."""
+    name = f"shop-test-{os.getpid()}"
+    env = engines.environment()
+    for key, value in env.items():
+        monkeypatch.setenv(key, value)
+    kubectl("create", "namespace", name)
+    config = yaml.safe_load(Path(env["KUBECONFIG"]).read_text())
+    config["contexts"][0]["context"]["namespace"] = name
+    file = tmp_path / "kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    monkeypatch.setenv("COURSE_NAMESPACE", name)
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
+    (tmp_path / "work").mkdir()
+    try:
+        yield name
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+def kubectl(*words: str) -> str:
+    return runner().run(["kubectl", *words], timeout=60).stdout
+
+
+def get(kind: str, name: str) -> dict[str, Any]:
+    return dict(json.loads(kubectl("get", kind, name, "--output=json")))
+
+
+def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
+    died = subprocess.run(
+        [sys.executable, "-c", DIES], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    before = get("deployment", NAME)
+    assert before["spec"]["paused"] is True
+
+    workspace.goto("rolling-1")  # what `course reset` does
+
+    after = get("deployment", NAME)
+    assert "paused" not in after["spec"]
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    container = after["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"].endswith(f"/{NAME}:1.1.0")
+    env = {e["name"]: e.get("value") for e in container["env"]}
+    assert env | rolling.ReleaseLosesNothing.settings == env
+    assert Rollout(NAME).wait(120).state == "complete"
+    pods = World("rolling-1").objects("pods", labelSelector=f"app={NAME}")
+    images = {pod["spec"]["containers"][0]["image"] for pod in pods}
+    assert images == {container["image"]}, "a pod of the interrupted rollout is still there"
+
+    # Nobody sends any more, and what was there is kept.
+    deadline = time.monotonic() + 10
+    host = Shop(World("rolling-1")).host
+    while loading := [r for r in traffic.running() if urlsplit(r.plan.url).hostname == host]:
+        assert time.monotonic() < deadline, loading
+        time.sleep(0.1)
+    saved = list((Path(os.environ["COURSE_WORK"]) / ".saved").rglob("cluster.yaml"))
+    assert "localhost:1/never:1" in "".join(file.read_text() for file in saved)
+
+
+def test_two_learners_have_a_shop_each(learner: str) -> None:
+    workspace.goto("rolling-2")
+    assert Shop(World("rolling-2")).host == f"{NAME}.{learner}.localhost"
+    assert get("httproute", NAME)["spec"]["hostnames"] == [f"{NAME}.{learner}.localhost"]
+    Rollout(NAME).wait(120)
+    deadline = time.monotonic() + 30
+    while traffic.probe(Shop(World("rolling-2")).url) != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
