@@ -8,6 +8,7 @@ nothing has to be asked of a kernel that is busy with a cell.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 import threading
 import time
@@ -112,7 +113,12 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             frame=model.frame(),
         )
         self.on_msg(self._asked)
-        self._thread = threading.Thread(target=self._follow, name=self._display, daemon=True)
+        # In the context of the cell that made it: else the kernel takes what the thread sends for
+        # an answer to whatever came last, and leads the page's messages to where that ran.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._follow,), name=self._display, daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
