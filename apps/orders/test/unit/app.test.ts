@@ -89,6 +89,15 @@ describe("readiness", () => {
     assert.equal((await server.inject("/healthz")).statusCode, 200);
   });
 
+  it("does without the database where that is asked for, and still ends with draining", async () => {
+    const store = new MemoryOrders();
+    store.alive = false;
+    const { server, drain } = start({ readyNeedsDatabase: false }, store);
+    assert.equal((await server.inject("/readyz")).statusCode, 200);
+    drain();
+    assert.equal((await server.inject("/readyz")).statusCode, 503);
+  });
+
   it("begins only when a slow start is over, while the process is healthy at once", async () => {
     const { server } = start({ faultStartMs: 60 });
     for (const url of ["/readyz", "/", "/orders"]) {
