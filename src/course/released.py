@@ -204,8 +204,11 @@ def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
     """Each pod as a bar: hollow while it is not ready, thin on its way out."""
     from course.widgets.timeline import ENDING, GONE, READY
 
-    for row, bar in enumerate(model.bars):
-        color = COLORS[(0, 2)[(bar.version - 1) % 2]]
+    bars = [bar for bar in model.bars if bar.state != GONE or bar.changes[-1][0] > zero]
+    # By name: the same version has the same colour in every picture.
+    colors = {name: COLORS[(0, 2)[i % 2]] for i, name in enumerate(sorted(model.versions))}
+    for row, bar in enumerate(bars):
+        color = colors[model.versions[bar.version - 1]]
         ends = [at for at, _ in bar.changes[1:]] + [end + zero]
         for (at, state), until in zip(bar.changes, ends, strict=True):
             if state == GONE:
@@ -219,9 +222,7 @@ def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
                 edgecolor=color,
                 linewidth=0 if state == READY else 1.3,
             )
-    names = [
-        f"{bar.name.rsplit('-', 1)[-1]} {model.versions[bar.version - 1]}" for bar in model.bars
-    ]
+    names = [f"{bar.name.rsplit('-', 1)[-1]} {model.versions[bar.version - 1]}" for bar in bars]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.text(

@@ -377,8 +377,8 @@ def _cut(world: World, release: Trial) -> Wrong:
         if pod.terminating
     ]
     proof = (
-        f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s, the first request was "
-        f"lost at {first.at:.1f} s"
+        f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s; the first request "
+        f"that was lost was sent at {first.at:.1f} s"
         if leaving
         else ""
     )
