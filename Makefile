@@ -1,7 +1,8 @@
 # Two commands: `make start` and `make test`. The rest is `course --help`.
-#   make start               the engine, the cluster, JupyterLab at the first lesson
+#   make start               the engine, the cluster, JupyterLab at the course map
 #   make start HEADLESS=1    the same without a browser: runs the first lesson, prints its result
 #   make start ENGINE=kind   with an engine of your choice
+#   make start BUNDLE=FILE   from a bundle (course bundle save FILE), where no registry is in reach
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -20,10 +21,11 @@ unexport VIRTUAL_ENV
 .PHONY: help start stop test test-all bench
 
 help:
-	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+	@sed -n '1,5s/^# \{0,1\}//p' Makefile
 
 start: .venv/.ready
-	@$(COURSE) up $(if $(HEADLESS),--headless,--lab)
+	@$(if $(BUNDLE),$(COURSE) bundle load "$(BUNDLE)")
+	$(COURSE) up $(if $(HEADLESS),--headless,--lab)
 
 stop: .venv/.ready
 	@$(COURSE) down
@@ -37,10 +39,18 @@ test-all: .venv/.tested
 bench: .venv/.tested
 	@.venv/bin/python -m tests.bench $(ONLY)
 
+ifdef BUNDLE
+.venv/.ready: pyproject.toml uv.lock
+	@echo "… the Python environment, from the bundle"
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "✗ Python 3.11 or later is needed" >&2; exit 1; }
+	PYTHONPATH=src python3 -m course.unbundle "$(BUNDLE)"
+	touch $@
+else
 .venv/.ready: pyproject.toml uv.lock | $(UV)
 	@echo "… the Python environment"
 	$(UV) sync --frozen --inexact --no-default-groups --quiet
 	touch $@
+endif
 
 .venv/.tested: pyproject.toml uv.lock | $(UV)
 	@echo "… the Python environment with the tests' tools"

@@ -20,6 +20,8 @@ class Answer:
 class Batch:
     at: float
     answers: tuple[Answer, ...]
+    unsent: tuple[float, ...] = ()
+    blind: tuple[tuple[float, float], ...] = ()
 
 
 def rolling(number: int, at: float) -> Answer:

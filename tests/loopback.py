@@ -55,6 +55,10 @@ class Server:
             self._server.close()
             self._server = None
 
+    def hang_up(self, writer: asyncio.StreamWriter) -> None:
+        """Close a connection."""
+        self._loop.call_soon_threadsafe(writer.close)
+
     def _do(self, work: Awaitable[None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)  # type: ignore[arg-type]
 
@@ -73,9 +77,17 @@ class Server:
         with contextlib.suppress(OSError):
             writer.close()
 
+    async def _quit(self) -> None:
+        await self._shut()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=5)
+
     def stop(self) -> None:
         """End it."""
-        self.shut()
+        self._do(self._quit())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 

@@ -23,10 +23,54 @@ def cells(root: Path, name: str) -> dict[str, nbformat.NotebookNode]:
 def test_notebooks_are_valid_and_their_cells_have_stable_ids(mini: Path) -> None:
     for folder in ("notebooks", "labs", "solutions"):
         nbformat.validate(nbformat.read(mini / folder / "01-mini.ipynb", as_version=4))
-    assert list(cells(mini, "notebooks/01-mini.ipynb")) == ["mini-1", "mini-2", "mini-3"]
+    assert list(cells(mini, "notebooks/01-mini.ipynb")) == [
+        "mini-1",
+        "mini-2",
+        "mini-3",
+        "mini-next",
+    ]
     lab, solved = cells(mini, "labs/01-mini.ipynb"), cells(mini, "solutions/01-mini.ipynb")
     # One cell, one id, in both views.
     assert set(lab) == set(solved) - {"mini-lab-7"}
+
+
+def test_lesson_and_lab_are_linked_above_and_below(mini: Path) -> None:
+    lesson, lab = cells(mini, "notebooks/01-mini.ipynb"), cells(mini, "labs/01-mini.ipynb")
+    assert lesson["mini-1"].source.splitlines()[:4] == [
+        "# Write a word into a file",
+        "",
+        "*Lesson 1 of 2 · 2 minutes · [lab](../labs/01-mini.ipynb) · [course map](../README.md)*",
+        "",
+    ]
+    assert lesson["mini-next"].source == (
+        "**Next**: [the lab](../labs/01-mini.ipynb), 2 exercises, 2 minutes. "
+        "After it: 02-later, which is to come."
+    )
+    assert "[lesson](../notebooks/01-mini.ipynb)" in lab["mini-lab-1"].source
+    assert lab["mini-lab-next"].source == "**Next**: 02-later, which is to come."
+
+
+def test_the_next_lesson_is_linked_once_it_is_written(mini: Path) -> None:
+    file = mini / "course.toml"
+    text = file.read_text()
+    entry = text[text.index("[[lessons]]") : text.index("[[lessons.exercises]]")]
+    file.write_text(f"{text}\n{entry.replace('01-mini', '02-later')}")
+    for suffix in (".md", ".lab.md"):
+        (mini / "content" / f"02-later{suffix}").write_text("# More\n")
+    build.write(mini)
+    later = "[02-later: Write a word into a file](../notebooks/02-later.ipynb)"
+    assert cells(mini, "labs/01-mini.ipynb")["mini-lab-next"].source == f"**Next**: {later}."
+    below = cells(mini, "notebooks/01-mini.ipynb")["mini-next"].source
+    assert below.endswith(f"After it: {later}.")
+    last = cells(mini, "labs/02-later.ipynb")["later-lab-next"].source
+    assert last == "This was the last lab: [course map](../README.md)."
+
+
+def test_a_source_without_a_title_is_refused(mini: Path) -> None:
+    lesson = mini / "content" / "01-mini.md"
+    lesson.write_text(lesson.read_text().replace("# Write", "Write"))
+    with pytest.raises(CourseError, match=r"01-mini\.md: no title"):
+        build.build(mini)
 
 
 def test_a_solution_region_becomes_a_task_at_its_indentation(mini: Path) -> None:

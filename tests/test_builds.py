@@ -88,3 +88,23 @@ def test_a_failing_build_is_a_result(home: Path) -> None:
     fake = FakeRunner({"docker build": Completed((), 1, "", failing)})
     assert builds.run(home, "--tag", "x", using=fake).error == "exit code: 1"
     assert fake.calls[0][:3] == ("docker", "build", "--progress=rawjson")
+
+
+def test_an_only_stage_has_no_name() -> None:
+    lines = [vertex("a", "[stage-0 2/3] RUN true", 1, 2), vertex("b", "[stage-0 3/3] RUN x", 2, 3)]
+    assert [step.stage for step in builds.parse(lines).steps] == ["", ""]
+    lines.append(vertex("c", "[build 2/2] RUN true", 1, 2))
+    assert {step.stage for step in builds.parse(lines).steps} == {"stage-0", "build"}
+
+
+def test_what_another_build_did_before_is_there_already_and_its_time_is_not_ours() -> None:
+    lines = [
+        vertex("d", "[internal] load build definition from Dockerfile", 10, 10.1),
+        vertex("a", "[2/4] WORKDIR /app", 3, 4),
+        vertex("b", "[3/4] RUN npm ci", 8, 15),
+        vertex("c", "[4/4] COPY . .", 15, 16),
+    ]
+    build = builds.parse(lines)
+    assert [(s.number, s.started, s.seconds) for s in build.ran] == [(3, 0, 5), (4, 5, 1)]
+    assert build.steps[0].cached
+    assert build.seconds == 6

@@ -1,17 +1,26 @@
-"""course.bundle: whole, or refused by the name of the part that is wrong."""
+"""course.bundle and course.unbundle: whole, or refused by the name of the part that is wrong."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from course import bundle, images
+from course import bundle, debian, images, packages, paths, tools, unbundle
+from course.addons import orders, traefik
+from course.engines.docker import Docker
 from course.errors import CourseError
 from course.run import Completed, FakeRunner
+
+ORDERS = f"localhost:5001/orders:{orders.VERSION}"
 
 
 def quiet(detail: str, fraction: float | None) -> None:
@@ -19,49 +28,127 @@ def quiet(detail: str, fraction: float | None) -> None:
 
 
 class Save(FakeRunner):
-    """A docker that saves images as a word."""
+    """A docker that has the image of orders and saves images as a word."""
 
     def run(self, argv, **kwargs):  # type: ignore[no-untyped-def]
         words = [str(a) for a in argv]
         self.calls.append(tuple(words))
-        Path(words[words.index("--output") + 1]).write_text(f"image {words[-1]}")
-        return Completed(tuple(words), 0)
+        if words[:2] == ["docker", "save"]:
+            Path(words[words.index("--output") + 1]).write_text(f"image {words[-1]}")
+        return Completed(tuple(words), 0, f"{ORDERS}\n" if "ls" in words else "")
+
+
+def fill(cache: Path) -> None:
+    """A cache as a machine has it on which the course is up."""
+    wheels = cache / "python" / unbundle.python_key()
+    wheels.mkdir(parents=True)
+    (wheels / "requirements.txt").write_text("")
+    with zipfile.ZipFile(wheels / "uv-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("uv-1.data/scripts/uv", "#!/bin/sh\n")
+    for entry in (debian.pool(), *(packages.entry(s) for s in tools.NODES.values())):
+        entry.mkdir(parents=True)
+        (entry / "file").write_text(entry.name)
+        (entry / "link").symlink_to("../elsewhere")
+    for name in tools.CATALOGUE:
+        for entry in tools.places(name)[-1]:
+            entry.mkdir(parents=True, exist_ok=True)
+            (entry / "command").write_text(name)
+    (cache / "tools" / "moby-of-an-older-version").mkdir()
+    (cache / "tools" / ".part-x").mkdir()
+    traefik.crds_file().parent.mkdir(parents=True)
+    traefik.crds_file().write_text("crds")
 
 
 @pytest.fixture
 def saved(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    cache = home / "cache"
-    (cache / "tools" / "kind-1").mkdir(parents=True)
-    (cache / "tools" / "kind-1" / "kind").write_text("kind")
-    (cache / "tools" / ".part-x").mkdir()
-    (cache / "packages" / "npm").mkdir(parents=True)
-    (cache / "packages" / "npm" / "link").symlink_to("../elsewhere")
-    (cache / "downloads").mkdir()
-    (cache / "downloads" / "crds.yaml").write_text("crds")
-    (cache / "downloads" / "half.part").write_text("half")
+    monkeypatch.setattr(debian, "is_root_on_debian", lambda: True)
+    fill(paths.cache())
     file = bundle.save(home / "b.tar", quiet, using=Save())
     monkeypatch.setenv("COURSE_CACHE", str(home / "empty"))
     return file
 
 
+def names(file: Path) -> list[str]:
+    with tarfile.open(file) as tar:
+        return tar.getnames()[1:]
+
+
+def one_of_each_kind(file: Path) -> list[str]:
+    first = {name.split("/")[0]: name for name in reversed(names(file))}
+    assert set(first) == {"python", "debian", "tools", "packages", "downloads", "images"}
+    return list(first.values())
+
+
 def test_what_was_saved_is_found_after_loading(saved: Path, home: Path) -> None:
-    assert bundle.load(saved, quiet) == 3 + len(images.catalogue())
-    assert (home / "empty" / "tools" / "kind-1" / "kind").read_text() == "kind"
-    assert (home / "empty" / "packages" / "npm" / "link").is_symlink()
-    assert (home / "empty" / "downloads" / "crds.yaml").read_text() == "crds"
+    loaded = bundle.load(saved, quiet)
+    assert loaded == bundle.Loaded(len(names(saved)))
+    assert len(names(saved)) >= 11 + len(images.catalogue())
+    assert [need.what for need in bundle.needs() if not need.files()] == []
+    assert (packages.entry(tools.NODES["node24"]) / "link").is_symlink()
+    assert traefik.crds_file().read_text() == "crds"
     assert images.archive("registry:2").read_text() == "image registry:2"
+    assert orders.archive().read_text() == f"image {ORDERS}"
     assert not list((home / "empty").rglob("*.part"))
-    assert bundle.load(saved, quiet) == 0
+    assert bundle.load(saved, quiet).new == 0
+
+
+def test_only_what_this_version_uses_is_saved(saved: Path) -> None:
+    assert not [name for name in names(saved) if "older" in name or ".part" in name]
+
+
+def test_what_a_machine_lacks_is_left_out_and_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Docker Desktop: the course has no dockerd of its own.
+    monkeypatch.setattr(debian, "is_root_on_debian", lambda: False)
+    fill(paths.cache())
+    for entry in tools.places("docker")[-1]:
+        (entry / "command").unlink()
+        entry.rmdir()
+    told: list[str] = []
+    file = bundle.save(home / "b.tar", lambda what, _: told.append(what), using=Save())
+    assert "left out, since this machine has none: the tool docker" in told
+    monkeypatch.setenv("COURSE_CACHE", str(home / "empty"))
+    assert bundle.load(file, quiet).lacking == ("the tool docker",)
 
 
 def test_an_image_of_a_bundle_is_loaded_and_not_pulled(saved: Path) -> None:
     bundle.load(saved, quiet)
-    fake = FakeRunner({"docker image inspect": 1, "docker load": ""})
+    fake = FakeRunner({"docker image inspect": 1, "docker load": "Loaded image: registry:2\n"})
     assert images.ensure("registry:2", quiet, using=fake) == "bundle"
+    assert not [call for call in fake.calls if "tag" in call]
 
 
-def rewrite(file: Path, name: str, content: bytes | None) -> None:
-    """The same bundle with one part changed or left out."""
+def test_orders_is_loaded_under_the_name_of_this_machines_registry(saved: Path) -> None:
+    bundle.load(saved, quiet)
+    fake = FakeRunner({"docker load": f"Loaded image: {ORDERS}\n", "docker tag": ""})
+    images.load(orders.archive(), "localhost:5002/orders:1.0.0", quiet, fake)
+    assert fake.calls[-1] == ("docker", "tag", ORDERS, "localhost:5002/orders:1.0.0")
+
+
+def test_an_archive_that_changed_in_the_cache_is_not_loaded(saved: Path) -> None:
+    bundle.load(saved, quiet)
+    archive = images.archive("registry:2")
+    archive.write_text("image registry:X")
+    fake = FakeRunner({"docker image inspect": 1})
+    with pytest.raises(CourseError, match="copy of registry:2 in the cache") as caught:
+        images.ensure("registry:2", quiet, using=fake)
+    assert "course bundle load" in caught.value.try_
+    assert bundle.load(saved, quiet).new == 1
+    assert archive.read_text() == "image registry:2"
+
+
+def test_a_tool_of_a_bundle_is_used_before_the_internet_is_asked(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.load(saved, quiet)
+    monkeypatch.setattr("course.fetch.reachable", lambda host: pytest.fail(f"asked {host}"))
+    monkeypatch.setattr(packages, "resolve", lambda source, report, **_: Path(source))
+    assert set(tools.ensure("docker", quiet)) == set(tools.CATALOGUE["docker"].commands)
+
+
+def rewrite(file: Path, name: str, content: bytes | None, new_name: str = "") -> None:
+    """The same bundle with one part changed, renamed or left out."""
     with tarfile.open(file) as tar:
         members = [(m, tar.extractfile(m).read()) for m in tar.getmembers()]  # type: ignore[union-attr]
     with tarfile.open(file, "w") as tar:
@@ -69,38 +156,102 @@ def rewrite(file: Path, name: str, content: bytes | None) -> None:
             new = content if member.name == name else old
             if new is None:
                 continue
+            if member.name == name and new_name:
+                member.name = new_name
             member.size = len(new)
             tar.addfile(member, io.BytesIO(new))
 
 
+def manifest(file: Path) -> dict[str, object]:
+    with tarfile.open(file) as tar:
+        return dict(json.load(tar.extractfile("manifest.json")))  # type: ignore[arg-type]
+
+
+def place(name: str) -> Path:
+    return paths.cache() / name.removesuffix(".tgz")
+
+
+@pytest.mark.parametrize("kind", ["python", "debian", "tools", "packages", "downloads", "images"])
+class TestEachKindOfPart:
+    """A fault in a part of each kind is told by the part's name, and the part is not used."""
+
+    def test_a_flipped_bit(self, saved: Path, kind: str) -> None:
+        name = next(n for n in one_of_each_kind(saved) if n.startswith(kind))
+        with tarfile.open(saved) as tar:
+            member = tar.getmember(name)
+        with saved.open("r+b") as file:
+            file.seek(member.offset_data + member.size // 2)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+        with pytest.raises(CourseError, match=f"part {name} is damaged"):
+            bundle.load(saved, quiet)
+        assert not place(name).exists()
+
+    def test_it_is_not_there(self, saved: Path, kind: str) -> None:
+        name = next(n for n in one_of_each_kind(saved) if n.startswith(kind))
+        rewrite(saved, name, None)
+        with pytest.raises(CourseError, match=f"no whole part {name}"):
+            bundle.load(saved, quiet)
+        assert not place(name).exists()
+
+    def test_cut_off_inside_it(self, saved: Path, kind: str) -> None:
+        name = next(n for n in one_of_each_kind(saved) if n.startswith(kind))
+        with tarfile.open(saved) as tar:
+            member = tar.getmember(name)
+        with saved.open("r+b") as file:
+            file.truncate(member.offset_data + member.size // 2)
+        with pytest.raises(CourseError) as caught:
+            bundle.load(saved, quiet)
+        assert f"no whole part {name}" in str(caught.value)
+        assert not place(name).exists()
+
+    def test_of_another_version_it_is_told_and_not_used(self, saved: Path, kind: str) -> None:
+        name = next(n for n in one_of_each_kind(saved) if n.startswith(kind))
+        # Named by another key: the recipe that it was made from is not today's.
+        other = f"{kind}/of-another-version{'.tar' if kind == 'images' else '.tgz'}"
+        facts = manifest(saved)
+        parts = facts["parts"]
+        assert isinstance(parts, dict)
+        parts[other] = parts.pop(name)
+        with tarfile.open(saved) as tar:
+            content = tar.extractfile(name).read()  # type: ignore[union-attr]
+        rewrite(saved, name, content, other)
+        rewrite(saved, "manifest.json", json.dumps(facts).encode())
+        loaded = bundle.load(saved, quiet)
+        assert loaded.unused == (other,)
+        assert len(loaded.lacking) >= 1
+        assert not place(other).exists() and not place(name).exists()
+
+
+def test_parts_before_the_damage_are_kept_and_not_read_again(saved: Path) -> None:
+    last = names(saved)[-1]
+    whole = saved.read_bytes()
+    rewrite(saved, last, b"other")
+    with pytest.raises(CourseError, match=last):
+        bundle.load(saved, quiet)
+    saved.write_bytes(whole)
+    assert bundle.load(saved, quiet).new == 1
+
+
+@pytest.mark.parametrize("length", [0, 100, 700])
+def test_a_bundle_that_is_cut_off_at_its_head_is_refused(saved: Path, length: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:length])
+    with pytest.raises(CourseError, match=r"no manifest|no whole bundle"):
+        bundle.load(saved, quiet)
+
+
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [(b"other", "part tools/kind-1.tar is damaged"), (None, "no whole part tools/")],
+    "other",
+    [{"machine": "linux riscv64"}, {"machine": "darwin aarch64"}, {"format": 1}],
 )
-def test_a_part_that_is_wrong_is_named_and_not_used(
-    saved: Path, home: Path, content: bytes | None, said: str
+def test_a_bundle_of_another_kind_of_machine_is_refused(
+    saved: Path, other: dict[str, object]
 ) -> None:
-    rewrite(saved, "tools/kind-1.tar", content)
-    with pytest.raises(CourseError, match=said):
+    rewrite(saved, "manifest.json", json.dumps(manifest(saved) | other).encode())
+    with pytest.raises(CourseError, match=f"is for .*{next(iter(other.values()))}"):
         bundle.load(saved, quiet)
-    assert not (home / "empty" / "tools" / "kind-1").exists()
-
-
-@pytest.mark.parametrize("share", [0.3, 0.99])
-def test_a_bundle_that_is_cut_off_is_refused(saved: Path, share: float) -> None:
-    with tarfile.open(saved) as tar:
-        last = tar.getmembers()[-1]
-    saved.write_bytes(saved.read_bytes()[: int((last.offset_data + last.size) * share)])
-    with pytest.raises(CourseError):
-        bundle.load(saved, quiet)
-
-
-def test_a_bundle_of_another_processor_is_refused(saved: Path) -> None:
-    with tarfile.open(saved) as tar:
-        manifest = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
-    rewrite(saved, "manifest.json", json.dumps(manifest | {"arch": "riscv64"}).encode())
-    with pytest.raises(CourseError, match="is for riscv64"):
-        bundle.load(saved, quiet)
+    assert not list(paths.cache().glob("*"))
 
 
 def test_what_is_no_bundle_is_refused(home: Path) -> None:
@@ -109,3 +260,138 @@ def test_what_is_no_bundle_is_refused(home: Path) -> None:
         bundle.load(home / "x", quiet)
     with pytest.raises(CourseError, match="is not there"):
         bundle.load(home / "y", quiet)
+    with tarfile.open(home / "z", "w") as tar:
+        tar.add(home / "x", "x")
+    with pytest.raises(CourseError, match="has no manifest"):
+        bundle.load(home / "z", quiet)
+
+
+def test_a_part_that_points_out_of_its_folder_is_refused(saved: Path, home: Path) -> None:
+    name = next(n for n in names(saved) if n.startswith("tools/"))
+    evil = io.BytesIO()
+    with tarfile.open(fileobj=evil, mode="w:gz") as tar:
+        info = tarfile.TarInfo("../../evil")
+        tar.addfile(info, io.BytesIO(b""))
+    facts = manifest(saved)
+    parts = facts["parts"]
+    assert isinstance(parts, dict)
+    parts[name]["sha256"] = hashlib.sha256(evil.getvalue()).hexdigest()
+    rewrite(saved, name, evil.getvalue())
+    rewrite(saved, "manifest.json", json.dumps(facts).encode())
+    with pytest.raises(CourseError, match="outside its folder"):
+        bundle.load(saved, quiet)
+    assert not list(home.rglob("evil"))
+
+
+# -- the Python environment
+
+
+def test_the_environment_comes_from_the_bundle_alone(saved: Path) -> None:
+    fake = FakeRunner({str(paths.cache() / "uv" / "bin" / "uv"): ""})
+    unbundle.environment(saved, using=fake)
+    uv = paths.cache() / "uv" / "bin" / "uv"
+    assert uv.stat().st_mode & 0o111
+    assert [call[1:3] for call in fake.calls] == [
+        ("venv", "--allow-existing"),
+        ("pip", "install"),
+        ("pip", "install"),
+    ]
+    for call in fake.calls[1:]:
+        assert {"--offline", "--no-index", "--find-links"} <= set(call)
+    assert "--require-hashes" in fake.calls[1]
+
+
+def test_a_bundle_for_another_python_is_refused(saved: Path) -> None:
+    rewrite(saved, "manifest.json", json.dumps(manifest(saved) | {"pythons": ["2.7"]}).encode())
+    with pytest.raises(CourseError, match=r"has packages for 2\.7"):
+        unbundle.environment(saved, using=FakeRunner())
+
+
+def test_a_bundle_for_another_lock_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unbundle, "python_key", lambda: "other")
+    with pytest.raises(CourseError, match="of another version"):
+        unbundle.environment(saved, using=FakeRunner())
+
+
+def test_a_bundle_is_read_with_pythons_own_library_alone(saved: Path) -> None:
+    # -S: no site-packages, as on a machine where nothing is installed yet.
+    code = f"""
+from pathlib import Path
+from course import unbundle
+with unbundle.opened(Path({str(saved)!r})) as bundle:
+    print(len(bundle.parts))
+"""
+    env = {**os.environ, "PYTHONPATH": str(paths.ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.stderr, done.stdout.strip()) == ("", str(len(names(saved))))
+
+
+EXPORT = """\
+always==1 \\
+    --hash=sha256:aa \\
+    --hash=sha256:ab
+old==2 ; python_full_version < '3.11.5' \\
+    --hash=sha256:bb
+apple==3 ; sys_platform == 'darwin' and sys_platform != 'darwin' \\
+    --hash=sha256:cc
+"""
+
+
+@pytest.mark.parametrize(("version", "count"), [("3.11.2", 2), ("3.11.9", 1), ("3.12.3", 1)])
+def test_the_packages_of_each_python_are_chosen_by_the_lock(version: str, count: int) -> None:
+    lines = list(bundle._chosen(EXPORT, version))
+    assert len(lines) == count
+    assert lines[0].split() == ["always==1", "--hash=sha256:aa", "--hash=sha256:ab"]
+
+
+# -- Debian's packages
+
+
+def test_a_bundles_debian_packages_come_before_the_machines_sources(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.load(saved, quiet)
+    fake = FakeRunner({"dpkg-query": 1, "apt-get": ""})
+    debian.ensure(debian.DOCKER, quiet, using=fake)
+    asked = [" ".join(call) for call in fake.calls if call[0] == "apt-get"]
+    assert len(asked) == 2
+    assert all("Dir::Etc::sourceparts=/dev/null" in line for line in asked)
+    assert asked[1].endswith(" ".join(debian.DOCKER))
+
+
+def test_what_the_bundles_packages_lack_comes_from_the_machines_sources(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.load(saved, quiet)
+    fake = FakeRunner({"dpkg-query": 1, "apt-get": "", "apt-get -o": 100})
+    debian.ensure(["gcc"], quiet, using=fake)
+    assert fake.calls[-1] == ("apt-get", *debian._INSTALL, "gcc")
+
+
+def test_docker_from_a_bundle_needs_no_compiler(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.load(saved, quiet)
+    asked: list[str] = []
+    monkeypatch.setattr(debian, "ensure", lambda names, *_, **__: asked.extend(names))
+    monkeypatch.setattr(tools, "ensure", lambda *_, **__: {})
+    with pytest.raises(KeyError):  # no dockerd: far enough
+        Docker(FakeRunner())._start(quiet)
+    assert asked == list(debian.DOCKER)
+
+
+# -- make
+
+
+@pytest.mark.parametrize(("given", "asked"), [(["BUNDLE=/b"], True), ([], False)])
+def test_make_start_takes_everything_from_the_bundle(given: list[str], asked: bool) -> None:
+    # -n: only told; -B: as if nothing were made yet.
+    argv = ["make", "-n", "-B", "start", "HEADLESS=1", *given]
+    told = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
+    steps = ["-m course.unbundle", ".venv/bin/course bundle load", ".venv/bin/course up --headless"]
+    places = [told.find(step) for step in steps]
+    assert (places[0] > -1, places[1] > -1) == (asked, asked)
+    assert places == sorted(places)
+    assert ("uv sync" in told or "pip install" in told) is not asked

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -185,3 +187,34 @@ def test_up_can_stop_when_the_first_lesson_can_be_done(
     monkeypatch.setattr(up, "tasks", lambda *_: tasks)
     up.up(steps.Display(), until="containers")
     assert ran == ["docker", "registry"]
+
+
+def test_the_ledger_as_text_and_as_a_page(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "not measured yet" in course(capsys, "ledger")[1]
+    code, out, _ = course(capsys, "ledger", "--html")
+    assert (code, out) == (0, f"✓ {paths.work() / 'ledger.html'}\n")
+    file = mini / "mine.html"
+    assert course(capsys, "ledger", "--html", str(file))[0] == 0 and file.exists()
+    code, _, err = course(capsys, "ledger", "mine.html")
+    assert code == 1 and "try:  course ledger --html mine.html" in err
+
+
+def test_a_shell_takes_the_engines_variables(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURSE_WORK", "/a folder/it's")
+    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x", "KUBECONFIG": "/k"}, [], {}))
+    code, out, _ = course(capsys, "env")
+    assert code == 0
+    script = f'{out}echo "$DOCKER_HOST $KUBECONFIG $COURSE_WORK"; echo "$PATH"'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    variables, path = done.stdout.splitlines()
+    assert variables == "unix:///x /k /a folder/it's"
+    assert path.split(os.pathsep)[0] == str(paths.state() / "bin")
+
+
+def test_a_shell_without_an_engine_gets_nothing_to_eval(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = course(capsys, "env")
+    assert (code, out) == (1, "") and "course up" in err

@@ -53,13 +53,10 @@ def test_what_is_no_number_is_refused_by_name(mini: Path, typed: str | float) ->
 
 def test_the_form_refuses_what_is_no_number_and_stays_open(mini: Path) -> None:
     form = notebook.predict("mini-s", "How long?", unit="s")
-    number, button, said = form.children[1].children
-    number.value = "quick"
-    button.click()
-    assert said.value.startswith("✗ `quick` is not a number") and not button.disabled
-    number.value = "2 s"
-    number._handle_custom_msg({"event": "submit"}, [])  # Enter
-    assert workspace.predicted("mini-s") == 2 and button.disabled
+    form._handle_custom_msg({"number": "quick"}, [])
+    assert form.said.startswith("✗ `quick` is not a number") and not form.kept
+    form._handle_custom_msg({"number": "2 s"}, [])
+    assert workspace.predicted("mini-s") == 2 and form.kept
 
 
 def test_a_measurement_is_shown_against_the_prediction(mini: Path) -> None:
@@ -81,11 +78,18 @@ def test_run_all_works_without_a_prediction(mini: Path) -> None:
 def test_a_prediction_after_the_measurement_is_kept_as_such(mini: Path) -> None:
     notebook.compare("mini-s", 3, unit="s")
     form = notebook.predict("mini-s", "How long?", unit="s")
-    number, button, said = form.children[1].children
-    number.value = "3"
-    button.click()
-    assert "measured before you said it" in said.value
+    form._handle_custom_msg({"number": "3"}, [])
+    assert "measured before you said it" in form.said
     assert repr(notebook.compare("mini-s", 3, unit="s")).startswith("You said 3 s after measuring")
+
+
+def test_a_cell_run_alone_after_a_restart_forgets_nothing(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.predict("mini-s", "How long?", unit="s", value=10)
+    monkeypatch.setattr(notebook, "_lesson", "")
+    notebook.compare("mini-s", 20, unit="s")
+    assert "predicted:  How long? You said 10 s; measured 20 s" in ledger.text(manifest.load())
 
 
 def test_what_cannot_be_compared_has_no_ratio(mini: Path) -> None:
@@ -141,3 +145,47 @@ def test_the_picture_of_a_row_is_kept_with_its_text(mini: Path) -> None:
     with Image.open(paths.work() / name) as image:
         assert image.info["Description"] == "mine"
     assert "an older one" not in (paths.work() / "progress.json").read_text()
+
+
+def test_the_page_has_everything_in_itself(mini: Path) -> None:
+    notebook.predict("mini-s", "How long is <it>?", unit="s", value=10)
+    notebook.compare("mini-s", 20, unit="s")
+    drawn("one <bar>")
+    row()
+    page = ledger.html(manifest.load())
+    assert "1 of 1 claims measured" in page
+    assert "How long is &lt;it&gt;? You said 10 s; measured 20 s, 2 times that." in page
+    assert "<dd>x &lt; y</dd>" in page
+    assert 'alt="one &lt;bar&gt;" src="data:image/png;base64,iVBOR' in page
+    assert '<th scope="col">x</th>' in page and "<td>a</td>" in page
+    outside = [word for word in ("http://", "https://", "url(", "<script", "<link") if word in page]
+    assert outside == []
+
+
+def test_the_page_invents_nothing(mini: Path) -> None:
+    page = ledger.html(manifest.load())
+    assert "0 of 1 claims measured" in page and "<dd>not measured yet</dd>" in page
+    assert "<dt>verdict</dt>" not in page and "<img" not in page
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture"])
+def test_a_picture_that_is_gone_or_broken_is_said(mini: Path, content: bytes | None) -> None:
+    drawn()
+    row()
+    file = paths.work() / "ledger" / "01-mini-a-file-keeps-a-word.png"
+    file.unlink() if content is None else file.write_bytes(content)
+    page = ledger.html(manifest.load())
+    assert f"Its picture, ledger/{file.name}, is not there or cannot be read." in page
+
+
+def test_the_page_replaces_an_older_one_and_nothing_else(mini: Path) -> None:
+    first = ledger.write_html(manifest.load())
+    assert first == paths.work() / "ledger.html"
+    row("9 s")
+    assert "9 s" in ledger.write_html(manifest.load()).read_text()
+    mine = paths.work() / "mine.html"
+    mine.write_text("mine")
+    for taken in (mine, paths.work()):
+        with pytest.raises(CourseError, match="was not written by `course ledger`"):
+            ledger.write_html(manifest.load(), taken)
+    assert mine.read_text() == "mine"

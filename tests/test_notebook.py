@@ -96,11 +96,12 @@ def test_hints_fold_in_a_browser(mini: Path) -> None:
 
 def test_a_prediction_is_asked_for_and_then_shown(mini: Path) -> None:
     form = notebook.predict("size", "How large?", unit="MB")
-    number, button, said = form.children[1].children
-    number.value = "12"
-    button.click()
+    assert repr(form) == "How large? (MB)" and not form.kept
+    form._handle_custom_msg({"number": "12"}, [])
     assert workspace.predicted("size") == 12
-    assert said.value == "You said: 12 MB. Now measure." and button.disabled
+    assert form.said == "You said: 12 MB. Now measure." and form.kept
+    form._handle_custom_msg({"number": "13"}, [])
+    assert workspace.predicted("size") == 12
     assert repr(notebook.predict("size", "How large?", unit="MB")) == "How large?  You said: 12 MB"
     assert notebook.predicted("size") == 12
 

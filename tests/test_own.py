@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from course import fetch, images
+from course import fetch, images, locks, run
 from course.engines.docker import Docker
 from course.run import Completed, FakeRunner
 
@@ -38,6 +42,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
             "docker image inspect postgres:15": "\n",
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
+            "docker volume ls": "course-registry\n",
             "docker volume rm": "",
         }
     )
@@ -50,6 +55,8 @@ def test_purge_takes_what_the_course_made_or_pulled(
         "course/kind-base:latest",
     }
     assert ("docker", "volume", "rm", "--force", "course-registry") in fake.calls
+    listed = next(call for call in fake.calls if call[:3] == ("docker", "volume", "ls"))
+    assert f"label={images.OWNER}" in listed
 
 
 def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) -> None:
@@ -57,9 +64,29 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
         {
             "docker image inspect": "0123456789abcdef\n",
             "docker image rm": Completed(("docker",), 1, "", "in use"),
-            "docker volume rm": "",
+            "docker volume ls": "",
         }
     )
     Docker(fake).purge()
     removed = [call for call in fake.calls if call[:3] == ("docker", "image", "rm")]
     assert len(removed) == len(images.catalogue()) + 2
+
+
+def test_the_commands_of_a_set_up_in_a_container_are_not_taken_for_orphans(home: Path) -> None:
+    # In there the set-up has another number, at which nobody lives out here.
+    code = "import time; print(flush=True); time.sleep(30)"
+    argv = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", code]
+    if subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("needs the right to make a namespace")
+    env = {**os.environ, run.OWNER: "4194305-1"}
+    inside = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE)
+    outside = subprocess.Popen(argv[4:], env=env, stdout=subprocess.PIPE)
+    try:
+        for process in (inside, outside):
+            assert process.stdout is not None and process.stdout.readline()
+        (child,) = psutil.Process(inside.pid).children()
+        assert not locks.is_of_ours(child.pid) and locks.is_of_ours(outside.pid)
+    finally:
+        for process in (inside, outside):
+            process.kill()
+            process.communicate()

@@ -24,9 +24,11 @@ import pytest
 from course import traffic
 from course.errors import CourseError
 from course.traffic import feed
+from course.traffic.exchange import Client
 from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
+from course.traffic.worker import Lease
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
@@ -105,6 +107,7 @@ def test_a_method_headers_and_a_body_are_sent() -> None:
         (loopback.close, "closed"),
         (loopback.stall, "timeout"),
         (reply("SSH-2.0-OpenSSH_9.2\n"), "not-http"),
+        (reply("HTTP/1.1 101 Switching Protocols\nUpgrade: x\n\n"), "not-http"),
         (version("v2", status="503 Service Unavailable"), "503"),
         (reply("HTTP/1.1 404 Not Found\nContent-Length: 0\n\n"), "404"),
         (reply("HTTP/1.1 200 OK\nContent-Length: 10\n\nshort"), "closed"),
@@ -167,10 +170,12 @@ def test_an_outage_is_seen_with_its_length() -> None:
     add_up(summary)
     assert summary.state == "failed"
     at, seconds = max(summary.outages, key=lambda outage: outage[1])
-    assert seconds <= length + 0.1 + summary.blind_ms / 1000
+    # What waits to be accepted when the listener closes is lost too, so it may begin earlier.
+    noise = 0.1 + (summary.blind_ms + summary.max_ms) / 1000
+    assert seconds <= length + noise
     assert seconds >= 0.3 or summary.blind_ms > 10
     assert run.started is not None
-    assert abs(run.started + at - began) < 0.1 + summary.blind_ms / 1000
+    assert abs(run.started + at - began) < noise
     calm = run.summary(since=at + seconds + 0.2)
     assert calm.failed == 0
     assert calm.planned < summary.planned
@@ -252,8 +257,9 @@ def test_the_stream_begins_with_the_first_batch_and_ends_with_the_run() -> None:
     assert followed == run.batches()
     assert run.batches(since=4) == followed[4:]
     assert list(run.follow(since=len(followed) - 1)) == followed[-1:]
-    answers = [answer for batch in followed for answer in batch.answers]
-    assert sorted(round(a.intended * 100) for a in answers) == list(range(len(answers)))
+    times = [answer.intended for batch in followed for answer in batch.answers]
+    times += [at for batch in followed for at in batch.unsent]
+    assert sorted(round(at * 100) for at in times) == list(range(100))
     for batch in followed:
         assert all(batch.at - 1e-6 <= a.intended < batch.at + 0.1 + 1e-6 for a in batch.answers)
 
@@ -319,22 +325,36 @@ def test_a_generator_ends_when_who_started_it_is_killed() -> None:
     add_up(summary)
 
 
-def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
-    from course.traffic.worker import alive
+def test_a_run_goes_on_over_a_restart_when_another_holds_the_lease() -> None:
+    with serving(version("v1")) as server:
+        code = (
+            "import os, sys; from course import traffic;"
+            "print(traffic.start(sys.argv[1], rate=50, seconds=60, lease_pid=os.getppid()).id)"
+        )
+        argv = [sys.executable, "-c", code, url(server)]
+        kernel = subprocess.run(argv, capture_output=True, text=True, check=True)
+        run = traffic.join(kernel.stdout.strip())
+        for batch in run.follow(timeout=30):
+            if batch.at >= 1.2:  # longer than it takes to notice a lost lease
+                break
+        assert run.running
+        assert run.stop().ended == "stopped"
 
+
+def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
     started = psutil.Process().create_time()
-    assert alive(os.getpid(), started)
-    assert not alive(os.getpid(), started - 60)
-    assert not alive(2**22 + 1, started)
+    assert Lease(os.getpid(), started).held()
+    assert not Lease(os.getpid(), started - 60).held()
+    assert not Lease(2**22 + 1, started).held()
 
 
 def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=200, seconds=2)
         until(lambda: len(server.heads) > 20)
-        os.kill(_pid(run), signal.SIGSTOP)
+        os.kill(run.pid, signal.SIGSTOP)
         time.sleep(0.7)
-        os.kill(_pid(run), signal.SIGCONT)
+        os.kill(run.pid, signal.SIGCONT)
         summary = run.wait()
     add_up(summary)
     assert summary.ended == "done"
@@ -350,13 +370,49 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     assert run.summary(since=at, until=at + seconds).state == "unknown"
 
 
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
+    writers: list[asyncio.StreamWriter] = []
+    ends: list[str] = []
+
+    async def answer(server: Server, writer: asyncio.StreamWriter, head: str) -> bool:
+        writers.append(writer)
+        return await version("v1")(server, writer, head)
+
+    async def use(server: Server) -> None:
+        client = Client(
+            parse(url(server)),
+            method="GET",
+            headers={},
+            body=b"",
+            keep_alive=True,
+            version_header="x-orders-version",
+            timeout=5,
+            clock=time.monotonic,
+            on_answer=lambda _, __, ___, error: ends.append(error),
+            on_unsent=lambda _: ends.append("unsent"),
+        )
+        for number in (1, 2):
+            client.send(number)
+            while len(ends) < number:
+                await asyncio.sleep(0.01)
+            server.hang_up(writers[-1])
+            # This waits without giving way: the client's loop is blind to what it would be told.
+            until(lambda: writers[-1].get_extra_info("socket").fileno() == -1)
+        client.close()
+
+    with serving(answer) as server:
+        asyncio.run(use(server))
+        assert ends == ["", ""]
+        assert server.connections == 2
+
+
 def test_a_sleep_beyond_the_end_of_the_run_is_told_too() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=100, seconds=0.6, timeout=0.2)
         until(lambda: server.heads)
-        os.kill(_pid(run), signal.SIGSTOP)
+        os.kill(run.pid, signal.SIGSTOP)
         time.sleep(6.5)  # longer than the run and its grace together
-        os.kill(_pid(run), signal.SIGCONT)
+        os.kill(run.pid, signal.SIGCONT)
         summary = run.wait()
     add_up(summary)
     assert summary.ended == "done"
@@ -368,7 +424,7 @@ def test_a_killed_generator_leaves_no_claim() -> None:
     with serving(version("v1")) as server:
         run = traffic.start(url(server), rate=100, seconds=30)
         next(iter(run.follow(timeout=20)))
-        os.kill(_pid(run), signal.SIGKILL)
+        os.kill(run.pid, signal.SIGKILL)
         summary = run.wait(timeout=10)
     assert summary.ended == "died"
     assert summary.state == "unknown"
@@ -389,10 +445,6 @@ def test_old_runs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert traffic.join(ids[-2]).summary().ended == "done"
     with pytest.raises(CourseError):
         traffic.join(ids[0])
-
-
-def _pid(run: traffic.Run) -> int:
-    return int(json.loads((run.folder / "process.json").read_text())["pid"])
 
 
 # -- what is refused
@@ -507,7 +559,7 @@ def test_nothing_failed_is_said_with_its_bound() -> None:
     summary = _tallied([Answer(i / 100, 0.1, 1.0, "v1", "") for i in range(15000)])
     assert summary.state == "ok"
     assert summary.verdict.startswith("0 of 15,000 failed:")
-    assert "0.02%" in summary.verdict
+    assert "0.02 %" in summary.verdict
 
 
 @pytest.mark.parametrize(
@@ -528,6 +580,14 @@ def test_a_failure_is_a_failure_even_when_blind() -> None:
     summary = _tallied(answers, blind=((0.01, 0.5),))
     assert summary.state == "failed"
     assert "blind for 500 ms" in summary.verdict
+
+
+def test_what_was_on_its_way_when_the_generator_was_killed_is_not_forgotten() -> None:
+    tally = Tally(rate=100)
+    tally.add([Batch(0.0, (Answer(0.0, 0.1, 1.0),), planned=10, unsent=(0.01,))])
+    summary = tally.summary(seconds=0.1, ended="died")
+    assert (summary.planned, summary.ok, summary.unsent) == (10, 1, 9)
+    assert summary.state == "unknown"
 
 
 def test_late_answers_prove_nothing() -> None:
@@ -613,3 +673,26 @@ def test_ctrl_c_prints_what_was_measured() -> None:
     assert facts["planned"] >= 50
     assert command.returncode == 130
     assert traffic.running() == []
+
+
+def test_a_reader_that_goes_on_reads_nothing_twice(tmp_path: Path) -> None:
+    file = tmp_path / feed.FILE
+
+    def write(*numbers: int) -> None:
+        with file.open("a") as out:
+            for number in numbers:
+                known = [(number * 10, 100, 2000, "1.0.0", "")]
+                out.write(feed.line(number, known, planned=10, unsent=[], blind=[]))
+
+    file.write_text(feed.first_line(1.0))
+    write(0, 1, 2)
+    reader = feed.Reader(file, rate=100)
+    assert [batch.at for batch in reader.again(1)] == [0.1, 0.2]
+    # What was read is gone from the file: only a reader that goes on still gets the rest.
+    size = file.stat().st_size
+    file.write_bytes(b" " * (size - 1) + b"\n")
+    write(3, 4)
+    assert [batch.at for batch in reader.again(3)] == [0.3, 0.4]
+    assert [batch.at for batch in reader.again(4)] == [0.4]
+    assert list(reader.again(9)) == []
+    assert [batch.at for batch in reader.again(3)] == [0.3, 0.4]

@@ -60,6 +60,8 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'course' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    from course.errors import told
+
+    value = told(getattr(importlib.import_module(_HOMES[name]), name))
     globals()[name] = value
     return value

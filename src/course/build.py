@@ -20,7 +20,7 @@ from typing import Any
 
 import jupytext
 import nbformat
-from nbformat.v4 import new_notebook, new_output
+from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 
 from course import checks, environment, manifest
 from course.errors import CourseError
@@ -40,6 +40,7 @@ TAGS = {
 CHECK = re.compile(r'check\("([a-z0-9-]+)"\)')
 _BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION(?::\s*(.*))?\s*$")
 _END = re.compile(r"^\s*# END SOLUTION\s*$")
+_COURSE_MAP = "[course map](../README.md)"
 _MAP = re.compile(r"(<!-- course-map -->\n).*?(<!-- /course-map -->)", re.DOTALL)
 
 
@@ -58,19 +59,82 @@ def build(root: Path) -> dict[Path, bytes]:
     course = manifest.load(root / "course.toml")
     made: dict[Path, bytes] = {}
     for lesson in course.lessons:
+        name, links = f"{lesson.stem}.ipynb", Links(course, lesson)
         source = Path("content") / f"{lesson.stem}.md"
-        made[Path("notebooks") / f"{lesson.stem}.ipynb"] = _notebook(
-            root, source, lesson.topic, list(_cells(root, source))
-        )
+        cells = list(enumerate(_cells(root, source), 1))
+        head = _headed(cells, root / source, links.above_lesson())
+        made[Path("notebooks") / name] = _notebook(source, lesson.topic, head, links.below_lesson())
         source = Path("content") / f"{lesson.stem}.lab.md"
-        cells = list(_cells(root, source))
-        made[Path("labs") / f"{lesson.stem}.ipynb"] = _notebook(
-            root, source, f"{lesson.topic}-lab", _lab(cells, root / source)
-        )
-        made[Path("solutions") / f"{lesson.stem}.ipynb"] = _notebook(
-            root, source, f"{lesson.topic}-lab", _solution(cells, course)
-        )
+        both = list(_cells(root, source))
+        for folder, cells in (
+            ("labs", _lab(both, root / source)),
+            ("solutions", _solution(both, course)),
+        ):
+            head = _headed(cells, root / source, links.above_lab())
+            made[Path(folder) / name] = _notebook(
+                source, f"{lesson.topic}-lab", head, links.below_lab()
+            )
     return made
+
+
+class Links:
+    """The way from a notebook to its neighbours, the same in `work/` and on a forge.
+
+    Args:
+        course: the course.
+        lesson: the lesson whose notebooks are linked.
+    """
+
+    def __init__(self, course: manifest.Manifest, lesson: manifest.Lesson) -> None:
+        self._lesson = lesson
+        stems = [stem for part in course.parts for stem in part.lessons]
+        self._place = f"{stems.index(lesson.stem) + 1} of {len(stems)}"
+        after = stems[stems.index(lesson.stem) + 1 :]
+        self._next = ""
+        if after:
+            title = {lo.stem: lo.title for lo in course.lessons}.get(after[0])
+            link = f"[{after[0]}: {title}](../notebooks/{after[0]}.ipynb)"
+            self._next = link if title else f"{after[0]}, which is to come"
+        minutes = sum(exercise.minutes for exercise in lesson.exercises)
+        count = len(lesson.exercises)
+        self._lab = f"{count} exercise{'s' * (count != 1)}, {minutes} minutes"
+
+    def above_lesson(self) -> str:
+        """Under a lesson's title."""
+        lab = f"[lab](../labs/{self._lesson.stem}.ipynb)"
+        minutes = f"{self._lesson.minutes} minutes"
+        return f"*Lesson {self._place} · {minutes} · {lab} · {_COURSE_MAP}*"
+
+    def below_lesson(self) -> str:
+        """At a lesson's end."""
+        lab = f"**Next**: [the lab](../labs/{self._lesson.stem}.ipynb), {self._lab}."
+        return f"{lab} After it: {self._next}." if self._next else lab
+
+    def above_lab(self) -> str:
+        """Under a lab's title."""
+        lesson = f"[lesson](../notebooks/{self._lesson.stem}.ipynb)"
+        return f"*Lab {self._place} · {self._lab} · {lesson} · {_COURSE_MAP}*"
+
+    def below_lab(self) -> str:
+        """At a lab's end."""
+        return (
+            f"**Next**: {self._next}." if self._next else f"This was the last lab: {_COURSE_MAP}."
+        )
+
+
+def _headed(cells: list[tuple[int, Any]], path: Path, links: str) -> list[tuple[int, Any]]:
+    """The cells with the links under the title.
+
+    Raises:
+        CourseError: the source does not begin with a title.
+    """
+    number, first = cells[0]
+    title, _, rest = first.source.partition("\n")
+    if first.cell_type != "markdown" or not title.startswith("# "):
+        raise CourseError(f"{path}: no title", "`# …` as its first line", "")
+    headed = nbformat.from_dict(first)
+    headed.source = f"{title}\n\n{links}\n{rest}".rstrip()
+    return [(number, headed), *cells[1:]]
 
 
 def write(root: Path) -> list[Path]:
@@ -228,10 +292,9 @@ def arm(cell: Any, course: manifest.Manifest) -> None:
     ]
 
 
-def _notebook(root: Path, source: Path, prefix: str, cells: Any) -> bytes:
-    numbered = cells if cells and isinstance(cells[0], tuple) else list(enumerate(cells, 1))
+def _notebook(source: Path, prefix: str, cells: list[tuple[int, Any]], below: str) -> bytes:
     notebook = new_notebook()
-    for number, made in numbered:
+    for number, made in cells:
         cell = nbformat.from_dict(made)
         cell["id"] = f"{prefix}-{number}"
         cell.metadata.pop("line", None)
@@ -239,6 +302,7 @@ def _notebook(root: Path, source: Path, prefix: str, cells: Any) -> bytes:
             cell.setdefault("outputs", [])
             cell.setdefault("execution_count", None)
         notebook.cells.append(cell)
+    notebook.cells.append(new_markdown_cell(below, id=f"{prefix}-next"))
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

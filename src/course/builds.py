@@ -10,19 +10,26 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from course.errors import CourseError
-from course.run import CommandError, Runner, runner
+from course.run import UNENDED, CommandError, Runner, runner
 
 _NAMED = re.compile(
     r"\[(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<total>\d+)\] (?P<instruction>.*)", re.S
 )
+_PARSE_ERROR = re.compile(
+    r"(?:dockerfile parse error on )?"
+    r"(line \d+: .*|the Dockerfile cannot be empty|no build stage in current context)"
+)
+_DEFINITION = "[internal] load build definition"
+_METADATA = "[internal] load metadata for "
 _BUILD_WAIT = 600.0
-_KEPT_LINES = 12
+_TOLD_LINES = 12
+_KEPT_LINES = 1000
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Step:
         seconds: how long it took.
         error: why it failed; empty if it did not.
         log: its last lines of output.
+        begun: whether it was reached at all; what stands after a step that failed is not.
+        ended: whether it came to its end; in a build that was broken off one did not.
     """
 
     stage: str
@@ -48,11 +57,21 @@ class Step:
     seconds: float
     error: str = ""
     log: tuple[str, ...] = ()
+    begun: bool = True
+    ended: bool = True
 
     @property
     def key(self) -> str:
         """The instruction's name, e.g. `COPY`."""
         return self.instruction.split(None, 1)[0].upper()
+
+    @property
+    def short(self) -> str:
+        """Its text without what the builder adds: no registry and no digest after `FROM`."""
+        text = " ".join(self.instruction.split())
+        if self.key != "FROM":
+            return text
+        return re.sub(r"@sha256:[0-9a-f]+", "", text).replace("docker.io/library/", "")
 
 
 @dataclass(frozen=True)
@@ -64,12 +83,16 @@ class Build:
         seconds: from the first step's begin to the last one's end.
         context_bytes: what was sent of the build's context; BuildKit sends only what changed.
         error: why it failed; empty if it did not.
+        parse_error: what does not parse, with its line; empty if the Dockerfile does.
+        no_base: the image that is not there or cannot be pulled; empty if all are there.
     """
 
     steps: tuple[Step, ...]
     seconds: float
     context_bytes: int = 0
     error: str = ""
+    parse_error: str = ""
+    no_base: str = ""
 
     def find(self, text: str) -> Step | None:
         """The first step whose instruction contains a text."""
@@ -77,8 +100,24 @@ class Build:
 
     @property
     def ran(self) -> tuple[Step, ...]:
-        """The steps that were not cached, `FROM` aside."""
-        return tuple(s for s in self.steps if not s.cached and s.key != "FROM")
+        """The steps that were done again, `FROM` aside."""
+        return tuple(s for s in self.steps if s.begun and not s.cached and s.key != "FROM")
+
+    @property
+    def failed(self) -> Step | None:
+        """The step that failed."""
+        return next((step for step in self.steps if step.error and _own(step.error)), None)
+
+    @property
+    def pending(self) -> Step | None:
+        """The step that has begun and not ended."""
+        open_ = [step for step in self.steps if step.begun and not step.ended]
+        return max(open_, key=lambda step: step.started, default=None)
+
+
+def _own(error: str) -> bool:
+    """Whether a step failed by itself, and was not broken off because another one did."""
+    return "canceled" not in error.lower()
 
 
 @dataclass
@@ -87,11 +126,11 @@ class _Vertex:
     cached: bool = False
     started: float | None = None
     completed: float | None = None
-    seconds: float = 0.0
+    ended: bool = False
     error: str = ""
     log: bytes = b""
     order: int = 0
-    runs: dict[str, float] = field(default_factory=dict)
+    runs: set[tuple[float, float]] = field(default_factory=set)
 
 
 def read(file: Path | str) -> Build:
@@ -134,21 +173,26 @@ def parse(lines: Iterable[str]) -> Build:
         if isinstance(status, dict):
             _take(status, vertices, sent)
     if not vertices:
-        tail = "\n      ".join(said[-_KEPT_LINES:]) or "nothing"
+        tail = "\n      ".join(said[-_TOLD_LINES:]) or "nothing"
         raise CourseError(
             f"no build was reported, but: {tail}",
             "the progress of a build",
             "docker build --progress=rawjson, its standard error",
         )
-    times = [t for v in vertices.values() for t in (v.started, v.completed) if t is not None]
-    first = min(times, default=0.0)
-    failed = next((v.error for v in vertices.values() if v.error and "canceled" not in v.error), "")
-    errors = [text for text in said if text.startswith("ERROR")]
+    first = _beginning(vertices)
+    last = max((v.completed for v in vertices.values() if v.completed is not None), default=first)
+    failed = next((v.error for v in vertices.values() if v.error and _own(v.error)), "")
+    told = next((text for text in reversed(said) if text.startswith("ERROR")), "")
+    error = failed or re.sub(r"^ERROR: (failed to build: )?(failed to solve: )?", "", told)
+    unparsed = _PARSE_ERROR.search(told)
+    base = next((v.name for v in vertices.values() if v.error and v.name.startswith(_METADATA)), "")
     return Build(
         tuple(_steps(vertices, first)),
-        round(max(times, default=0.0) - first, 3),
-        sum(sent.values()),
-        failed or (errors[-1] if errors else ""),
+        round(max(0.0, last - first), 3),
+        sum(n for digest, n in sent.items() if "build context" in vertices[digest].name),
+        error,
+        unparsed[1] if unparsed and not failed else "",
+        base.removeprefix(_METADATA).removeprefix("docker.io/library/"),
     )
 
 
@@ -161,9 +205,10 @@ def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[st
         began, ended = _time(entry.get("started")), _time(entry.get("completed"))
         if began is not None:
             vertex.started = began if vertex.started is None else min(vertex.started, began)
+            vertex.ended = ended is not None
         if began is not None and ended is not None:
             # A step may be reported in several runs; each begins at a time of its own.
-            vertex.runs[entry["started"]] = ended - began
+            vertex.runs.add((began, ended))
             vertex.completed = ended
     for entry in status.get("statuses") or ():
         if str(entry.get("id", "")).startswith("transferring context"):
@@ -173,24 +218,42 @@ def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[st
         vertex.log += base64.b64decode(entry.get("data") or "")
 
 
+def _beginning(vertices: Mapping[str, _Vertex]) -> float:
+    """When the build began: with the reading of its own Dockerfile.
+
+    A step that another build is doing at the same time is shared with it, and may have begun
+    long before this build.
+    """
+    own = [v.started for v in vertices.values() if v.name.startswith(_DEFINITION) and v.started]
+    every = [v.started for v in vertices.values() if v.started is not None]
+    return min(own or every, default=0.0)
+
+
 def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
     found = []
     for vertex in vertices.values():
         named = _NAMED.fullmatch(vertex.name)
         if named is None:
             continue
+        # What was over before this build began was there already, whoever did it.
+        over = vertex.completed is not None and vertex.completed <= first
         log = vertex.log.decode(errors="replace").splitlines()[-_KEPT_LINES:]
         step = Step(
             named["stage"] or "",
             int(named["number"]),
             named["instruction"],
-            vertex.cached,
-            round((vertex.started or first) - first, 3),
-            round(sum(vertex.runs.values()), 3),
+            vertex.cached or over,
+            round(max(0.0, (vertex.started or first) - first), 3),
+            round(sum(max(0.0, end - max(start, first)) for start, end in vertex.runs), 3),
             vertex.error,
             tuple(log),
+            vertex.started is not None,
+            vertex.ended,
         )
         found.append((vertex.order, step))
+    if {step.stage for _, step in found} <= {"", "stage-0"}:
+        # So the builder says, now and then, of the only stage of a Dockerfile without names.
+        found = [(order, replace(step, stage="")) for order, step in found]
     # By stage as they come, and by number in it: independent stages run side by side.
     stages = list(dict.fromkeys(step.stage for _, step in sorted(found, key=lambda f: f[0])))
     return sorted((s for _, s in found), key=lambda s: (stages.index(s.stage), s.number))
@@ -206,25 +269,31 @@ def _time(text: str | None) -> float | None:
 
 
 def run(
-    context: Path, *options: object, wait: float = _BUILD_WAIT, using: Runner | None = None
+    context: Path,
+    *options: object,
+    wait: float = _BUILD_WAIT,
+    env: Mapping[str, str] | None = None,
+    using: Runner | None = None,
 ) -> Build:
     """Build an image and say what the build did; a build that fails is a result too.
 
     Args:
         context: the folder with the Dockerfile.
         options: of `docker build`, e.g. `--tag`, `orders:lab`.
-        wait: deadline in seconds.
+        wait: deadline in seconds; a build that goes on is broken off, and its `pending` step told.
+        env: variables for docker.
         using: runs docker.
 
     Raises:
-        CommandError: docker cannot be started, or the build did not end in time.
+        CommandError: docker cannot be started.
         CourseError: docker reported no build.
     """
     using = using or runner()
     argv: list[object] = ["docker", "build", "--progress=rawjson", *options, context]
     try:
-        done = using.run(argv, timeout=wait, check=False)
+        said = using.run(argv, timeout=wait, env=env, check=False).stderr
     except CommandError as error:
-        error.try_ = error.try_ or "does a step wait for input, or run a server?"
-        raise
-    return parse(done.stderr.splitlines())
+        if error.completed.code != UNENDED:
+            raise
+        said = f"{error.completed.stderr}\nERROR: no end after {wait:.0f} s"
+    return parse(said.splitlines())

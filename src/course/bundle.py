@@ -1,47 +1,76 @@
-"""Everything that `course up` needs, in one file: for a machine that reaches no registry.
+"""Everything that `make start` needs, in one file: for a machine that reaches no registry.
 
-A bundle is a tar: `manifest.json` first, then one part for each tool, package, download and
-image. Each part's checksum is in the manifest and is verified before anything is used.
+What a bundle looks like and how it is verified is in `unbundle`, which needs no environment.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from course import fetch, images, packages, paths
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+
+from course import debian, fetch, images, packages, paths, tools, unbundle
+from course.addons import orders, traefik
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
 
-_KINDS = ("tools", "packages", "downloads")
-_FORMAT = 1
+PYTHONS = ("3.11.2", "3.11.9", "3.12.3", "3.13.5", "3.14.2")
+"""Versions that the Python packages are for; the lock differs below 3.11.5."""
+_BUILD = ("hatchling", "editables")
+"""What an editable install of the course itself is built with."""
+_WAIT = 900.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of loading a bundle.
+
+    Args:
+        new: parts that were not here before.
+        unused: parts that this version of the course does not use.
+        lacking: what it needs and the bundle does not hold.
+    """
+
+    new: int
+    unused: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
-    """Write what the cache and Docker hold into one file.
+    """Write what another machine needs into one file.
 
     Args:
         dest: the file to write; it appears whole or not at all.
         report: told what is being packed.
-        using: runs docker.
+        using: runs docker, uv and apt-get.
 
     Returns:
         `dest`.
 
     Raises:
-        CourseError: an image is missing, since `course up` has not ended.
+        CourseError: an image is missing, since `course up` has not ended; or a package registry
+            that the Python or Debian packages come from does not answer.
     """
     using = using or runner()
+    _wheels(report, using)
+    if debian.is_root_on_debian():
+        debian.fetch(report, using=using)
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=images.scratch()) as temporary:
         folder = Path(temporary)
         parts = _parts(folder, report, using)
         manifest = {
-            "format": _FORMAT,
-            "arch": packages.arch(),
+            "format": unbundle.FORMAT,
+            "machine": unbundle.machine(),
+            "commit": _commit(using),
+            "pythons": sorted({v.rsplit(".", 1)[0] for v in PYTHONS}, key=_number),
             "parts": {
                 name: {"sha256": fetch.digest(file), "bytes": file.stat().st_size}
                 for name, file in parts.items()
@@ -49,39 +78,20 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
         }
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
         part = dest.with_name(dest.name + ".part")
-        with tarfile.open(part, "w") as tar:
-            tar.add(folder / "manifest.json", "manifest.json")
-            for name, file in parts.items():
-                report(f"packing {name}", None)
-                tar.add(file, name)
-        part.replace(dest)
+        try:
+            with tarfile.open(part, "w") as tar:
+                tar.add(folder / "manifest.json", "manifest.json")
+                for name, file in parts.items():
+                    report(f"packing {name}", None)
+                    tar.add(file, name)
+                    file.unlink()
+            part.replace(dest)
+        finally:
+            part.unlink(missing_ok=True)
     return dest
 
 
-def _parts(folder: Path, report: Report, using: Runner) -> dict[str, Path]:
-    parts: dict[str, Path] = {}
-    for kind in _KINDS:
-        for entry in sorted((paths.cache() / kind).glob("[!.]*")):
-            if entry.name.endswith(".part"):
-                continue
-            name = f"{kind}/{entry.name}.tar"
-            parts[name] = folder / f"{len(parts)}.tar"
-            report(f"reading {name}", None)
-            with tarfile.open(parts[name], "w") as tar:
-                tar.add(entry, entry.name)
-    for ref in images.catalogue():
-        name = f"images/{images.archive(ref).name}"
-        parts[name] = folder / f"{len(parts)}.tar"
-        report(f"reading {ref}", None)
-        using.run(
-            ["docker", "save", "--output", parts[name], ref],
-            timeout=600,
-            try_="course up, then again",
-        )
-    return parts
-
-
-def load(source: Path, report: Report) -> int:
+def load(source: Path, report: Report) -> Loaded:
     """Put a bundle's parts where `course up` finds them.
 
     Args:
@@ -89,77 +99,152 @@ def load(source: Path, report: Report) -> int:
         report: told what is being unpacked.
 
     Returns:
-        How many parts were new here.
+        What is new, what is not used, and what is lacking.
 
     Raises:
-        CourseError: it is no bundle, of another processor, cut off or damaged; the part that is
-            wrong is named, and nothing of it is used.
+        CourseError: it is no bundle, of another kind of machine, cut off or damaged; the part
+            that is wrong is named, and nothing of it is used.
     """
-    if not source.exists():
-        raise CourseError(
-            f"{source} is not there", "a bundle", "course bundle save FILE   elsewhere"
+    wanted = {_name(file) for need in needs() for files in need.places for file in files}
+    new, unused = 0, []
+    with unbundle.opened(source) as bundle:
+        for name in bundle.parts:
+            if name not in wanted:
+                unused.append(name)
+                continue
+            report(f"verifying and unpacking {name}", None)
+            new += bundle.unpack(name)
+    return Loaded(new, tuple(unused), tuple(n.what for n in needs() if not n.files()))
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that `make start` needs.
+
+    Args:
+        what: what it is, for people.
+        places: the entries of the cache that give it, the first complete set of them counts.
+    """
+
+    what: str
+    places: tuple[tuple[Path, ...], ...]
+
+    def files(self) -> tuple[Path, ...]:
+        """The entries that are there, or none."""
+        return next((p for p in self.places if all(file.exists() for file in p)), ())
+
+
+def needs() -> list[Need]:
+    """Everything that `make start` and the first lesson need beside the clone."""
+    found = [Need("the Python packages", ((_wheelhouse(),),))]
+    if debian.is_root_on_debian():
+        found.append(Need(f"Debian packages for {debian.release()}", ((debian.pool(),),)))
+    found += [Need(f"the tool {name}", tools.places(name)) for name in tools.CATALOGUE]
+    found += [
+        Need(f"the runtime {name}", ((packages.entry(source),),))
+        for name, source in tools.NODES.items()
+    ]
+    found.append(Need("the Gateway API's definitions", ((traefik.crds_file(),),)))
+    found += [Need(f"the image {ref}", ((images.archive(ref),),)) for ref in images.catalogue()]
+    found.append(Need("the image of orders", ((orders.archive(),),)))
+    return found
+
+
+def _name(file: Path) -> str:
+    """The name of the part that holds an entry of the cache."""
+    name = file.relative_to(paths.cache()).as_posix()
+    return name if name.startswith("images/") else f"{name}.tgz"
+
+
+def _parts(folder: Path, report: Report, using: Runner) -> dict[str, Path]:
+    parts: dict[str, Path] = {}
+    for need in needs():
+        if not need.files() and not _name(need.places[0][0]).startswith("images/"):
+            report(f"left out, since this machine has none: {need.what}", None)
+        for entry in need.files():
+            name = _name(entry)
+            if name in parts or name.startswith("images/"):
+                continue
+            parts[name] = folder / f"{len(parts)}.tgz"
+            report(f"reading {name}", None)
+            with tarfile.open(parts[name], "w:gz", compresslevel=1) as tar:
+                tar.add(entry, entry.name)
+    for ref, archive in _images(using):
+        name = _name(archive)
+        parts[name] = folder / archive.name
+        report(f"reading {ref}", None)
+        using.run(
+            ["docker", "save", "--output", parts[name], ref],
+            timeout=_WAIT,
+            try_="course up, then again",
         )
-    try:
-        with tarfile.open(source) as tar:
-            manifest = _manifest(tar, source)
-            return sum(_unpack(tar, name, facts, report) for name, facts in manifest.items())
-    except tarfile.ReadError as error:
-        raise CourseError(
-            f"{source} is no whole bundle: {error}", "a whole file", "copy it again"
-        ) from None
+    return parts
 
 
-def _manifest(tar: tarfile.TarFile, source: Path) -> dict[str, dict[str, str]]:
-    try:
-        file = tar.extractfile("manifest.json")
-        found = json.load(file) if file else {}
-        if found["format"] != _FORMAT or found["arch"] != packages.arch():
-            raise CourseError(
-                f"{source} is for {found['arch']}, format {found['format']}",
-                f"{packages.arch()}, format {_FORMAT}",
-                "a bundle that was saved on a machine like this one",
-            )
-        return dict(found["parts"])
-    except (KeyError, ValueError):
-        raise CourseError(
-            f"{source} has no manifest", "a bundle", "course bundle save FILE"
-        ) from None
+def _images(using: Runner) -> Iterator[tuple[str, Path]]:
+    for ref in images.catalogue():
+        yield ref, images.archive(ref)
+    listed = using.run(
+        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], timeout=60
+    ).stdout.split()
+    built = [ref for ref in listed if ref.endswith(f"/orders:{orders.VERSION}")]
+    if not built:
+        raise CourseError("Docker has no image of orders", "one", "course up, then again")
+    yield built[0], orders.archive()
 
 
-def _unpack(tar: tarfile.TarFile, name: str, facts: dict[str, str], report: Report) -> bool:
-    kind, file = name.split("/", 1)
-    folder = paths.cache() / kind
-    dest = folder / (file if kind == "images" else file.removesuffix(".tar"))
+def _commit(using: Runner) -> str:
+    argv = ["git", "-C", paths.ROOT, "rev-parse", "--short", "HEAD"]
+    return using.run(argv, timeout=30, check=False).stdout.strip()
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in version.split("."))
+
+
+def _wheelhouse() -> Path:
+    return paths.cache() / unbundle.PYTHON / unbundle.python_key()
+
+
+def _wheels(report: Report, using: Runner) -> None:
+    """The locked Python packages as wheels, for each of `PYTHONS`; by pip, from its index."""
+    dest = _wheelhouse()
     if dest.exists():
-        return False
-    report(f"unpacking {name}", None)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as temporary:
-        part = Path(temporary) / "part.tar"
-        _copy(tar, name, part, facts["sha256"])
-        if kind == "images":
-            part.replace(dest)
-        else:
-            fetch.extract(part, Path(temporary))
-            (Path(temporary) / dest.name).replace(dest)
-    return True
+        return
+    uv = Path(sys.executable).with_name("uv")
+    argv: list[object] = [uv, "export", "--frozen", "--offline", "--quiet", "--no-annotate"]
+    argv += ["--no-default-groups", "--no-emit-project", "--no-header"]
+    exported = using.run(argv, timeout=60, cwd=paths.ROOT).stdout
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=dest.parent) as temporary:
+        part = Path(temporary) / "whole"
+        part.mkdir()
+        (part / "requirements.txt").write_text(exported)
+        pip: list[object] = [uv, "tool", "run", "--quiet", "pip", "download", "--quiet"]
+        pip += ["--dest", part, "--only-binary", ":all:"]
+        for version in PYTHONS:
+            report(f"Python packages for {version}", None)
+            chosen = Path(temporary) / "chosen.txt"
+            chosen.write_text("".join(_chosen(exported, version)))
+            minor = ["--python-version", version]
+            using.run([*pip, *minor, "--no-deps", "--require-hashes", "--requirement", chosen],
+                      timeout=_WAIT, try_="is PyPI, or its mirror, in reach?")  # fmt: skip
+            using.run([*pip, *minor, *_BUILD], timeout=_WAIT)
+        part.rename(dest)
 
 
-def _copy(tar: tarfile.TarFile, name: str, dest: Path, sha256: str) -> None:
-    seen = hashlib.sha256()
-    try:
-        member = tar.extractfile(name)
-        with dest.open("wb") as sink:
-            while chunk := member.read(1 << 20) if member else b"":
-                seen.update(chunk)
-                sink.write(chunk)
-    except (KeyError, tarfile.ReadError):
-        raise CourseError(
-            f"the bundle has no whole part {name}", "every part", "copy it again"
-        ) from None
-    if seen.hexdigest() != sha256:
-        raise CourseError(
-            f"the bundle's part {name} is damaged: sha256 {seen.hexdigest()[:12]}…",
-            f"sha256 {sha256[:12]}…",
-            "copy the bundle again",
-        )
+def _chosen(exported: str, version: str) -> Iterator[str]:
+    """The lines of the export that hold for a version of Python, without their conditions.
+
+    pip would judge the conditions by the Python that runs it.
+    """
+    environment = {
+        **{name: str(value) for name, value in default_environment().items()},
+        "python_full_version": version,
+        "python_version": version.rsplit(".", 1)[0],
+    }
+    for entry in exported.replace("\\\n", " ").splitlines():
+        words, _, hashes = entry.partition(" --hash=")
+        requirement = Requirement(words.strip())
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            yield f"{requirement.name}{requirement.specifier} --hash={hashes}\n"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from course import exercises, manifest, workspace
+from course import exercises, manifest, waiting, workspace
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.world import World
@@ -64,7 +65,7 @@ class Result:
         rows = [("saw", self.saw), ("want", self.want), ("try", self.try_)]
         body = "".join(
             f"<dt style='grid-column:1;opacity:.75'>{name}</dt>"
-            f"<dd style='grid-column:2;margin:0;white-space:pre-wrap'>{html.escape(text)}</dd>"
+            f"<dd style='{_VALUE}'>{marked(text)}</dd>"
             for name, text in rows
             if text
         )
@@ -75,6 +76,15 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """The same for machines."""
         return asdict(self)
+
+
+# Without width and float JupyterLab's own style breaks the line early.
+_VALUE = "grid-column:2;margin:0;width:auto;float:none;white-space:pre-wrap;overflow-wrap:anywhere"
+
+
+def marked(text: str) -> str:
+    """Text as HTML, what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _card(color: str, head: str, body: str = "") -> str:
@@ -114,11 +124,12 @@ def check(id_: str, wait: float = 0) -> Result:
     """
     exercise = manifest.load().exercise(id_)
     deadline = time.monotonic() + wait
-    while True:
-        result = _once(exercise)
-        if result.state != "failed" or time.monotonic() >= deadline:
-            break
-        time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+    with waiting.shown(f"the check of {id_}"):
+        while True:
+            result = _once(exercise)
+            if result.state != "failed" or time.monotonic() >= deadline:
+                break
+            time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
     if result.state != "not started":
         workspace.record(id_, passed=result.state == "passed", found=result.as_dict())
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course import paths
-from course.errors import CourseError
+from course.errors import CourseError, of_os
 
 app = typer.Typer(
     name="course",
@@ -107,14 +108,28 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    file: Annotated[
+        Path | None, typer.Argument(help="With --report: the file to write.", show_default=False)
+    ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write a file fit for a bug report.")
+    ] = False,
+) -> None:
     """Find what is wrong with this machine, and the one thing to do."""
     from course import doctor as doctor_
 
+    if file and not report:
+        raise typer.BadParameter("a file is for --report: course doctor --report FILE")
     findings = doctor_.examine()
     for finding in findings:
         print(finding)
-    if any(not f.ok for f in findings):
+    if report:
+        from course.doctor import report as report_
+
+        written = report_.write(file or report_.DEFAULT, findings)
+        print(f"the report is in {written}: read it before you send it")
+    if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 
 
@@ -205,12 +220,33 @@ def update() -> None:
 
 
 @app.command()
-def ledger() -> None:
-    """Print your own evidence, claim by claim."""
+def ledger(
+    html: Annotated[
+        bool, typer.Option("--html", help="Write it as a page, with pictures.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Argument(help="The page's file; work/ledger.html by default.")
+    ] = None,
+) -> None:
+    """Print your own evidence, claim by claim; with --html, write it as a page."""
     from course import ledger as ledger_
     from course import manifest
 
-    print(ledger_.text(manifest.load()))
+    if html:
+        print(f"✓ {ledger_.write_html(manifest.load(), file)}")
+    elif file is not None:
+        raise CourseError(f"a file, {file}, without --html", "", f"course ledger --html {file}")
+    else:
+        print(ledger_.text(manifest.load()))
+
+
+@app.command()
+def env() -> None:
+    """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
+    from course import engines
+
+    for name, value in engines.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
@@ -229,7 +265,7 @@ def load(
         list[str] | None, typer.Option("--header", "-H", help="A header, as NAME: VALUE.")
     ] = None,
     body: Annotated[str, typer.Option(help="Sent with each request.")] = "",
-    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 2,
+    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 5,
     version_header: Annotated[
         str, typer.Option(help="The response header that tells who answered.")
     ] = "x-orders-version",
@@ -273,8 +309,9 @@ BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.
 def bundle_save(file: BundleFile) -> None:
     """Write tools and images into one file, after `course up`."""
     from course import bundle
+    from course import up as up_
 
-    with _environment():
+    with _environment(), up_.alone():
         saved = bundle.save(file, _tell)
     print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB")
 
@@ -283,8 +320,15 @@ def bundle_save(file: BundleFile) -> None:
 def bundle_load(file: BundleFile) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
+    from course import up as up_
 
-    print(f"✓ {bundle.load(file, _tell)} new parts; now: make start")
+    with up_.alone():
+        loaded = bundle.load(file, _tell)
+    for part in loaded.unused:
+        print(f"· {part} is of another version of the course, and is not used")
+    for what in loaded.lacking:
+        print(f"· {what} is not in the bundle: it has to be here, or its source in reach")
+    print(f"✓ {file}: {loaded.new} new parts; now: make start")
 
 
 def _tell(what: str, _: float | None) -> None:
@@ -359,13 +403,10 @@ def main() -> None:
         code = app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except CourseError as error:
+    except (CourseError, OSError) as error:
         _debug()
-        print(f"✗ {words}\n  " + str(error).replace("\n", "\n  "), file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        _debug()
-        print(f"✗ {words}\n  {_os_error(error)}", file=sys.stderr)
+        said = of_os(error) if isinstance(error, OSError) else error
+        print(f"✗ {words}\n  " + str(said).replace("\n", "\n  "), file=sys.stderr)
         sys.exit(1)
     except Exception as error:
         _debug()
@@ -382,15 +423,6 @@ def main() -> None:
     if code == _INTERRUPTED:
         print(f"\nstopped; nothing is lost. To go on: {words}", file=sys.stderr)
     sys.exit(code)
-
-
-def _os_error(error: OSError) -> str:
-    import errno
-
-    where = f" ({error.filename})" if error.filename else ""
-    if error.errno == errno.ENOSPC:
-        return f"saw:  the disk is full{where}\n  try:  free some space; docker system df; df -h"
-    return f"saw:  {error.strerror or error}{where}\n  try:  course doctor"
 
 
 def _debug() -> None:

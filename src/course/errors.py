@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
+
 
 class CourseError(Exception):
     """Something is wrong and the learner can do something about it.
@@ -31,3 +39,26 @@ class CourseError(Exception):
         return [
             f"✗ {line}" if i == 0 else f"  {line}" for i, line in enumerate(str(self).split("\n"))
         ]
+
+
+def of_os(error: OSError) -> CourseError:
+    """What the system refused, in the learner's terms."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return CourseError(
+            f"the disk is full{where}", "some space", "free some: docker system df; df -h"
+        )
+    return CourseError(f"{error.strerror or error}{where}", "", "course doctor")
+
+
+def told(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """A function that tells what the system refused as a `CourseError`."""
+
+    @functools.wraps(function)
+    def telling(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            raise of_os(error) from None
+
+    return telling

@@ -10,11 +10,15 @@ import urllib.error
 import urllib.request
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from course import paths
 from course.errors import CourseError
-from course.steps import Report
+
+if TYPE_CHECKING:
+    # Not at run time: a bundle is read where there is nothing but Python itself.
+    from course.steps import Report
 
 _CHUNK = 1 << 18
 

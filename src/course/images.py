@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from course import fetch, nodeimage, packages, paths
+from course import debian, fetch, nodeimage, packages, paths, unbundle
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -105,8 +105,9 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
     if _present(ref, using):
         return "present"
     if archive(ref).exists():
-        report(f"loading {ref} from the bundle", None)
-        using.run(["docker", "load", "--quiet", "--input", archive(ref)], timeout=_BUILD_WAIT)
+        load(archive(ref), ref, report, using)
+        if not assembled(ref, using=using):
+            _note_pulled(ref)
         return "bundle"
     if fetch.reachable("registry-1.docker.io"):
         _pull(catalogue()[ref], report, using)
@@ -123,18 +124,55 @@ def assembled(ref: str, *, using: Runner | None = None) -> bool:
 
 def _label(ref: str, using: Runner) -> str | None:
     """The recipe's label of an image: empty if it has none, `None` if there is no such image."""
-    done = using.run(
-        ["docker", "image", "inspect", ref, "--format", f'{{{{index .Config.Labels "{KEY}"}}}}'],
-        timeout=30,
-        check=False,
-    )
-    return done.stdout.strip() if done.code == 0 else None
+    facts = _inspected(ref, using)
+    return facts[0] if facts else None
+
+
+def _inspected(ref: str, using: Runner) -> tuple[str, str] | None:
+    """The recipe's label of an image and its processor, or `None` if there is no such image."""
+    form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}'
+    argv = ["docker", "image", "inspect", ref, "--format", form]
+    done = using.run(argv, timeout=30, check=False)
+    if done.code != 0:
+        return None
+    label, _, processor = done.stdout.strip().partition("|")
+    return label, processor or packages.arch()
+
+
+def foreign(*, using: Runner | None = None, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The images of the catalogue that Docker has for another processor, and for which.
+
+    Args:
+        using: runs docker.
+        env: variables for it.
+    """
+    argv = ["docker", "image", "inspect", *catalogue(), "--format"]
+    argv += ["{{.Architecture}} {{json .RepoTags}}"]
+    # Those that are not there are told on standard error; those that are, in their order.
+    done = (using or runner()).run(argv, timeout=30, env=env, check=False)
+    facts = [line.partition(" ") for line in done.stdout.splitlines() if line.strip()]
+    return {
+        tag: processor
+        for processor, _, tags in facts
+        if processor != packages.arch()
+        for tag in json.loads(tags or "[]")
+        if tag in catalogue()
+    }
 
 
 def _present(ref: str, using: Runner) -> bool:
-    label = _label(ref, using)
+    facts = _inspected(ref, using)
+    if facts is None:
+        return False
+    label, processor = facts
+    if processor != packages.arch():
+        raise CourseError(
+            f"Docker has an image {ref} for another processor: {processor}",
+            f"one for {packages.arch()}",
+            f"docker image rm {ref}   (or docker tag it to keep it); then: course up",
+        )
     # A pulled image has no label and is good; one of ours is good if its recipe is today's.
-    return label is not None and label in ("", key(ref))
+    return label in ("", key(ref))
 
 
 def remove(*, using: Runner | None = None) -> None:
@@ -244,6 +282,33 @@ def archive(ref: str) -> Path:
     return paths.cache() / "images" / f"{name}-{key(ref)}.tar"
 
 
+def load(file: Path, ref: str, report: Report, using: Runner) -> None:
+    """Load an image from a bundle's copy of it, if that is what it was.
+
+    Args:
+        file: the archive; its checksum is beside it.
+        ref: the name it gets.
+        report: told what is being done.
+        using: runs docker.
+
+    Raises:
+        CourseError: the archive is damaged; it is removed, so that the bundle gives it anew.
+    """
+    report(f"loading {ref} from the bundle", None)
+    sums = unbundle.checksum(file)
+    if not sums.exists() or fetch.digest(file) != sums.read_text().strip():
+        file.unlink()
+        raise CourseError(
+            f"the bundle's copy of {ref} in the cache, {file.name}, is damaged",
+            "what its checksum says",
+            "course bundle load FILE   again; then: course up",
+        )
+    loaded = using.run(["docker", "load", "--quiet", "--input", file], timeout=_BUILD_WAIT).stdout
+    named = loaded.strip().removeprefix("Loaded image: ")
+    if named != ref:
+        using.run(["docker", "tag", named, ref], timeout=30)
+
+
 def scratch() -> Path:
     """A folder for contexts on the disk of the cache; /tmp may be memory."""
     folder = paths.cache() / "scratch"
@@ -253,6 +318,7 @@ def scratch() -> Path:
 
 def _rootfs(context: Path, report: Report, using: Runner) -> None:
     """Debian's minimal root with this machine's certificates and package sources."""
+    debian.assemble(report, using=using)
     archive = context / "rootfs.tar"
     report("Debian packages into a root folder", None)
     suite = "bookworm"

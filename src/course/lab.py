@@ -19,7 +19,8 @@ from course.errors import CourseError
 
 _WAIT = 90.0
 _SETTINGS = Path(__file__).parent / "jupyter"
-"""No news and no look for updates: nothing leaves the machine without being asked for."""
+"""Defaults, which a learner's own settings override: no news and no look for updates (nothing
+leaves the machine without being asked for), Markdown shown as a page."""
 
 
 def _file() -> Path:
@@ -30,7 +31,7 @@ def url(path: str = "") -> str | None:
     """Its address with the token, or `None` if it does not run.
 
     Args:
-        path: a notebook below the learner's folder, to open at once.
+        path: a file below the learner's folder, to open at once.
     """
     record = _record()
     if record is None or _process(record) is None:
@@ -57,6 +58,9 @@ def start(*, prefer: int = 8888) -> None:
     argv = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
     argv += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     argv += [f"--ServerApp.root_dir={work}", f"--LabApp.app_settings_dir={_SETTINGS}"]
+    argv += [f"--LabApp.extra_labextensions_path={_SETTINGS / 'labextensions'}"]
+    # Tabs that were open here, and not those of another JupyterLab of the learner's.
+    argv += [f"--LabApp.workspaces_dir={paths.state() / 'jupyter-workspaces'}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         argv.append("--ServerApp.allow_root=True")
     # The token goes by the environment: an argument could be read by every user of the machine.

@@ -6,13 +6,38 @@ there as not measured yet.
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from course import manifest, workspace
+from course import manifest, paths, workspace
+from course.errors import CourseError
 
 NOT_YET = "not measured yet"
+_OURS = '<meta name="generator" content="course ledger">'
+_TEMPLATE = Path(__file__).with_suffix(".html")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The picture of a row.
+
+    Args:
+        name: its file, below the learner's folder.
+        png: the image in base64; empty if the file is not there or is no image.
+        alt: what it shows, in words.
+        header: the columns of its facts.
+        rows: its facts.
+    """
+
+    name: str
+    png: str = ""
+    alt: str = ""
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,27 @@ class Entry:
     claim: str
     row: dict[str, str] | None
     predictions: tuple[str, ...] = ()
+
+    @property
+    def picture(self) -> Kept | None:
+        """The row's picture, or `None` if it has none."""
+        name = (self.row or {}).get("picture")
+        return _kept(name) if name else None
+
+
+def _kept(name: str) -> Kept:
+    from PIL import Image
+
+    file = paths.work() / name
+    try:
+        with Image.open(file) as image:
+            about = image.info
+        facts = json.loads(about["Comment"])
+        rows = tuple(tuple(row) for row in facts["rows"])
+        png = base64.b64encode(file.read_bytes()).decode()
+        return Kept(name, png, about["Description"], tuple(facts["header"]), rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Kept(name)
 
 
 def entries(course: manifest.Manifest) -> list[Entry]:
@@ -93,6 +139,47 @@ def _ratio(entry: dict[str, Any]) -> str:
 def text(course: manifest.Manifest) -> str:
     """The ledger for a terminal."""
     return "\n\n".join(_text(entry) for entry in entries(course))
+
+
+def html(course: manifest.Manifest) -> str:
+    """The ledger as one page that needs no other file."""
+    import jinja2
+
+    found = entries(course)
+    template = jinja2.Environment(
+        autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+    ).from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        title=course.title,
+        entries=found,
+        measured=sum(entry.row is not None for entry in found),
+        not_yet=NOT_YET,
+    )
+
+
+def write_html(course: manifest.Manifest, file: Path | None = None) -> Path:
+    """Write the page.
+
+    Args:
+        course: the course.
+        file: where; `work/ledger.html` by default. A page that an earlier run wrote is replaced.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        CourseError: there is a file of another kind.
+    """
+    file = file or paths.work() / "ledger.html"
+    if file.is_dir() or (file.exists() and _OURS not in file.read_text(errors="replace")):
+        raise CourseError(
+            f"{file} is there and was not written by `course ledger`",
+            "a new file, or an older page of the ledger",
+            "course ledger --html work/my-ledger.html",
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    workspace.write(file, html(course).encode())
+    return file
 
 
 def _text(entry: Entry) -> str:

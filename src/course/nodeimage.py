@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from course import gobuild, packages, paths, tools
+from course import debian, gobuild, packages, paths, tools
 from course.run import Runner
 from course.steps import Report
 
@@ -95,6 +95,7 @@ def _component_images(context: Path, report: Report, using: Runner) -> dict[str,
     shutil.copytree(_COMPONENTS, folder)
     for name in (*_BINARIES, "etcd", "coredns", "local-path-provisioner"):
         shutil.copy(_built(name, report, using), folder / name)
+    debian.assemble(report, using=using)
     using.run(
         ["gcc", "-Os", "-static", "-o", folder / "pause", folder / "pause.c"],
         timeout=60,

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from course import engines, ledger, manifest, paths, steps, workspace
+from course import engines, ledger, manifest, paths, steps, waiting, workspace
 from course.errors import CourseError
 
 if TYPE_CHECKING:
@@ -90,11 +90,13 @@ def hint(id_: str) -> Shown:
     Args:
         id_: the exercise.
     """
+    from course.checks import marked
+
     text = workspace.hint(id_)
     *hints, rest = text.splitlines()
     folded = "".join(
         f"<details{' open' if i == len(hints) - 1 else ''}><summary>Hint {i + 1}</summary>"
-        f"{html.escape(line.split('. ', 1)[1])}</details>"
+        f"{marked(line.split('. ', 1)[1])}</details>"
         for i, line in enumerate(hints)
     )
     return Shown(
@@ -113,21 +115,20 @@ def wait_for(capability: str, wait: float = _PREPARE_WAIT) -> Shown:
         CourseError: it does not come: nothing prepares it, that failed, or time ran out.
     """
     began = time.monotonic()
-    bar = None
-    while not engines.has(capability):
-        progress = steps.read()
-        if progress is None or not progress.running:
-            why = progress.error if progress and progress.error else engines.why_not(capability)
-            raise CourseError(f"`{capability}` is not there: {why}", f"`{capability}`", "course up")
-        if time.monotonic() - began > wait:
-            raise CourseError(
-                f"waited {wait:.0f} s for `{capability}`", f"`{capability}`", "course status"
-            )
-        bar = bar or _Bar()
-        bar.show(progress)
-        time.sleep(0.5)
-    if bar is not None:
-        bar.close()
+    with waiting.shown(f"`{capability}`") as shown:
+        while not engines.has(capability):
+            progress = steps.read()
+            if progress is None or not progress.running:
+                why = progress.error if progress and progress.error else engines.why_not(capability)
+                raise CourseError(
+                    f"`{capability}` is not there: {why}", f"`{capability}`", "course up"
+                )
+            if time.monotonic() - began > wait:
+                raise CourseError(
+                    f"waited {wait:.0f} s for `{capability}`", f"`{capability}`", "course status"
+                )
+            shown.what, shown.share = _prepared(capability, progress), progress.share
+            time.sleep(0.5)
     with contextlib.suppress(CourseError):
         keep = {"COURSE_WORK"} & set(os.environ)
         os.environ.update({k: v for k, v in engines.environment().items() if k not in keep})
@@ -135,27 +136,10 @@ def wait_for(capability: str, wait: float = _PREPARE_WAIT) -> Shown:
     return Shown(f"✓ {capability}" + (f" (waited {waited:.0f} s)" if waited > 1 else ""))
 
 
-class _Bar:
-    """Progress in a notebook; widgets show themselves as text where there is no front end."""
-
-    def __init__(self) -> None:
-        import ipywidgets as widgets
-        from IPython.display import display
-
-        self._bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(width="24em"))
-        self._text = widgets.Label()
-        self._box = widgets.HBox([self._bar, self._text])
-        display(self._box)
-
-    def show(self, progress: steps.Steps) -> None:
-        total = sum(s.expected for s in progress.steps) or 1.0
-        self._bar.value = sum(s.expected * s.share for s in progress.steps) / total
-        step = next((s for s in progress.steps if s.state == "running"), None)
-        what = f"{step.title}: {step.detail[:60]}" if step else ""
-        self._text.value = f"about {progress.left / 60:.0f} min left · {what}"
-
-    def close(self) -> None:
-        self._box.close()
+def _prepared(capability: str, progress: steps.Steps) -> str:
+    step = next((s for s in progress.steps if s.state == "running"), None)
+    doing = f": {step.title}, {step.detail[:60]}" if step else ""
+    return f"`{capability}` is being prepared, about {progress.left / 60:.0f} min left{doing}"
 
 
 def predict(name: str, question: str, *, unit: str, value: float | str | None = None) -> Any:
@@ -200,35 +184,17 @@ def _number(typed: float | str, unit: str) -> float:
 
 
 def _prediction_form(name: str, question: str, unit: str) -> Any:
-    import ipywidgets as widgets
+    from course import prediction
 
-    # A text field: a number field gives 0 for what it cannot read, and 0 would be kept.
-    number = widgets.Text(
-        description=unit, placeholder="a number", layout=widgets.Layout(width="14em")
-    )
-    button = widgets.Button(description="Commit", tooltip="Keep this prediction", icon="check")
-    said = widgets.Label()
-
-    def commit(*_: object) -> None:
+    def commit(typed: str) -> tuple[str, bool]:
         try:
-            entry = workspace.predict(name, _number(number.value, unit), unit)
+            entry = workspace.predict(name, _number(typed, unit), unit)
         except CourseError as error:
-            said.value = f"✗ {error.saw}; {error.try_}"
-            return
-        late = " It was measured before you said it." if entry["late"] else " Now measure."
-        said.value = f"You said: {entry['value']:g} {entry['unit']}.{late}"
-        number.disabled = button.disabled = True
+            return f"✗ {error.saw}; {error.try_}", False
+        late = "It was measured before you said it." if entry["late"] else "Now measure."
+        return f"You said: {entry['value']:g} {entry['unit']}. {late}", True
 
-    def pressed(_: object, content: dict[str, Any], __: object) -> None:
-        if content.get("event") == "submit":  # Enter in the field
-            commit()
-
-    button.on_click(commit)
-    number.on_msg(pressed)
-    asked = widgets.Label(question)
-    return widgets.VBox(
-        [asked, widgets.HBox([number, button, said])], _dom_classes=("course-predict",)
-    )
+    return prediction.Form(question, unit, commit)
 
 
 def predicted(name: str) -> float | None:

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from course import gobuild, paths
+from course import debian, gobuild, paths
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -47,6 +47,19 @@ def fill(source: str) -> str:
     for name, value in names.items():
         source = source.replace(name, value)
     return source
+
+
+def entry(source: str) -> Path:
+    """The entry of the cache that holds what a source names, whether it is there or not.
+
+    Args:
+        source: `npm:`, `pip:` or `go:`; Go keeps modules in a cache of its own.
+    """
+    kind, _, rest = fill(source).partition(":")
+    if kind == "go":
+        return _built(rest.split("/")[0])
+    match = re.match(r"(?:@[^/]+/)?[^/]+", rest)
+    return _folder(f"{kind}-{match[0] if match else rest}")
 
 
 def resolve(source: str, report: Report, *, using: Runner | None = None) -> Path:
@@ -79,9 +92,13 @@ def resolve(source: str, report: Report, *, using: Runner | None = None) -> Path
     return found
 
 
+def _folder(name: str) -> Path:
+    return paths.cache() / "packages" / re.sub(r"[^A-Za-z0-9@.=_-]", "_", name)
+
+
 def _once(name: str, make: Callable[[Path], None]) -> Path:
     """A folder of the cache, made whole or not at all."""
-    dest = paths.cache() / "packages" / re.sub(r"[^A-Za-z0-9@.=_-]", "_", name)
+    dest = _folder(name)
     if not dest.exists():
         dest.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest.parent))
@@ -154,6 +171,8 @@ def _go(module: str, report: Report, using: Runner) -> Path:
             raise CourseError(
                 f"{module} is built from source on Linux only", "Linux", "a machine with internet"
             )
+        if gobuild.tools()[module].get("cgo"):
+            debian.assemble(report, using=using)
         go = gobuild.go_toolchain(paths.cache() / "packages", using=using)
 
         def line(text: str) -> None:

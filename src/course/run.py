@@ -17,9 +17,11 @@ from typing import IO, Protocol
 from course.errors import CourseError
 
 OnLine = Callable[[str], None]
-OWNER = "COURSE_OWNER"
-"""Marks what a set-up starts, by `pid:start time`, so that the next one can end what a killed one
-left behind. What is meant to outlive it (`spawn`) does not carry it."""
+UNENDED = -1
+"""The code of a command that ran past its deadline."""
+OWNER = "COURSE_SET_UP"
+"""Marks what a set-up starts by the set-up's process, as `locks.me()` names it, so that the next
+one can end what a killed one left behind. What is meant to outlive it (`spawn`) has no mark."""
 _KEPT_LINES = 8
 
 
@@ -127,7 +129,9 @@ class RealRunner:
             raise
         if out is None:
             _end(process)
-            raise CommandError(Completed(words, -1, "", err), f"no end after {timeout:.0f} s", try_)
+            raise CommandError(
+                Completed(words, UNENDED, "", err), f"no end after {timeout:.0f} s", try_
+            )
         done = Completed(words, process.returncode, out, err)
         if check and done.code != 0:
             raise CommandError(done, f"exit code {done.code}", try_)

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from course import engines, lab, manifest, paths, run, steps, up
+from course import engines, lab, manifest, overview, paths, run, steps, up
 from course.engines import base
 
 
@@ -29,7 +29,7 @@ def interactive(display: steps.Display) -> str:
     """JupyterLab as soon as the first lesson can be done, the rest behind it.
 
     Returns:
-        JupyterLab's address, at the first lesson.
+        JupyterLab's address, at the start page.
     """
     from course import workspace
 
@@ -40,7 +40,7 @@ def interactive(display: steps.Display) -> str:
         log = paths.state() / "logs" / "up.log"
         run.spawn([sys.executable, "-m", "course.cli", "up"], log=log)
     lab.start()
-    return lab.url(f"notebooks/{first_lesson()}.ipynb") or ""
+    return lab.url(overview.NAME) or ""
 
 
 def headless(display: steps.Display) -> str:
@@ -67,7 +67,9 @@ def headless(display: steps.Display) -> str:
         f"engine {started - began:.0f} s, lesson {ran - started:.0f} s, "
         f"JupyterLab {time.monotonic() - ran:.0f} s"
     )
-    return f"{shown}\n✓ {stem} ran to its end ({times})\n\nJupyterLab: {lab.url() or ''}"
+    return (
+        f"{shown}\n✓ {stem} ran to its end ({times})\n\nJupyterLab: {lab.url(overview.NAME) or ''}"
+    )
 
 
 def status() -> dict[str, Any]:
@@ -78,7 +80,7 @@ def status() -> dict[str, Any]:
         "engine": engine.name if engine else None,
         "has": engine.has if engine else [],
         "env": engine.env if engine else {},
-        "jupyterlab": lab.url(),
+        "jupyterlab": lab.url(overview.NAME),
         "preparing": bool(progress and progress.running),
         "error": progress.error if progress and not progress.running else "",
         "left_seconds": round(progress.left) if progress and progress.running else 0,

@@ -106,6 +106,12 @@ class Steps:
                 left += max(step.expected * (1 - step.share), 1.0)
         return left
 
+    @property
+    def share(self) -> float:
+        """How far the whole run is, from 0 to 1, by the steps' usual times."""
+        total = sum(step.expected for step in self.steps) or 1.0
+        return sum(step.expected * step.share for step in self.steps) / total
+
     def ready(self, capability: str) -> bool:
         """Whether the step that gives this capability is done."""
         return any(s.gives == capability and s.state == "done" for s in self.steps)

@@ -44,6 +44,12 @@ _KIND_URL = f"https://kind.sigs.k8s.io/dl/{KIND}/kind-{{os}}-{{arch}}"
 _KUBECTL_URL = f"https://dl.k8s.io/release/{KUBERNETES}/bin/{{os}}/{{arch}}/kubectl"
 _BUILDX_URL = f"https://github.com/docker/buildx/releases/download/{BUILDX}"
 
+NODES = {
+    "node20": "npm:node-{node_os}-{node_arch}@20.20.2/bin/node",
+    "node24": "npm:node-{node_os}-{node_arch}@24.19.0/bin/node",
+}
+"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image."""
+
 CATALOGUE = {
     tool.name: tool
     for tool in (
@@ -91,12 +97,24 @@ def ensure(name: str, report: Report, *, using: Runner | None = None) -> dict[st
     """
     tool = CATALOGUE[name]
     url = _fill(tool.release)
-    folder = paths.cache() / "tools" / f"{name}-{Path(url).name}"
-    if not folder.exists() and fetch.reachable(fetch.host(url)):
+    folder = _release_folder(tool)
+    there = any(all(entry.exists() for entry in place) for place in places(name))
+    if not there and fetch.reachable(fetch.host(url)):
         _release(tool, url, folder, report)
     if folder.exists():
         return {c: folder / c for c in tool.commands}
     return {c: packages.resolve(s, report, using=using) for c, s in tool.commands.items()}
+
+
+def places(name: str) -> tuple[tuple[Path, ...], ...]:
+    """The entries of the cache that give a tool: the release, or what is built here."""
+    tool = CATALOGUE[name]
+    built = {packages.entry(source): None for source in tool.commands.values()}
+    return (_release_folder(tool),), tuple(built)
+
+
+def _release_folder(tool: Tool) -> Path:
+    return paths.cache() / "tools" / f"{tool.name}-{Path(_fill(tool.release)).name}"
 
 
 def _fill(template: str) -> str:

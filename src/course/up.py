@@ -22,12 +22,7 @@ from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
-NODES = {
-    "node20": "npm:node-{node_os}-{node_arch}@20.20.2/bin/node",
-    "node24": "npm:node-{node_os}-{node_arch}@24.19.0/bin/node",
-}
-"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image."""
-_PORTS = {"registry": 5001, "http": 8080, "https": 8443}
+PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 
 
@@ -76,7 +71,8 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def lesson_images(report: Report) -> None:
         for ref in LESSON_IMAGES:
             images.ensure(ref, report, using=using)
-        tools.link({n: packages.resolve(s, report, using=using) for n, s in NODES.items()})
+        nodes = tools.NODES.items()
+        tools.link({n: packages.resolve(s, report, using=using) for n, s in nodes})
 
     def registry(report: Report) -> None:
         ours = Registry(of.ports["registry"], using)
@@ -127,7 +123,7 @@ def _choose_ports(of: engines.Engine, using: Runner) -> None:
     taken_by_us = using.run(
         ["docker", "ps", "--all", "--quiet", "--filter", "name=^course-"], timeout=30, check=False
     ).stdout.split()
-    for name, preferred in _PORTS.items():
+    for name, preferred in PORTS.items():
         known = of.ports.get(name)
         if known is None or (not taken_by_us and ports.taken(known)):
             of.ports[name] = ports.free(preferred)
@@ -144,7 +140,7 @@ def up(display: steps.Display, *, until: str = "") -> None:
     Raises:
         CourseError: a step failed.
     """
-    with _alone():
+    with alone():
         of = engine()
         if not complete():
             # What was there may have gone with a restart; each step says so anew.
@@ -167,7 +163,7 @@ def complete() -> bool:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended."""
     with locks.held(
         paths.state() / "up.lock",
@@ -177,8 +173,7 @@ def _alone() -> Iterator[None]:
     ):
         _end_orphans()
         _sweep()
-        me = psutil.Process()
-        os.environ[OWNER] = f"{me.pid}:{me.create_time():.0f}"
+        os.environ[OWNER] = locks.me()
         try:
             yield
         finally:
@@ -191,21 +186,13 @@ def _end_orphans() -> None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             owner = process.environ().get(OWNER)
-            if owner and not _lives(owner):
+            if owner and locks.is_of_ours(process.pid) and not locks.lives(owner):
                 process.terminate()
                 orphans.append(process)
     _, alive = psutil.wait_procs(orphans, timeout=10)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _lives(owner: str) -> bool:
-    pid, started = owner.split(":")
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _sweep() -> None:
@@ -222,7 +209,7 @@ def down(report: Report, *, purge: bool = False) -> None:
         report: told what is being done.
         purge: remove labelled images, volumes and the cache as well.
     """
-    with _alone():
+    with alone():
         lab.stop()
         of = engines.current()
         docker = _docker()

@@ -1,4 +1,4 @@
-"""The learner's folder `work/`: copies, saves, progress, predictions, the ledger.
+"""The learner's folder `work/`: copies, saves, the start page, progress, predictions, the ledger.
 
 Nothing of the learner's is ever lost: what is replaced is saved first, and the progress file
 is written whole or not at all.
@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 
-from course import engines, locks, manifest, paths
+from course import engines, locks, manifest, overview, paths, waiting
 from course.errors import CourseError
 from course.run import Runner, runner
 
@@ -68,10 +68,25 @@ def _changing() -> Iterator[dict[str, Any]]:
         data = progress()
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-        _write(_progress_file(), text.encode())
+        write(_progress_file(), text.encode())
+        _write_start_page(data)
 
 
-def _write(target: Path, content: bytes) -> None:
+def _write_start_page(data: dict[str, Any]) -> None:
+    """Bring the start page up to date; a page of the learner's own of that name is left alone."""
+    target = paths.work() / overview.NAME
+    text = overview.page(manifest.load(), data)
+    with contextlib.suppress(FileNotFoundError):
+        there = target.read_text(encoding="utf-8", errors="replace")
+        if there == text or not overview.is_ours(there):
+            return
+        if overview.is_edited(there):
+            save([target])
+    write(target, text.encode())
+
+
+def write(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and on disk before this returns."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as sink:
@@ -157,7 +172,8 @@ def _set(exercise: manifest.Exercise) -> str:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
         data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
-    exercises.find(exercise.id).begin(here)
+    with waiting.shown(f"the start state of {exercise.id}"):
+        exercises.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:
         data["exercises"][exercise.id]["state"] = "started"
@@ -221,6 +237,8 @@ def ensure_copies(course: manifest.Manifest) -> None:
     for name, source, copy in _pairs(course):
         if source.exists() and not copy.exists():
             _copy(name, source, copy)
+    with _changing():
+        pass  # the start page, as the course is now
 
 
 def _copy(name: str, source: Path, copy: Path) -> None:
@@ -378,9 +396,8 @@ def ask(name: str, *, question: str = "", unit: str, lesson: str) -> dict[str, A
     with _changing() as data:
         entry = data["predictions"].setdefault(name, {})
         entry.setdefault("unit", unit)
-        entry["lesson"] = lesson
-        if question:
-            entry["question"] = question
+        # A cell that was run without the ones above it knows neither; what is known stays.
+        entry |= {k: v for k, v in (("lesson", lesson), ("question", question)) if v}
         return dict(entry)
 
 
@@ -445,7 +462,7 @@ def add_row(
         row["picture"] = f"ledger/{lesson}-{slug}.png"
         target = paths.work() / row["picture"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, picture)
+        write(target, picture)
     with _changing() as data:
         data["ledger"][f"{lesson}: {claim}"] = row
     return row

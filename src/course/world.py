@@ -7,24 +7,31 @@ import difflib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course import engines, paths, workspace
+from course import copies, engines, locks, packages, paths, waiting, workspace
+from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
+from course.observed import Observed
 from course.run import Runner, runner
 
 if TYPE_CHECKING:
     from course.rollout.api import Kubernetes
 
 LABEL = {"course.owner": "course"}
+PROCESS = "course.process"
+"""The label of a container that must not outlive the process that made it."""
 _CALL_WAIT = 20
+_EXEC_FORMAT = "exec format error"
 _BUILD_WAIT = 300.0
 _clients: dict[str, Any] = {}
 
@@ -53,6 +60,14 @@ class World:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
         return file
+
+    def read(self, name: str) -> str:
+        """The text of a file in the learner's folder.
+
+        Raises:
+            Wrong: it is not there, not UTF-8, or no file; what to do is told.
+        """
+        return copies.decode(self.folder() / name, f"{self.id}/{name}", self.id)
 
     def remember(self, name: str, value: str) -> None:
         """Keep a fact of the start state for the check."""
@@ -118,12 +133,27 @@ class World:
     def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
         """The output of one command with the engine's variables."""
         using: Runner = runner()
-        env = engines.environment() | {
-            k: os.environ[k] for k in engines.CONTRACT if k in os.environ
-        }
-        return using.run(argv, timeout=wait, env=env, check=check).stdout
+        return using.run(argv, timeout=wait, env=self.env(), check=check).stdout
 
-    # -- images and containers
+    def env(self) -> dict[str, str]:
+        """The engine's variables, as this process has them."""
+        own = {k: os.environ[k] for k in engines.CONTRACT if k in os.environ}
+        return engines.environment() | own
+
+    # -- builds, images and containers
+
+    @contextlib.contextmanager
+    def copy(self, without: tuple[str, ...] = copies.MADE_BY_MACHINE) -> Iterator[copies.Copy]:
+        """A copy of the learner's folder to build, edit and rebuild; removed after.
+
+        Args:
+            without: names of files and folders that are left out.
+        """
+        made = copies.Copy(self, without)
+        try:
+            yield made
+        finally:
+            made.close()
 
     def image(self, ref: str) -> Any:
         """An image of the learner's.
@@ -136,8 +166,8 @@ class World:
         try:
             return self.docker.images.get(ref)
         except docker.errors.ImageNotFound:
-            tags = [tag for image in self.docker.images.list() for tag in image.tags]
-            near = difflib.get_close_matches(ref, tags, n=1, cutoff=0.5)
+            with self.observe("the list of your images"):
+                near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
             raise Wrong(
                 "no-image",
@@ -167,33 +197,114 @@ class World:
     def other_tags(self, ref: str) -> str:
         """Another tag of the same name, or an empty string."""
         name = ref.rsplit(":", 1)[0]
-        tags = [t for image in self.docker.images.list(name=name) for t in image.tags if t != ref]
-        return next((t for t in sorted(tags) if "-saved-" not in t), "")
+        tags = [tag for tag in self._names(name) if tag != ref and "-saved-" not in tag]
+        return min(tags, default="")
+
+    def _names(self, repository: str | None = None) -> list[str]:
+        """The names of all images, or of one repository's."""
+        # The SDK's own list asks for each image once more, and fails if one is removed meanwhile.
+        found = self.docker.api.images(name=repository)
+        return [name for image in found for name in image["RepoTags"] or []]
 
     @contextlib.contextmanager
     def container(
-        self, image: str, *, port: int, env: dict[str, str] | None = None
+        self, image: str, *, port: int, env: dict[str, str] | None = None, **more: Any
     ) -> Iterator[Served]:
         """Run an image as a service, with nothing of the machine in it, and remove it after.
 
+        An image for another processor is a wrong answer (`architecture`), unless this machine
+        emulates that processor.
+
         Args:
-            image: what to run, with no mounts and only these variables.
+            image: what to run; only these variables, and no mounts but those in `more`.
             port: where it listens inside.
             env: variables.
+            more: what else the SDK's `containers.create` takes, e.g. `volumes`, `entrypoint`.
+
+        Raises:
+            Wrong: Docker cannot start it (`cannot-start`).
         """
-        made = self.docker.containers.run(
-            image,
-            detach=True,
-            labels=LABEL,
-            ports={f"{port}/tcp": ("127.0.0.1", 0)},
-            environment=env or {},
-            mem_limit="256m",
-        )
+        import docker.errors
+
+        self._remove_abandoned()
+        made = None
         try:
-            yield Served(made, port)
+            try:
+                made = self.docker.containers.create(
+                    image,
+                    labels=LABEL | {PROCESS: locks.me()},
+                    ports={f"{port}/tcp": ("127.0.0.1", 0)},
+                    environment=env or {},
+                    mem_limit="256m",
+                    **more,
+                )
+                made.start()
+            except docker.errors.APIError as error:
+                if "platform" in str(error) or _EXEC_FORMAT in str(error):
+                    raise self.foreign(image) from None
+                raise _cannot_start(image, str(error.explanation or error)) from None
+            served = Served(made, port)
+            try:
+                yield served
+            except Wrong:
+                # Whatever the check made of the silence, this is its cause.
+                if _EXEC_FORMAT in served.log():
+                    raise self.foreign(image) from None
+                raise
+        finally:
+            if made is not None:
+                with contextlib.suppress(Exception):
+                    made.remove(force=True, v=True)
+
+    @contextlib.contextmanager
+    def volume(self) -> Iterator[str]:
+        """The name of an empty volume that is removed after."""
+        made = self.docker.volumes.create(labels=LABEL)
+        try:
+            yield str(made.name)
         finally:
             with contextlib.suppress(Exception):
-                made.remove(force=True, v=True)
+                made.remove(force=True)
+
+    @contextlib.contextmanager
+    def network(self) -> Iterator[str]:
+        """The name of a network that is removed after."""
+        made = self.docker.networks.create(f"course-{secrets.token_hex(4)}", labels=LABEL)
+        try:
+            yield str(made.name)
+        finally:
+            with contextlib.suppress(Exception):
+                made.remove()
+
+    def alias(self, network: str, name: str) -> dict[str, Any]:
+        """What gives a container a name of its own in a network (`networking_config`)."""
+        return {network: self.docker.api.create_endpoint_config(aliases=[name])}
+
+    def _remove_abandoned(self) -> None:
+        """Remove the containers of checks whose kernel was killed before it could."""
+        import docker.errors
+
+        for left in self.docker.containers.list(all=True, filters={"label": PROCESS}):
+            if not locks.lives(left.labels[PROCESS]):
+                with contextlib.suppress(docker.errors.APIError):
+                    left.remove(force=True, v=True)
+
+    def foreign(self, ref: str) -> Wrong:
+        """Why an image of another processor is no answer."""
+        ours, is_for = packages.arch(), str(self.image(ref).attrs["Architecture"])
+        if is_for == ours:
+            return Wrong(
+                "architecture",
+                saw=f"the kernel cannot run what `{ref}` starts: {_EXEC_FORMAT}",
+                want=f"a program for {ours}, or a script whose first line begins with #!",
+                try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
+            )
+        return Wrong(
+            "architecture",
+            saw=f"`{ref}` is an image for {is_for}",
+            want=f"an image for {ours}, which this machine runs",
+            try_="build it without --platform, and from a FROM without it",
+        )
 
     # -- the registry
 
@@ -213,22 +324,38 @@ class World:
         )
         try:
             with urllib.request.urlopen(request, timeout=_CALL_WAIT) as answer:  # noqa: S310
+                self._registry(answer.headers)
                 return answer.headers["Docker-Content-Digest"], json.load(answer)
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as error:
+            self._registry(error.headers)
             return None
         except OSError:
-            raise CourseError(
-                f"no registry answers at {self.registry}", "an answer", "course up"
-            ) from None
+            raise self._silent() from None
 
     def tags(self, repository: str) -> list[str]:
         """The tags that `$REGISTRY` has of a repository."""
         url = f"http://{self._dial()}/v2/{repository}/tags/list"
         try:
             with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
+                self._registry(answer.headers)
                 return list(json.load(answer).get("tags") or [])
-        except OSError:
+        except urllib.error.HTTPError as error:
+            self._registry(error.headers)
             return []
+        except OSError:
+            raise self._silent() from None
+
+    def _silent(self) -> CourseError:
+        return CourseError(f"no registry answers at {self.registry}", "an answer", "course up")
+
+    def _registry(self, headers: Message) -> None:
+        """Refuse an answer that no registry gave."""
+        if registry.VERSION_HEADER not in headers:
+            raise CourseError(
+                f"what answers at {self.registry} is no registry",
+                "the course's registry",
+                "course doctor   names who listens there; then: course up",
+            )
 
     def labels(self, repository: str, tag: str) -> dict[str, str]:
         """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
@@ -288,7 +415,8 @@ class World:
         """Declare what runs inside as observation: its seconds are told apart."""
         began = time.monotonic()
         try:
-            yield
+            with waiting.shown(f"{label}, for {self.id}"):
+                yield
         finally:
             self.observed.append((label, round(time.monotonic() - began, 2)))
 
@@ -297,7 +425,7 @@ class World:
         self.notes.append(text)
 
 
-class Served:
+class Served(Observed):
     """A container that should answer HTTP.
 
     Args:
@@ -306,14 +434,35 @@ class Served:
     """
 
     def __init__(self, made: Any, port: int) -> None:
-        self._made = made
+        super().__init__(made)
         self._port = port
 
+    def address(self) -> tuple[str, int] | None:
+        """Where it is reached from this machine, or `None` while nothing is bound."""
+        self._made.reload()
+        bound = self._made.ports.get(f"{self._port}/tcp")
+        return ("127.0.0.1", int(bound[0]["HostPort"])) if bound else None
+
+    def knock(self) -> tuple[int, str]:
+        """Status and body of one `GET /`, asked once; status 0 if nothing answers."""
+        at = self.address()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return _ask(at, "GET", "/", None) if at else (0, "")
+        return 0, ""
+
     def get(self, path: str, *, wait: float = 10.0) -> tuple[int, str]:
+        """`ask` with GET."""
+        return self.ask("GET", path, wait=wait)
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, *, wait: float = 10.0
+    ) -> tuple[int, str]:
         """Status and body of a request, asked again until the service has started.
 
         Args:
-            path: path and query.
+            method: e.g. `PUT`.
+            path: path and query, sent as they are.
+            body: what to send.
             wait: deadline in seconds.
 
         Returns:
@@ -324,28 +473,33 @@ class Served:
             self._made.reload()
             if self._made.status in ("exited", "dead"):
                 break
-            bound = self._made.ports.get(f"{self._port}/tcp")
-            if bound:
+            at = self.address()
+            if at:
                 with contextlib.suppress(OSError, http.client.HTTPException):
-                    return _get(int(bound[0]["HostPort"]), path)
+                    return _ask(at, method, path, body)
             time.sleep(0.1)
         return 0, self.log()
 
-    def log(self) -> str:
-        """Its last lines."""
-        return str(self._made.logs(tail=30).decode(errors="replace")).strip()
-
-    def exit_code(self) -> int | None:
-        """Its exit code, or `None` while it runs."""
-        self._made.reload()
-        state = self._made.attrs["State"]
-        return None if state["Running"] else int(state["ExitCode"])
+    def run(self, *argv: str) -> str:
+        """The output of a command in the running container."""
+        return str(self._made.exec_run(list(argv)).output.decode(errors="replace")).strip()
 
 
-def _get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+def _cannot_start(image: str, said: str) -> Wrong:
+    # runc puts what it tried before what went wrong: the reader needs the end.
+    reason = said.rsplit("runc create failed: ", 1)[-1].removesuffix(": unknown").strip()
+    return Wrong(
+        "cannot-start",
+        saw=f"Docker cannot start {image}: {reason[-200:]}",
+        want="a container that starts",
+        try_=f"docker run --rm {image}   shows the whole error",
+    )
+
+
+def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(*at, timeout=3)
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
+        connection.request(method, path, body, headers={"Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace")
     finally:

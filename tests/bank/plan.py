@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from tests.bank import Answer
 
 Entry = tuple[str, Answer]
-SHARED = ("src/course/checks.py", "src/course/world.py", "src/course/builds.py", "tests/bank/test_")
+SHARED = (
+    *("src/course/checks.py", "src/course/world.py", "src/course/builds.py"),
+    *("src/course/copies.py", "tests/bank/test_"),
+)
 """What every check goes through: a change of it concerns all topics."""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
@@ -27,8 +30,9 @@ from course import engines, lab, manifest, packages, paths, workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 AXE = "npm:axe-core@4.14.1/axe.min.js"
-# What JupyterLab 4.6 itself says at every start, not ours to mend.
-KNOWN = ("favicon", "ResizeObserver loop")
+# What JupyterLab 4.6 itself says at every start, not ours to mend; and what Chromium says when
+# Docker adds or removes a network, after which JupyterLab asks again.
+KNOWN = ("favicon", "ResizeObserver loop", "ERR_NETWORK_CHANGED")
 SIZE: ViewportSize = {"width": 1360, "height": 900}
 START_WAIT_MS = 60_000
 RUN_WAIT_MS = 240_000
@@ -74,12 +78,12 @@ class Console:
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def jupyter() -> Iterator[Lab]:
     """A JupyterLab with a learner's folder, settings and a record of its own.
 
     The engine is the one that runs; nobody else's JupyterLab is ended.
     """
-    home = tmp_path_factory.mktemp("jupyter")
+    home = Path(tempfile.mkdtemp(prefix="learner-"))  # short: it stands in pictures
     state = home / "state"
     state.mkdir()
     for name in ("bin", "engine.json", "steps.json"):
@@ -102,6 +106,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             yield Lab(home / "work")
         finally:
             lab.stop()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +153,10 @@ def shot(page: Page, name: str, at: Locator | None = None) -> None:
             at.evaluate("element => element.scrollIntoView({block: 'center'})")
         time.sleep(0.5)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=Path(folder) / f"{name}.png")
+    path = Path(folder) / f"{name}.png"
+    page.screenshot(path=path)
+    with Image.open(path) as taken:  # a palette: a third of the size, and nothing to be seen of it
+        taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def opened(page: Page, address: str, heading: str = "") -> Locator:
@@ -176,8 +184,11 @@ def run_all(page: Page) -> None:
 
 def menu(page: Page, *names: str) -> None:
     """Choose an entry of JupyterLab's menu, e.g. `menu(page, "Run", "Run All Cells")`."""
-    for name in names:
-        page.get_by_role("menuitem", name=name, exact=True).click()
+    bar, *entries = names
+    page.get_by_role("menuitem", name=bar, exact=True).click()
+    for name in entries:
+        label = page.locator(".lm-Menu-itemLabel").filter(has_text=re.compile(f"^{name}$"))
+        label.last.click()
 
 
 def dark(page: Page) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from course import manifest
+from course import manifest, workspace
 from tests.browser.conftest import RUN_WAIT_MS, Console, Lab, axe, opened, run_all, shot
 
 LESSON = manifest.load().lessons[0]
@@ -18,6 +18,7 @@ def test_without_the_token_nobody_gets_in(jupyter: Lab, page: Page) -> None:
 def test_lesson_1_runs_to_its_end_and_shows_its_picture(
     jupyter: Lab, page: Page, console: Console
 ) -> None:
+    workspace.predict("containers-image-mb", 120, "MB")
     notebook = opened(page, jupyter.url(f"notebooks/{LESSON.stem}.ipynb"), LESSON.title)
     run_all(page)
     expect(notebook.locator(".course-ledger")).to_be_attached(timeout=RUN_WAIT_MS)
@@ -32,6 +33,7 @@ def test_lesson_1_runs_to_its_end_and_shows_its_picture(
     assert "layers" in (picture.get_attribute("alt") or "")
     assert picture.evaluate("image => image.naturalWidth") > 400
     shot(page, "lesson", picture)
+    expect(notebook.locator(".course-compare")).to_contain_text("You said 120 MB; measured")
     row = notebook.locator(".course-ledger")
     row.scroll_into_view_if_needed()
     expect(row).to_contain_text("2 runtimes, 2 results; one image: 2 stores, 1 result")
@@ -53,7 +55,7 @@ def test_a_check_shows_as_a_card(jupyter: Lab, page: Page, console: Console) -> 
     cards = notebook.locator(".course-check")
     expect(cards).to_have_count(2, timeout=RUN_WAIT_MS)
     expect(cards.first).to_contain_text("not started")
-    expect(cards.last).to_contain_text("no image `slug:lab`")
+    expect(cards.last).to_contain_text("no image slug:lab")
     assert axe(page, ".course-check") == []
     shot(page, "check", cards.last)
     assert console.errors == []

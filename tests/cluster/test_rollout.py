@@ -2,119 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from course import engines
-from course.addons import orders
 from course.errors import CourseError
 from course.rollout import Rollout
-from course.run import runner
-
-# It is ready as soon as it listens, and ends at once when it is asked to.
-SERVER = "process.on('SIGTERM', process.exit); require('http').createServer((q, s) => s.end())"
+from tests import shop as shops
+from tests.shop import WAIT, kubectl
 
 
 @pytest.fixture(scope="module")
-def image() -> Iterator[str]:
-    """A repository of the registry with two tags of one image."""
-    repository = f"{engines.environment()['REGISTRY']}/rollout-test"
-    made = f"{engines.environment()['REGISTRY']}/orders:{orders.VERSION}"
-    env = engines.environment()
-    tags = [f"{repository}:{tag}" for tag in ("1.0.0", "1.1.0")]
-    for name in tags:
-        runner().run(["docker", "tag", made, name], timeout=60, env=env)
-        runner().run(["docker", "push", "--quiet", name], timeout=120, env=env)
-    yield repository
-    for name in tags:
-        runner().run(["docker", "rmi", name], timeout=60, env=env, check=False)
-
-
-@pytest.fixture(scope="module")
-def namespace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A namespace, and a kubeconfig whose context is in it."""
-    name = f"rollout-test-{os.getpid()}"
-    source = engines.environment()["KUBECONFIG"]
-    kubectl("create", "namespace", name)
-    config = yaml.safe_load(Path(source).read_text())
-    config["contexts"][0]["context"]["namespace"] = name
-    file = tmp_path_factory.mktemp("kube") / "config"
-    file.touch(mode=0o600)
-    file.write_text(yaml.safe_dump(config))
-    before = os.environ.get("KUBECONFIG")
-    os.environ["KUBECONFIG"] = str(file)
-    try:
-        yield name
-    finally:
-        if before is None:
-            del os.environ["KUBECONFIG"]
-        else:
-            os.environ["KUBECONFIG"] = before
-        kubectl("delete", "namespace", name, "--wait=false")
-
-
-def kubectl(*words: str, input: str | None = None) -> str:
-    env = engines.environment() | (
-        {"KUBECONFIG": os.environ["KUBECONFIG"]} if "KUBECONFIG" in os.environ else {}
-    )
-    return runner().run(["kubectl", *words], timeout=60, env=env, input=input).stdout
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with shops.images() as repository, shops.namespace(tmp_path_factory.mktemp("kube")):
+        yield repository
 
 
 @pytest.fixture
-def shop(namespace: str, image: str) -> Iterator[Rollout]:
-    """A Deployment of two small pods, complete at version 1.0.0."""
-    manifest: dict[str, Any] = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "shop"},
-        "spec": {
-            "replicas": 2,
-            "progressDeadlineSeconds": 5,
-            "selector": {"matchLabels": {"app": "shop"}},
-            "strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {
-                "metadata": {"labels": {"app": "shop"}},
-                "spec": {
-                    "terminationGracePeriodSeconds": 2,
-                    "containers": [
-                        {
-                            "name": "shop",
-                            "image": f"{image}:1.0.0",
-                            "command": ["node", "-e", f"{SERVER}.listen(3000)"],
-                            "readinessProbe": {
-                                "httpGet": {"path": "/", "port": 3000},
-                                "periodSeconds": 1,
-                            },
-                            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
-                        }
-                    ],
-                },
-            },
-        },
-    }
-    kubectl("apply", "-f", "-", input=yaml.safe_dump(manifest))
-    try:
-        made = Rollout("shop")
-        deadline = time.monotonic() + 60
-        # A node that is busy may pass the deadline of 5 s once; what counts is that it ends.
-        while made.status().state != "complete":
-            assert time.monotonic() < deadline, made.status()
-            time.sleep(0.2)
+def shop(image: str) -> Iterator[Rollout]:
+    with shops.deployed(image) as made:
         yield made
-    finally:
-        kubectl("delete", "deployment", "shop", "--wait=true")
 
 
 def test_a_rollout_is_seen_pod_by_pod_and_agrees_with_kubectl(shop: Rollout, image: str) -> None:
-    with shop.watch(maximum=90) as feed:
+    with shop.watch(maximum=2 * WAIT) as feed:
         assert shop.set_image(f"shop={image}:1.1.0") == "deployment.apps/shop image updated"
-        status = shop.wait(60)
+        status = shop.wait(WAIT)
         said = kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
         assert "successfully rolled out" in said
         deadline = time.monotonic() + 20
@@ -146,9 +60,9 @@ def test_pause_resume_and_undo_do_what_they_say(shop: Rollout, image: str) -> No
     with pytest.raises(CourseError, match="is paused"):
         shop.undo()
     shop.resume()
-    assert shop.wait(60).version == "1.1.0"
+    assert shop.wait(WAIT).version == "1.1.0"
     shop.undo()
-    done = shop.wait(60)
+    done = shop.wait(WAIT)
     assert (done.state, done.version, done.revision) == ("complete", "1.0.0", 3)
     assert [r.number for r in shop.revisions()] == [2, 3]
     template = Rollout("shop")._deployment()["spec"]["template"]
@@ -157,26 +71,28 @@ def test_pause_resume_and_undo_do_what_they_say(shop: Rollout, image: str) -> No
 
 def test_a_restart_is_a_new_revision_of_the_same_version(shop: Rollout) -> None:
     shop.restart()
-    done = shop.wait(60)
+    done = shop.wait(WAIT)
     assert (done.version, done.revision) == ("1.0.0", 2)
 
 
 def test_an_image_that_is_not_there_stalls_and_says_why(shop: Rollout, image: str) -> None:
+    shop.patch({"spec": {"progressDeadlineSeconds": 5}})
     shop.set_image(f"shop={image}:9.9.9")
-    status = shop.wait(60)
+    status = shop.wait(WAIT)
     assert (status.state, status.reason) == ("stalled", "ProgressDeadlineExceeded")
     assert status.waiting[0].reason in ("ImagePullBackOff", "ErrImagePull")
     assert status.available == 2
     # A kernel that died leaves nothing behind that a new one would need.
+    shop.patch({"spec": {"progressDeadlineSeconds": 120}})
     Rollout("shop").undo()
-    assert Rollout("shop").wait(60).state == "complete"
+    assert Rollout("shop").wait(WAIT).state == "complete"
 
 
 def test_env_is_set_and_taken_away(shop: Rollout) -> None:
     shop.set_env(ORDERS_VERSION="1.0.0-slow")
-    assert shop.wait(60).version == "1.0.0-slow"
+    assert shop.wait(WAIT).version == "1.0.0-slow"
     shop.set_env(ORDERS_VERSION=None)
-    assert shop.wait(60).version == "1.0.0"
+    assert shop.wait(WAIT).version == "1.0.0"
 
 
 def test_a_change_that_the_api_refuses_is_one_clear_message(shop: Rollout) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import course as course_
 from course import engines, manifest, paths, workspace
+from course.errors import CourseError
 
 EXERCISE = manifest.load().lessons[0].exercises[0].id
 pytestmark = pytest.mark.skipif(
@@ -74,3 +76,13 @@ def test_a_full_disk_is_said_to_be_and_nothing_is_lost(disk: Path, words: tuple[
     assert not list(paths.work().glob(".*.part"))
     (disk / "ballast").unlink()
     assert course("hint", EXERCISE) == ""  # and with space again it goes on
+
+
+def test_in_a_notebook_too_it_is_one_message(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    for call in (
+        lambda: course_.hint(EXERCISE),
+        lambda: course_.predict("x", "x", unit="s", value=1),
+    ):
+        with pytest.raises(CourseError, match="Read-only file system"):
+            call()

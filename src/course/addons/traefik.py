@@ -58,9 +58,14 @@ def _present(cluster: Kind) -> bool:
     return len(seen.split()) == 2
 
 
+def crds_file() -> Path:
+    """Where the Gateway API's definitions are kept."""
+    return paths.cache() / "downloads" / f"gateway-api-{GATEWAY_API}.yaml"
+
+
 def _crds(report: Report, cluster: Kind) -> Path:
     """The standard channel's definitions: the release, or the same out of the Go module."""
-    kept = paths.cache() / "downloads" / f"gateway-api-{GATEWAY_API}.yaml"
+    kept = crds_file()
     if kept.exists():
         return kept
     if fetch.reachable("github.com"):

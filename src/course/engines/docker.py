@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from course import debian, fetch, images, paths, run, tools
+from course import debian, images, paths, run, tools
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -104,12 +104,11 @@ class Docker:
         return self.host() == f"unix://{_RUN}/docker.sock"
 
     def _start(self, report: Report) -> None:
-        packages = debian.DOCKER
-        debian.ensure(packages, report, using=self.using)
-        if not fetch.reachable("download.docker.com"):
-            debian.ensure(debian.ASSEMBLE, report, using=self.using)
+        debian.ensure(debian.DOCKER, report, using=self.using)
         commands = tools.ensure("docker", report, using=self.using)
         bin_ = tools.link(commands)
+        # One that lives and does not answer would lose its socket to the next.
+        self.stop()
         _RUN.mkdir(parents=True, exist_ok=True)
         for stale in ("docker.pid", "docker.sock"):
             (_RUN / stale).unlink(missing_ok=True)
@@ -162,9 +161,10 @@ class Docker:
     def purge(self) -> None:
         """Remove the images that the course made or pulled, and its volume."""
         images.remove(using=self.using)
-        self.using.run(
-            ["docker", "volume", "rm", "--force", "course-registry"], timeout=60, check=False
-        )
+        mine = ["--filter", f"label={images.OWNER}", "--filter", "name=^course-registry$"]
+        listed = self.using.run(["docker", "volume", "ls", "--quiet", *mine], timeout=60)
+        for volume in listed.stdout.split():
+            self.using.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
 
     def stop(self) -> None:
         """See `ContainerEngine.stop`."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ class Kind:
         if not self.exists(commands["kind"]):
             images.ensure(NODE_IMAGE, report, using=self.using)
             self._create(commands["kind"], report)
+        elif not self.ours():
+            raise CourseError(
+                f"Docker has a kind cluster named {base.NAME} that this course did not make",
+                "that name for the course's own cluster",
+                f"if nobody needs it: kind delete cluster --name {base.NAME}; then: course up",
+            )
         self._start_node()
         self._write_kubeconfig(commands["kind"])
         self._use_registry()
@@ -67,6 +74,10 @@ class Kind:
         """Whether Docker has our cluster's node."""
         names = self.using.run([kind, "get", "clusters"], timeout=60).stdout.split()
         return base.NAME in names
+
+    def ours(self) -> bool:
+        """Whether the cluster of our name publishes our port, as the one that we made does."""
+        return published_port(self.using) == self.http_port
 
     def config(self, *, assembled: bool) -> str:
         """Kind's configuration of the cluster, as YAML.
@@ -253,9 +264,28 @@ class Kind:
     def stop(self) -> None:
         """See `Cluster.stop`."""
         kind = paths.state() / "bin" / "kind"
-        if kind.exists():
+        if kind.exists() and (_unfinished().exists() or self.ours()):
             self._delete(kind)
         paths.kubeconfig().unlink(missing_ok=True)
+
+
+def published_port(using: Runner, env: Mapping[str, str] | None = None) -> int | None:
+    """The port of this machine that the cluster of our name has its gateway at, running or not.
+
+    Args:
+        using: runs docker.
+        env: variables for it.
+    """
+    bound = f'(index .HostConfig.PortBindings "{HTTP_NODE_PORT}/tcp")'
+    done = using.run(
+        ["docker", "container", "inspect", NODE]
+        + ["--format", f"{{{{range {bound}}}}}{{{{.HostPort}}}}{{{{end}}}}"],
+        timeout=30,
+        env=env,
+        check=False,
+    )
+    text = done.stdout.strip()
+    return int(text) if done.code == 0 and text.isdigit() else None
 
 
 def _unfinished() -> Path:

@@ -6,8 +6,11 @@ import socket
 
 from course.errors import CourseError
 
+TRIES = 20
+"""How many ports are tried, one after the other."""
 
-def free(preferred: int, *, tries: int = 20) -> int:
+
+def free(preferred: int, *, tries: int = TRIES) -> int:
     """A port on 127.0.0.1 that nothing listens on.
 
     Args:

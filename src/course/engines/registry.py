@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import http.client
 import time
-import urllib.request
 from dataclasses import dataclass
 
 from course import images
@@ -13,6 +12,9 @@ from course.run import Runner
 from course.steps import Report
 
 NAME = "course-registry"
+VERSION_HEADER = "Docker-Distribution-Api-Version"
+SPEAKS = "registry/2.0"
+"""What every registry answers in that header."""
 _WAIT = 30.0
 
 
@@ -30,25 +32,52 @@ class Registry:
 
     def answers(self) -> bool:
         """Whether it speaks the registry protocol."""
-        with contextlib.suppress(OSError):
-            url = f"http://127.0.0.1:{self.port}/v2/"
-            with urllib.request.urlopen(url, timeout=3) as answer:
-                return bool(answer.status == 200)
-        return False
+        return self._speaks() == SPEAKS
+
+    def _speaks(self) -> str:
+        """What answers at the port says that it speaks; an empty string if nobody answers."""
+        # 127.0.0.1 is dialled directly, whatever proxy the environment names.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)
+        try:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().headers.get(VERSION_HEADER, "something else")
+        except http.client.HTTPException:
+            return "something else"
+        except OSError:
+            return ""
+        finally:
+            connection.close()
 
     def ensure(self, report: Report) -> None:
         """Make it run.
 
         Raises:
-            CourseError: it does not answer in time.
+            CourseError: its name or its port is somebody else's, or it does not answer in time.
         """
         images.ensure("registry:2", report, using=self.using)
         state = self.using.run(
-            ["docker", "container", "inspect", NAME, "--format", "{{.State.Running}}"],
+            ["docker", "container", "inspect", NAME, "--format"]
+            + ['{{.State.Running}} {{index .Config.Labels "course.owner"}}'],
             timeout=30,
             check=False,
         )
+        running, _, owner = state.stdout.strip().partition(" ")
+        if state.code == 0 and owner != "course":
+            raise CourseError(
+                f"Docker has a container {NAME} that this course did not make",
+                "that name for the course's own registry",
+                f"docker rename {NAME} {NAME}-mine; then: course up",
+            )
+        if running != "true" and self._speaks():
+            raise CourseError(
+                f"port {self.port} is taken: somebody else answers there",
+                "it for the course's registry",
+                "course doctor   names who; end it; then: course up",
+            )
         if state.code != 0:
+            self.using.run(
+                ["docker", "volume", "create", "--label", images.OWNER, NAME], timeout=30
+            )
             self.using.run(
                 ["docker", "run", "--detach", "--restart=unless-stopped", "--name", NAME]
                 + ["--label", images.OWNER, "--publish", f"127.0.0.1:{self.port}:5000"]
@@ -57,13 +86,14 @@ class Registry:
                 timeout=60,
                 try_=f"is port {self.port} taken? course doctor",
             )
-        elif state.stdout.strip() != "true":
+        elif running != "true":
             self.using.run(["docker", "start", NAME], timeout=60)
         deadline = time.monotonic() + _WAIT
         while not self.answers():
             if time.monotonic() > deadline:
+                silent = "is no registry" if self._speaks() else "does not answer"
                 raise CourseError(
-                    f"the registry at {self.address} does not answer",
+                    f"what should be the course's registry at {self.address} {silent}",
                     f"an answer within {_WAIT:.0f} s",
                     f"docker logs {NAME}; then: course up",
                 )

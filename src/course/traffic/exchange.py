@@ -22,7 +22,11 @@ from course.traffic.target import Target
 _LINGER = 1.0
 """Seconds that an answered connection is left to the server to close. Who closes first keeps the
 port for a minute, and at 500 requests/s a client would soon have none left."""
+SWEEP = 0.050
+"""Seconds between two looks for what has waited too long."""
 _CHUNK = 65536
+_LONGEST = 80
+"""Bytes of a version that are kept."""
 _OURS = {errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors that are this machine's and not the server's: no port, no file, no memory left."""
 
@@ -35,13 +39,15 @@ class Request:
     Args:
         index: its place in the schedule.
         sent: when it was sent, by the client's clock.
+        expires: when it has waited too long, in time that this process ran.
     """
 
-    __slots__ = ("connection", "done", "index", "sent")
+    __slots__ = ("connection", "done", "expires", "index", "sent")
 
-    def __init__(self, index: int, sent: float) -> None:
+    def __init__(self, index: int, sent: float, expires: float) -> None:
         self.index = index
         self.sent = sent
+        self.expires = expires
         self.done = False
         self.connection: Connection | None = None
 
@@ -103,6 +109,16 @@ class Connection:
             self._socket.close()
             self._client.gone(self)
 
+    def stale(self) -> bool:
+        """Whether the server has something to say on it, as a rule that it is closed."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
     # -- the socket
 
     def _write(self, data: bytes) -> None:
@@ -143,7 +159,7 @@ class Connection:
             pass
         except OSError as error:
             self._fail(kind(error))
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("not-http")
 
     def _ended(self) -> None:
@@ -167,7 +183,7 @@ class Connection:
         """See `httptools`."""
         name = name.lower()
         if name == self._client.version_header:
-            self._version = value.decode("latin-1")
+            self._version = value[:_LONGEST].decode("latin-1")
         elif name in (b"content-length", b"transfer-encoding"):
             self._framed = True
 
@@ -245,7 +261,8 @@ class Client:
         body: sent with each request; may be empty.
         keep_alive: use a connection again instead of opening one for each request.
         version_header: the header that tells who answered.
-        timeout: seconds from the send to the end of the answer.
+        timeout: seconds from the send to the end of the answer; those in which this process did
+            not run are left out, since the answer may have been there.
         clock: seconds; the same that the schedule uses.
         on_answer: told of each end.
         on_unsent: told of each request that could not be sent by a fault of this machine's.
@@ -280,16 +297,19 @@ class Client:
         self._on_answer = on_answer
         self._on_unsent = on_unsent
         self._idle: dict[Connection, None] = {}
+        self._looked = clock()
+        self._asleep = 0.0
         # Both in order of time, so that the old ones stand in front.
         self._flying: deque[Request] = deque()
         self._closing: deque[tuple[float, Connection]] = deque()
 
     def send(self, index: int) -> None:
         """Send one request now."""
-        request = Request(index, self._clock())
+        now, awake = self._now()
+        request = Request(index, now, awake + self._timeout)
         self.in_flight += 1
         try:
-            connection = self._idle.popitem()[0] if self._idle else Connection(self)
+            connection = self._free() or Connection(self)
         except OSError as error:
             if error.errno in _OURS:
                 request.done = True
@@ -300,6 +320,23 @@ class Client:
             return
         self._flying.append(request)
         connection.send(request)
+
+    def _free(self) -> Connection | None:
+        """A connection that waits to be used again."""
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if not connection.stale():
+                return connection
+            connection.close()
+        return None
+
+    def _now(self) -> tuple[float, float]:
+        """The time, and the time without that in which this process did not run."""
+        now = self._clock()
+        if now - self._looked > 2 * SWEEP:
+            self._asleep += now - self._looked
+        self._looked = now
+        return now, now - self._asleep
 
     def finish(self, request: Request, version: str, error: str) -> None:
         """A request has ended."""
@@ -320,10 +357,10 @@ class Client:
         self._idle.pop(connection, None)
 
     def sweep(self) -> None:
-        """End what has waited too long. To be called every few milliseconds."""
-        now = self._clock()
+        """End what has waited too long. To be called every `SWEEP` seconds."""
+        now, awake = self._now()
         flying = self._flying
-        while flying and (flying[0].done or now - flying[0].sent > self._timeout):
+        while flying and (flying[0].done or awake > flying[0].expires):
             request = flying.popleft()
             if not request.done:
                 if request.connection:

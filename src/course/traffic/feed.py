@@ -130,6 +130,7 @@ class Reader:
         self._file = file
         self._rate = rate
         self._offset = 0
+        self._begins: list[int] = []
         self.started: float | None = None
         self.end: End | None = None
 
@@ -141,9 +142,10 @@ class Reader:
                 for text in feed:
                     if not text.endswith(b"\n"):
                         return  # in the middle of a write
-                    self._offset += len(text)
+                    begin, self._offset = self._offset, self._offset + len(text)
                     record = json.loads(text)
                     if "s" in record:
+                        self._begins.append(begin)
                         yield self._batch(record)
                     elif "end" in record:
                         self.end = End(record["end"], record["n"], record["t"])
@@ -151,6 +153,16 @@ class Reader:
                         self.started = record["started"]
         except FileNotFoundError:
             return
+
+    def again(self, since: int) -> Iterator[Batch]:
+        """The batches from a number on, without reading again those before it."""
+        if since < len(self._begins):
+            self._offset = self._begins[since]
+            del self._begins[since:]
+        skip = since - len(self._begins)
+        for number, batch in enumerate(self.read()):
+            if number >= skip:
+                yield batch
 
     def _batch(self, record: dict[str, Any]) -> Batch:
         rate = self._rate

@@ -38,7 +38,7 @@ class Plan:
     body: str = ""
     keep_alive: bool = False
     version_header: str = "x-orders-version"
-    timeout: float = 2.0
+    timeout: float = 5.0
     ca: str = ""
     verify: bool = True
     lease_pid: int = 0

@@ -7,12 +7,12 @@ its process. So any process can join it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,21 +27,23 @@ from course.traffic import target as target_
 from course.traffic.feed import Batch, Reader
 from course.traffic.plan import Plan
 from course.traffic.summary import Summary, Tally
-from course.traffic.worker import GRACE, alive
+from course.traffic.worker import GRACE
 
 MAX_RATE = 3000.0
 """Requests/s that one Python process may be asked for: docs/adr/0005."""
 MAX_SECONDS = 3600.0
 _KEPT = 20
-_PROCESS = "process.json"
+_PID = "pid"
 _POLL = 0.03
 
 
 class Run:
     """One run of the generator, seen from any process.
 
+    It has its `id`, the `folder` of that name, its `plan`, and the `pid` of its generator.
+
     Args:
-        id_: its name, the name of its folder.
+        id_: its name.
 
     Raises:
         CourseError: there is no such run.
@@ -52,15 +54,17 @@ class Run:
         self.folder = _home() / id_
         try:
             self.plan = Plan.load(self.folder)
-            process = json.loads((self.folder / _PROCESS).read_text())
+            self.pid = int((self.folder / _PID).read_text())
         except (OSError, ValueError, TypeError):
-            ids = ", ".join(run.id for run in running()) or "none"
+            known = ", ".join(folder.name for folder in _folders()) or "none"
             raise CourseError(
-                f"no run `{id_}`", f"a run that is known; running now: {ids}", "traffic.start(…)"
+                f"no run `{id_}`", f"one of those that are known: {known}", "traffic.start(…)"
             ) from None
-        self._pid, self._created = int(process["pid"]), float(process["created"])
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
+        self._counting = threading.Lock()  # nothing is counted twice by two views of one run
+        self._batches = self._new_reader()
+        self._reading = threading.Lock()  # several views may show one run
 
     def __repr__(self) -> str:
         plan = self.plan
@@ -70,7 +74,13 @@ class Run:
     @property
     def running(self) -> bool:
         """Whether its process is there."""
-        return alive(self._pid, self._created)
+        try:
+            # By what it was called with: numbers are given again, and clocks are set. A process
+            # that is just being started has no words yet.
+            words = psutil.Process(self.pid).cmdline()
+            return not words or words[-1] == str(self.folder)
+        except psutil.Error:
+            return False
 
     @property
     def started(self) -> float | None:
@@ -86,7 +96,8 @@ class Run:
         Args:
             since: how many batches to leave out, e.g. those that are known already.
         """
-        return list(self._new_reader().read())[since:]
+        with self._reading:
+            return list(self._batches.again(since))
 
     def follow(self, timeout: float | None = None, since: int = 0) -> Iterator[Batch]:
         """The batches as they come, from the first; ends when the run ends.
@@ -106,7 +117,7 @@ class Run:
                 number += 1
                 if number > since:
                     yield batch
-            if reader.end is not None or not live:
+            if not live:
                 return
             if time.monotonic() > deadline:
                 raise self._still("the run goes on")
@@ -136,9 +147,9 @@ class Run:
         """
         if self.running:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGTERM)
+                os.kill(self.pid, signal.SIGTERM)
                 # A process that is stopped hears nothing until it goes on.
-                os.kill(self._pid, signal.SIGCONT)
+                os.kill(self.pid, signal.SIGCONT)
         return self.wait(timeout=self.plan.timeout + GRACE)
 
     def summary(self, since: float = 0.0, until: float | None = None) -> Summary:
@@ -154,12 +165,12 @@ class Run:
         else:
             reader = self._new_reader()
             tally = Tally(self.plan.rate, since, float("inf") if until is None else until)
-        tally.add(reader.read())
-        if reader.end is not None:
-            return tally.summary(seconds=reader.end.seconds, ended=reader.end.why)
-        if live:
-            return tally.summary(seconds=tally.last + 1 / self.plan.rate)
-        return tally.summary(seconds=tally.last + 1 / self.plan.rate, ended="died")
+        with self._counting:
+            tally.add(reader.read())
+            if reader.end is not None:
+                return tally.summary(seconds=reader.end.seconds, ended=reader.end.why)
+            so_far = tally.last + 1 / self.plan.rate
+            return tally.summary(seconds=so_far, ended="" if live else "died")
 
     def _new_reader(self) -> Reader:
         return Reader(self.folder / feed.FILE, self.plan.rate)
@@ -184,7 +195,7 @@ def start(
     verify: bool = True,
     headers: Mapping[str, str] | None = None,
     body: str = "",
-    timeout: float = 2.0,
+    timeout: float = 5.0,
     probe: bool = False,
 ) -> Run:
     """Start a generator and return at once.
@@ -194,7 +205,9 @@ def start(
         rate: requests per second.
         seconds: for how long.
         keep_alive: use connections again instead of opening one for each request.
-        lease_pid: the process whose end ends the run; by default the caller.
+        lease_pid: the process whose end ends the run; by default the caller. For a run that goes
+            on over a restart of the notebook's kernel, and is then joined: the kernel's parent,
+            `os.getppid()`.
         version_header: the response header that tells who answered.
         method: the HTTP method.
         ca: a file of CA certificates to trust in place of the system's.
@@ -241,7 +254,8 @@ def start(
                     f"a generator already loads {target.key}: run {other.id}, "
                     f"{other.plan.rate:g}/s for {other.plan.seconds:g} s",
                     "one generator for each target: two would measure each other",
-                    f"wait for it, or: traffic.join({other.id!r}).stop()",
+                    f"wait for it, or: traffic.join({other.id!r}).stop(), on a terminal: "
+                    f"kill {other.pid}",
                 )
         if probe:
             target_.probe(url, ca=ca, verify=verify)
@@ -256,10 +270,9 @@ def _spawn(plan: Plan) -> Run:
     plan.save(folder)
     argv = [sys.executable, "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
-    record = {"pid": pid, "created": psutil.Process(pid).create_time()}
-    part = folder / f"{_PROCESS}.part"
-    part.write_text(json.dumps(record))
-    part.replace(folder / _PROCESS)
+    part = folder / f"{_PID}.part"
+    part.write_text(str(pid))
+    part.replace(folder / _PID)
     return Run(id_)
 
 
@@ -279,21 +292,19 @@ def running() -> list[Run]:
     """The runs whose process is there, the oldest first."""
     found = []
     for folder in _folders():
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            process = json.loads((folder / _PROCESS).read_text())
-            if alive(int(process["pid"]), float(process["created"])):
-                found.append(Run(folder.name))
-    return found
+        with contextlib.suppress(CourseError):  # what is no run, or is being removed
+            found.append(Run(folder.name))
+    return [run for run in found if run.running]
 
 
 def _home() -> Path:
-    return paths.state() / "traffic"
+    return paths.state().resolve() / "traffic"
 
 
 def _folders() -> list[Path]:
     if not _home().is_dir():
         return []
-    folders = [entry for entry in _home().iterdir() if (entry / _PROCESS).exists()]
+    folders = [entry for entry in _home().iterdir() if (entry / _PID).exists()]
     return sorted(folders, key=lambda folder: folder.stat().st_mtime)
 
 

@@ -96,9 +96,8 @@ class Summary:
             return text + (f"; {self._doubt}" if self._doubt else "")
         if self._doubt:
             return f"unknown: {self._doubt}; 0 of the {self.ok:,} sent on time failed"
-        return (
-            f"0 of {self.planned:,} failed: with 95 % confidence fewer than {self.bound:.2%} fail"
-        )
+        most = f"{self.bound * 100:.2g} %"
+        return f"0 of {self.planned:,} failed: with 95 % confidence fewer than {most} fail"
 
     def as_dict(self) -> dict[str, Any]:
         """For machines: all fields, `failed`, `state` and `verdict`."""
@@ -165,14 +164,17 @@ class Tally:
             self._ok += 1
             self._good.append(answer.intended)
 
-    def summary(self, *, seconds: float, ended: str = "", lost: int = 0) -> Summary:
+    def summary(self, *, seconds: float, ended: str = "") -> Summary:
         """The figures so far.
 
         Args:
             seconds: how long the run has been sending, or did.
             ended: why it ended.
-            lost: planned requests that a killed generator left without an end.
         """
+        lost = 0
+        if ended == "died" and self.since == 0 and self.until == math.inf:
+            # What was on its way when the generator was killed.
+            lost = max(0, self.planned - self._sent - self._unsent)
         latency, lateness = sorted(self._latency), sorted(self._lateness)
         window = max(0.0, min(self.until, seconds) - self.since)
         return Summary(

@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 from course.traffic import feed
-from course.traffic.exchange import Client, Request
+from course.traffic.exchange import SWEEP, Client, Request
 from course.traffic.plan import Plan
 from course.traffic.target import parse
 
@@ -33,7 +33,6 @@ GIVE_UP = 0.100
 """A request that is this late is not sent: a burst of them would itself be a load."""
 _BEAT = 0.005
 """The longest sleep in seconds, so that blindness is seen at low rates as well."""
-_SWEEP = 0.050
 _SETTLE = 0.050
 """Seconds after the end of a slot at which it is written; slower answers follow."""
 _LEASE = 0.5
@@ -195,29 +194,40 @@ class Worker:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP)
+            await asyncio.sleep(SWEEP)
             self._client.sweep()
 
     async def _lease(self) -> None:
-        while True:
-            if not alive(self._plan.lease_pid, self._plan.lease_started):
-                self._stop("orphaned")
+        lease = Lease(self._plan.lease_pid, self._plan.lease_started)
+        while lease.held():
             await asyncio.sleep(_LEASE)
+        self._stop("orphaned")
 
 
-def alive(pid: int, started: float) -> bool:
-    """Whether a process still runs, and is the one that was meant.
+class Lease:
+    """What a run's life hangs on: a process.
 
     Args:
         pid: its id.
         started: when it was created, in seconds since the epoch.
     """
-    try:
-        process = psutil.Process(pid)
-        # Which process it is may change, its start may not; two seconds for a clock that was set.
-        same = abs(process.create_time() - started) < 2
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+
+    def __init__(self, pid: int, started: float) -> None:
+        self._holder: psutil.Process | None = None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            holder = psutil.Process(pid)
+            # Looked at once: the time since the epoch moves when somebody sets the clock.
+            if abs(holder.create_time() - started) < 2:
+                self._holder = holder
+
+    def held(self) -> bool:
+        """Whether that process, and not another of the same number, still runs."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return (
+                self._holder is not None
+                and self._holder.is_running()
+                and self._holder.status() != psutil.STATUS_ZOMBIE
+            )
         return False
 
 

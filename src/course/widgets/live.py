@@ -101,7 +101,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._shown = self._ended = False
         self._display = f"course-view-{next(_numbers)}"
         self.took: deque[float] = deque(maxlen=1000)
-        """Seconds that each of the last updates took in the kernel."""
+        """Seconds of processor that each of the last updates took in the kernel."""
         model.read(feed)
         header, rows = model.table()
         super().__init__(
@@ -146,13 +146,12 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         began = time.monotonic()
         why = ""
         while not self._end.wait(PERIOD):
-            live = self._feed.running  # before the read: what comes until the end is read
+            if not self._feed.running:
+                break
             try:
                 self._update(time.monotonic() - began)
             except Exception as error:  # it must be seen, and a thread must not print
                 why = f"the view ended: {type(error).__name__}: {error}"
-                break
-            if not live:
                 break
             if time.monotonic() - began > self._maximum:
                 why = f"the view ended after {self._maximum:.0f} s"
@@ -162,7 +161,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         self._finish(why)
 
     def _update(self, seconds: float) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()
         with self._setting:
             self._model.read(self._feed)
             changes = self._model.changes(seconds)
@@ -170,7 +169,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
                 self._framed = seconds
                 changes["frame"] = self._model.frame()
             self._set(changes)
-        self.took.append(time.perf_counter() - began)
+        self.took.append(time.thread_time() - began)
 
     def _set(self, changes: dict[str, Any]) -> None:
         """Send changes in one message."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import traitlets
 
+from course.traffic import split
 from course.widgets import stills
 from course.widgets.live import MAXIMUM, Live, front
 
@@ -57,6 +58,14 @@ class Batch(Protocol):
     def answers(self) -> Sequence[Answer]:
         """What was answered."""
 
+    @property
+    def unsent(self) -> Sequence[float]:
+        """Planned sends that did not happen, in seconds since the start."""
+
+    @property
+    def blind(self) -> Sequence[tuple[float, float]]:
+        """Stretches (start, seconds) in which the generator itself did not run."""
+
 
 class Run(Protocol):
     """The shape of a feed of batches."""
@@ -81,39 +90,24 @@ def outcome(error: str) -> int:
     return TIMEOUT if error == "timeout" else SILENT
 
 
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    if of == 0:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / of
-    middle = share + z * z / (2 * of)
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
-
-
 class TrafficModel:
     """What came in so far.
 
     Args:
-        interval: the 95 % interval of a share, of (hits, all).
         window: answers that shares and latencies are taken of.
     """
 
-    def __init__(
-        self,
-        *,
-        interval: Callable[[int, int], tuple[float, float]] = wilson,
-        window: int = WINDOW,
-    ) -> None:
+    def __init__(self, *, window: int = WINDOW) -> None:
         self.versions: list[str] = []
         self.total = 0
         self.failed: Counter[str] = Counter()
+        self.unsent = 0
+        self.blind = 0.0
         self.width = FASTEST
         self.columns: list[list[int]] = []
         """Counts by time: with an error status, silent, timeout, then good ones by version."""
         self.set_weights: Weights = {}
         self.routed_weights: Weights = {}
-        self._interval = interval
         self._seen = 0
         self._last = 0.0
         self._answered: Counter[int] = Counter()
@@ -140,6 +134,8 @@ class TrafficModel:
             counts = self.columns[column]
             self._touched.add(column)
             self._last = max(self._last, batch.at + FASTEST)
+            self.unsent += len(batch.unsent)
+            self.blind += sum(seconds for _, seconds in batch.blind)
             for answer in batch.answers:
                 ended = outcome(answer.error)
                 version = self._version(answer.version or ("" if ended else NO_VERSION))
@@ -245,9 +241,8 @@ class TrafficModel:
     def share(self, version: int) -> tuple[float, float, float]:
         """Measured share of the window in percent, with its 95 % interval."""
         hits = sum(v == version for v, _ in self._window)
-        of = len(self._window)
-        low, high = self._interval(hits, of)
-        return 100 * hits / of if of else 0.0, 100 * low, 100 * high
+        found = split.share(hits, len(self._window))
+        return 100 * found.measured, 100 * found.low, 100 * found.high
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """See `Model.table`."""
@@ -275,10 +270,14 @@ class TrafficModel:
     def text(self) -> str:
         """See `Model.text`."""
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.failed.most_common(3))
+        doubt = [f"{self.unsent:,} unsent"] if self.unsent else []
+        if self.blind:
+            doubt.append(f"the generator was blind for {1000 * self.blind:.0f} ms")
         return (
             f"{self.total:,} requests in {self._last:.0f} s, "
             f"{self.failed.total():,} failed{f' ({kinds})' if kinds else ''}; "
             f"shares and latency of the last {len(self._window):,} answers"
+            + "".join(f"; {what}" for what in doubt)
         )
 
     def _announce(self, seconds: float) -> str:

@@ -158,6 +158,7 @@ function render({ model, el }, answers, listeners) {
     }
     view.root.dataset.total = answers.total;
     view.root.dataset.missed = answers.missed;
+    view.root.dataset.ended = !model.get("running");
   };
   let waiting = 0;
   const soon = () => {

@@ -1,0 +1,274 @@
+"""Build and rebuild from a copy of the learner's folder, and say what is wrong in their terms.
+
+A check never builds in the learner's own folder: it edits a copy. What a machine has made there
+(`node_modules`, `dist`) is not copied, as it is in no fresh clone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from course import builds
+from course.errors import CourseError
+from course.exercises import Wrong
+
+if TYPE_CHECKING:
+    from course.world import Served, World
+
+MADE_BY_MACHINE = ("node_modules", "dist", ".git")
+_NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?([^"]+)"?: not found')
+_ERROR = re.compile(r"error|not found|cannot|denied", re.I)
+_BUILD_WAIT = 120.0
+_LINE = 160
+
+
+class Copy:
+    """A copy of an exercise's folder, to build from and to edit.
+
+    Args:
+        world: of the exercise.
+        without: names of files and folders that are left out, wherever they are.
+    """
+
+    def __init__(self, world: World, without: tuple[str, ...] = MADE_BY_MACHINE) -> None:
+        self._world = world
+        self.nonce = secrets.token_hex(6)
+        self.tag = f"course-check:{world.id}-{self.nonce}"
+        source = world.folder()
+        if not source.is_dir():
+            raise Wrong(
+                "no-folder",
+                saw=f"the folder {world.id}/ is not there",
+                want="the exercise's folder",
+                try_=f"course reset {world.id}",
+            )
+        self.folder = Path(tempfile.mkdtemp(prefix="course-"))
+        try:
+            shutil.copytree(
+                source,
+                self.folder,
+                symlinks=True,
+                ignore=shutil.ignore_patterns(*without),
+                dirs_exist_ok=True,
+            )
+        except (OSError, shutil.Error) as error:
+            self.close()
+            raise CourseError(
+                f"{world.id}/ cannot be copied: {error}", "files that can be read", ""
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Remove the folder and the image; the build's cache stays."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(CourseError):
+            self._world.run("docker", "image", "rm", "--force", self.tag, check=False, wait=60)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the copy."""
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def build(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
+        """Build the copy's `Dockerfile` to an image named `tag`.
+
+        Args:
+            options: more of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: there is no Dockerfile, or it does not parse, or a step fails or does not end.
+            CourseError: no Docker answers.
+        """
+        build = self.attempt("--tag", self.tag, *options, wait=wait)
+        if build.error:
+            raise wrong_build(build, self._world.id, wait)
+        return build
+
+    def attempt(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
+        """Build the copy's `Dockerfile`; that it fails is a result too.
+
+        Args:
+            options: of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: there is no Dockerfile, or it is not UTF-8.
+            CourseError: no Docker answers.
+        """
+        self._find_dockerfile()
+        return builds.run(self.folder, *options, wait=wait, env=self._world.env())
+
+    def rebuild(
+        self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
+    ) -> builds.Build:
+        """Edit files of the copy and build it again.
+
+        Args:
+            edits: file name → its new text; put `nonce` or another fresh one into it.
+            options: more of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: no step took the edit in (`edit-missing`); or as in `build`.
+        """
+        for name, text in edits.items():
+            self.write(name, text)
+        build = self.build(*options, wait=wait)
+        if not build.ran:
+            names = ", ".join(edits)
+            raise Wrong(
+                "edit-missing",
+                saw=f"after an edit of {names} every step came from the cache",
+                want="an image made from the edited file",
+                try_="which COPY brings that file in? and what does .dockerignore hold back?",
+            )
+        return build
+
+    def container(
+        self, *, port: int, env: dict[str, str] | None = None
+    ) -> AbstractContextManager[Served]:
+        """Run the built image as a service; see `World.container`."""
+        return self._world.container(self.tag, port=port, env=env)
+
+    def _find_dockerfile(self) -> None:
+        id_ = self._world.id
+        file = self.folder / "Dockerfile"
+        if not file.is_file():
+            near = [p.name for p in self.folder.iterdir() if "docker" in p.name.lower()]
+            near = sorted(name for name in near if name != ".dockerignore")
+            beside = f"; there is `{near[0]}`" if near else ""
+            raise Wrong(
+                "no-dockerfile",
+                saw=f"no file `Dockerfile` in {id_}/{beside}",
+                want=f"{id_}/Dockerfile, by that name",
+                try_=f"ls -l {id_}",
+            )
+        decode(file, f"{id_}/Dockerfile", id_)
+
+
+def decode(file: Path, name: str, id_: str) -> str:
+    """The text of a learner's file.
+
+    Args:
+        file: where it is.
+        name: how it is told.
+        id_: the exercise that it belongs to.
+
+    Raises:
+        Wrong: it is not there (`no-file`), not UTF-8 (`not-utf8`), or no file (`unreadable`).
+    """
+    reset = f"course reset {id_}   brings it back, and saves what you have first"
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Wrong(
+            "no-file", saw=f"{name} is not there", want="the file that came with it", try_=reset
+        ) from None
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        raise Wrong(
+            "not-utf8",
+            saw=f"{name} is not UTF-8: {byte}",
+            want="a file in UTF-8",
+            try_=f"save it as UTF-8 in your editor; or: {reset}",
+        ) from None
+    except OSError as error:
+        raise Wrong(
+            "unreadable",
+            saw=f"{name} cannot be read: {error.strerror}",
+            want="a file",
+            try_=reset,
+        ) from None
+
+
+def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:
+    """Why a build made no image, in the learner's terms.
+
+    Args:
+        build: one with an error.
+        id_: the exercise whose folder was built.
+        wait: the deadline that it had, in seconds.
+    """
+    if build.parse_error:
+        return Wrong(
+            "dockerfile-syntax",
+            saw=f"{id_}/Dockerfile does not parse: {build.parse_error}",
+            want="a Dockerfile that parses",
+            try_=f"docker build --check {id_}",
+        )
+    if build.no_base:
+        return Wrong(
+            "no-base",
+            saw=f"FROM {build.no_base}: {build.error[:_LINE]}",
+            want="a base image that is here or can be pulled",
+            try_="docker images   shows those that are here",
+        )
+    if build.failed:
+        return _wrong_step(build.failed, id_)
+    if build.pending:
+        last = next((line for line in reversed(build.pending.log) if line.strip()), "nothing")
+        return Wrong(
+            "build-hangs",
+            saw=f"{named(build.pending)} has not ended after {wait:.0f} s; "
+            f"it said last: {last[:_LINE]}",
+            want="a step that ends",
+            try_="RUN is for what ends while the image is built; what goes on is for CMD",
+        )
+    return Wrong(
+        "build-fails",
+        saw=f"the build stopped: {build.error[: 2 * _LINE]}",
+        want="a build that ends well",
+        try_=f"docker build {id_}",
+    )
+
+
+def _wrong_step(step: builds.Step, id_: str) -> Wrong:
+    if missing := _NOT_COPIED.search(step.error):
+        return Wrong(
+            "copy-missing",
+            saw=f"{named(step)} failed: {missing[1]} is not in {id_}/, "
+            "or .dockerignore holds it back",
+            want="files that are there",
+            try_=f"ls -A {id_}; cat {id_}/.dockerignore",
+        )
+    if any("exec format error" in line for line in step.log):
+        return Wrong(
+            "architecture",
+            saw=f"{named(step)} failed: exec format error, its program is for another processor",
+            want="a base image for the processor of this machine",
+            try_="build it without --platform, and from a FROM without it",
+        )
+    return Wrong(
+        "build-fails",
+        saw=f"{named(step)} failed: {reason(step)}",
+        want="a build that ends well",
+        try_=f"docker build {id_}   shows all that it said",
+    )
+
+
+def reason(step: builds.Step) -> str:
+    """Why a step failed: in its own words rather than the builder's."""
+    code = step.error.rsplit("did not complete successfully: ", 1)[-1]
+    lines = [line.strip() for line in step.log if line.strip()]
+    lines = [line for line in lines if not line.startswith(("npm notice", "npm warn"))]
+    npm = [line.removeprefix("npm error ") for line in lines if line.startswith("npm error ")]
+    said = "; ".join(npm[:3]) or next((ln for ln in lines if _ERROR.search(ln)), "")
+    return f"{code}: {said or lines[-1]}"[:_LINE] if lines else code[:_LINE]
+
+
+def named(step: builds.Step) -> str:
+    """A step as a message names it."""
+    stage = f" of stage {step.stage}" if step.stage else ""
+    return f"step {step.number}{stage} `{step.short[:80]}`"

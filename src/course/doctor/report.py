@@ -1,0 +1,255 @@
+"""A report for a bug: what runs, what was found, how the last `course up` went.
+
+It is read by strangers, so it is made of few things, and each passes `Censor` on its way.
+"""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import json
+import os
+import platform
+import re
+import socket
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from course import engines, images, lab, paths, steps, tools
+from course.doctor.finding import Finding, Machine
+from course.engines import kind
+from course.run import CommandError
+
+DEFAULT = Path("course-report.txt")
+_TAIL = 60
+_NOBODYS = {"", "root", "debian", "ubuntu", "vagrant", "ec2-user", "jovyan", "docker", "course"}
+"""Names of users that name nobody."""
+_GONE = "<removed>"
+_SECRET_NAME = re.compile(
+    r"token|secret|passw|passphrase|pwd|api_?key|_key$|^key_|credential|auth|cookie|session|"
+    r"^pat$|_pat$|dsn|database_url|connection_string|private",
+    re.IGNORECASE,
+)
+_PATTERNS = (
+    # A private key or a certificate as text.
+    (re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL), _GONE),
+    # The user in an address: http://user:password@host
+    (re.compile(r"(\w[\w+.-]*://)[^/\s@]+@"), rf"\1{_GONE}@"),
+    # A header.
+    (re.compile(r"(?i)\b(authorization|cookie|set-cookie)(\"?\s*[:=]\s*).+"), rf"\1\2{_GONE}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {_GONE}"),
+    # NAME=value, "name": "value", ?name=value
+    (
+        re.compile(
+            r"(?i)([\w-]*(?:token|secret|passw(?:or)?d|passphrase|pwd|api[_-]?key|access[_-]?key|"
+            r"private[_-]?key|credentials?|-data|certificate-authority|cookie|_xsrf|_auth)[\w-]*"
+            r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+"
+        ),
+        rf"\1{_GONE}",
+    ),
+    # Tokens by their form: of GitHub, GitLab, npm, PyPI, AWS, Slack, and signed JSON.
+    (re.compile(r"\b(gh[pousr]_|github_pat_|glpat-|npm_|pypi-|xox[a-z]-|AKIA)[\w-]{8,}"), _GONE),
+    (re.compile(r"\beyJ[\w-]{8,}(\.[\w-]*)*"), _GONE),
+    # Long runs in base64; a digest in hex is no secret and says which image it was.
+    (
+        re.compile(r"(?![0-9a-f]{32,}\b)(?=[\w+/]*[A-Z])(?=[\w+/]*[0-9])[A-Za-z0-9+/]{40,}={0,2}"),
+        _GONE,
+    ),
+    (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}\b"), "<address>"),
+)
+
+
+class Censor:
+    """Takes out of a text what is nobody else's business.
+
+    Args:
+        env: the environment: values of variables that are named like secrets go.
+        secrets: further values that go.
+    """
+
+    def __init__(self, env: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
+        named = [value for name, value in env.items() if _SECRET_NAME.search(name)]
+        for name, value in env.items():
+            if name.lower().endswith("_proxy") and "@" in value:
+                user = urllib.parse.urlsplit(value if "//" in value else f"//{value}")
+                named += [user.username or "", user.password or ""]
+        self._words: dict[str, str] = {}
+        for secret in (*named, *secrets):
+            if len(secret) >= 4:
+                self._words |= dict.fromkeys(_forms(secret), _GONE)
+        self._places = [(str(path), name) for path, name in _places(env)]
+        self._names = [
+            (re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", re.IGNORECASE), name)
+            for word, name in _identity(env)
+        ]
+
+    def __call__(self, text: str) -> str:
+        """The text without it."""
+        for word in sorted(self._words, key=len, reverse=True):
+            text = text.replace(word, self._words[word])
+        for pattern, instead in _PATTERNS:
+            text = pattern.sub(instead, text)
+        for place, name in self._places:
+            text = text.replace(place, name)
+        for pattern, name in self._names:
+            text = pattern.sub(name, text)
+        return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """How a secret may be written: as it is, and in the encodings that logs hold."""
+    yield secret
+    yield urllib.parse.quote(secret, safe="")
+    yield json.dumps(secret)[1:-1]
+    raw = secret.encode()
+    for before in range(3):
+        # In base64 a text looks in three ways, by where it begins; the ends depend on the rest.
+        coded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        middle = coded[-(-before * 8 // 6) : len(raw + b"\0" * before) * 8 // 6]
+        if len(middle) >= 6:
+            yield middle
+
+
+def _places(env: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """Folders, the longest first, and what they are called instead."""
+    found = {
+        paths.state(): "<state>",
+        paths.cache(): "<cache>",
+        paths.work(): "<work>",
+        paths.ROOT: "<course>",
+        Path.home(): "~",
+        Path(env.get("HOME") or Path.home()): "~",
+    }
+    yield from sorted(found.items(), key=lambda item: len(str(item[0])), reverse=True)
+
+
+def _identity(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Names of the user and of the machine, and what they are called instead."""
+    users = {env.get("USER", ""), env.get("LOGNAME", ""), env.get("USERNAME", "")}
+    try:
+        users.add(getpass.getuser())
+    except (OSError, KeyError):
+        pass  # a user id without a name
+    for user in sorted(users - _NOBODYS):
+        yield user, "<user>"
+    hosts = {socket.gethostname(), platform.node(), env.get("HOSTNAME", "")}
+    hosts |= {host.split(".")[0] for host in hosts}
+    for host in sorted(hosts - {"", "localhost"}, key=len, reverse=True):
+        yield host, "<host>"
+
+
+def write(file: Path, findings: Iterable[Finding], machine: Machine | None = None) -> Path:
+    """Write the report.
+
+    Args:
+        file: where to.
+        findings: what `examine` found.
+        machine: the machine that was looked at.
+
+    Returns:
+        `file`.
+    """
+    machine = machine or Machine()
+    censor = Censor(machine.env, _secrets())
+    sections = {
+        "versions": versions(machine),
+        "findings": [str(finding) for finding in findings],
+        "the last course up": list(_last_up()),
+        **{f"log {log.name}": _tail(log) for log in sorted(_logs())},
+    }
+    text = "".join(f"## {name}\n" + "\n".join(lines) + "\n\n" for name, lines in sections.items())
+    file.touch(mode=0o600)
+    file.write_text(censor(text))
+    return file
+
+
+def _secrets() -> Iterator[str]:
+    """Values that the course itself keeps secret."""
+    address = lab.url()
+    if address:
+        yield from urllib.parse.parse_qs(urllib.parse.urlsplit(address).query).get("token", [])
+    for name in ("jupyter.json", "kubeconfig"):
+        file = paths.state() / name
+        if file.exists():
+            # Every long word of them: tokens, keys, certificates.
+            yield from re.findall(r"[A-Za-z0-9+/=_-]{20,}", file.read_text(errors="replace"))
+
+
+def versions(machine: Machine) -> list[str]:
+    """What is installed, a line each."""
+    info = machine.docker_info or {}
+    root = ["git", "-C", paths.ROOT]
+    of_node = f'{{{{.Id}}}} {{{{index .Config.Labels "{images.KEY}"}}}}'
+    asked: dict[str, list[object]] = {
+        "course": [*root, "log", "-1", "--format=%h %cs"],
+        "changed": [*root, "status", "--porcelain", "--untracked-files=no"],
+        "docker (client)": ["docker", "--version"],
+        "buildx": ["docker", "buildx", "version"],
+        "kind": [_ours("kind"), "version"],
+        "kubectl": [_ours("kubectl"), "version", "--client"],
+        f"image {kind.NODE_IMAGE}": [
+            *("docker", "image", "inspect", kind.NODE_IMAGE, "--format", of_node)
+        ],
+    }
+    with ThreadPoolExecutor(len(asked)) as pool:
+        answers = dict(
+            zip(asked, pool.map(lambda a: _said(machine, a), asked.values()), strict=True)
+        )
+    lines = [
+        f"system: {platform.system()} {platform.release()} {platform.machine()}, {_release()}",
+        f"python: {platform.python_version()}",
+        f"docker (engine): {info.get('ServerVersion', 'none')}, {info.get('OperatingSystem', '')}, "
+        f"{info.get('Driver', '')}, cgroup v{info.get('CgroupVersion', '?')}",
+        f"wanted: docker {tools.DOCKER}, buildx {tools.BUILDX}, kind {tools.KIND}, "
+        f"kubernetes {tools.KUBERNETES}",
+    ]
+    engine = engines.current()
+    if engine:
+        lines.append(f"engine: {engine.name}, has {', '.join(engine.has) or 'nothing yet'}")
+    return lines + [f"{name}: {answer}" for name, answer in answers.items()]
+
+
+def _ours(command: str) -> str:
+    own = paths.state() / "bin" / command
+    return str(own) if own.exists() else command
+
+
+def _said(machine: Machine, argv: list[object]) -> str:
+    try:
+        done = machine.using.run(argv, timeout=10, env=machine.variables, check=False)
+    except CommandError as error:
+        return error.reason
+    return ", ".join((done.stdout.strip() or done.stderr.strip()).splitlines()[:8])
+
+
+def _release() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except OSError:
+        return platform.mac_ver()[0] or "no os-release"
+
+
+def _last_up() -> Iterator[str]:
+    run = steps.read()
+    if run is None:
+        yield "it has not run"
+        return
+    for step in run.steps:
+        yield f"{step.state}: {step.title}, {step.seconds:.1f} s {step.detail}".rstrip()
+    if run.error:
+        yield run.error
+    elif not run.finished:
+        yield "running" if run.running else "interrupted"
+
+
+def _logs() -> Iterator[Path]:
+    yield from (paths.state() / "logs").glob("*.log")
+
+
+def _tail(file: Path) -> list[str]:
+    with file.open("rb") as source:
+        source.seek(0, os.SEEK_END)
+        source.seek(max(0, source.tell() - 64_000))
+        return source.read().decode(errors="replace").splitlines()[-_TAIL:]

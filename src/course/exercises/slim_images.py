@@ -1,0 +1,893 @@
+"""Start states and checks of 03-slim-images."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from course import layers, paths
+from course.copies import Copy
+from course.exercises import Wrong, exercise
+from course.layers import Layer
+from course.repository import Repository
+from course.world import Served, World
+
+_PORT = 3000
+_BASES = ("node:24-slim", "node:20-slim", "debian:bookworm-slim")
+
+# -- a small service in TypeScript, of slim-images-1 and slim-images-4
+
+_DUE = """\
+// When an invoice is due: GET /?from=2026-03-01&days=30 -> {"due": "2026-03-31", "late": "no"}
+import { createServer } from "node:http";
+import { DateTime } from "luxon";
+
+// An enum is more than a type: Node cannot leave it out, it has to be compiled.
+enum Late {
+  No = "no",
+  Yes = "yes",
+}
+
+createServer((request, response) => {
+  const asked = new URL(request.url ?? "/", "http://service").searchParams;
+  const from = DateTime.fromISO(asked.get("from") ?? "", { zone: "utc" });
+  const due = from.plus({ days: Number(asked.get("days")) });
+  const late = due < DateTime.utc() ? Late.Yes : Late.No;
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ due: due.toISODate(), late }));
+}).listen(3000, () => console.log("due listens on 3000"));
+"""
+_DUE_PACKAGE: dict[str, Any] = {
+    "name": "due",
+    "version": "1.0.0",
+    "private": True,
+    "type": "module",
+    "scripts": {"build": "tsc"},
+    "dependencies": {"luxon": "3.7.2"},
+    "devDependencies": {
+        "@types/luxon": "3.7.1",
+        "@types/node": "24.10.1",
+        "typescript": "5.9.3",
+    },
+}
+_DUE_TSCONFIG: dict[str, Any] = {
+    "compilerOptions": {
+        "target": "es2023",
+        "module": "nodenext",
+        "outDir": "dist",
+        "rootDir": "src",
+        "strict": True,
+        "types": ["node"],
+    },
+    "include": ["src"],
+}
+# name → version, SHA-512 as the registry gives it, whether for development only
+_DUE_LOCKED = {
+    "@types/luxon": (
+        "3.7.1",
+        "H3iskjFIAn5SlJU7OuxUmTEpebK6TKB8rxZShDslBMZJ5u9S//KM1sbdAisiSrqwLQncVjnpi2OK2J51h+4lsg==",
+        True,
+    ),
+    "@types/node": (
+        "24.10.1",
+        "GNWcUTRBgIRJD5zj+Tq0fKOJ5XZajIiBroOF0yvj2bSU1WvNdYS/dn9UxwsujGW4JX06dnHyjV2y9rRaybH0iQ==",
+        True,
+    ),
+    "luxon": (
+        "3.7.2",
+        "vtEhXh/gNjI9Yg1u4jX/0YVPMvxzHuGgCm6tC5kZyb08yjGWGnqAjGJvcXbqQR2P3MyMEFnRbpcdFS6PBcLqew==",
+        False,
+    ),
+    "typescript": (
+        "5.9.3",
+        "jl1vZzPDinLr9eUt3J/t7V6FgNEw9QjvBPdysz9KfQDD41fQrC2Y4vKQdiaUpFT4bXlb1RHhLpp8wtm6M5TgSw==",
+        True,
+    ),
+    "undici-types": (
+        "7.16.0",
+        "Zz+aZWSj8LE6zoxD+xrjh4VfkIG8Ya6LvYkZqtUQGJPZjYl53ypCaUwWqo7eI0x66KBGeRo+mlBEkMSeSZ38Nw==",
+        True,
+    ),
+}
+_DEVELOPMENT = tuple(name for name, (_, _, dev) in _DUE_LOCKED.items() if dev)
+
+
+def _due_lock() -> dict[str, Any]:
+    packages: dict[str, Any] = {
+        "": {k: _DUE_PACKAGE[k] for k in ("name", "version", "dependencies", "devDependencies")}
+    }
+    for name, (version, digest, dev) in _DUE_LOCKED.items():
+        entry: dict[str, Any] = {"version": version, "integrity": f"sha512-{digest}"}
+        packages[f"node_modules/{name}"] = entry | ({"dev": True} if dev else {})
+    packages["node_modules/@types/node"]["dependencies"] = {"undici-types": "~7.16.0"}
+    packages["node_modules/typescript"]["bin"] = {
+        "tsc": "bin/tsc",
+        "tsserver": "bin/tsserver",
+    }
+    return {
+        "name": "due",
+        "version": "1.0.0",
+        "lockfileVersion": 3,
+        "requires": True,
+        "packages": packages,
+    }
+
+
+def _write_due(world: World) -> None:
+    for name, content in (
+        ("package.json", _DUE_PACKAGE),
+        ("package-lock.json", _due_lock()),
+        ("tsconfig.json", _DUE_TSCONFIG),
+    ):
+        world.write(name, json.dumps(content, indent=2) + "\n")
+    world.write("src/server.ts", _DUE)
+
+
+def _ask_due(world: World, ref: str) -> None:
+    """Run the service's image and ask it for dates made up now.
+
+    Raises:
+        Wrong: it does not start, does not answer, or computes something else.
+    """
+    with world.observe(f"a run of {ref}"), world.container(ref, port=_PORT) as served:
+        for _ in range(2):
+            start = datetime.date(2024, 1, 1) + datetime.timedelta(days=secrets.randbelow(2000))
+            days = 1 + secrets.randbelow(400)
+            status, body = served.get(f"/?from={start}&days={days}")
+            if status == 0:
+                raise _silent(ref, served)
+            due = str(start + datetime.timedelta(days=days))
+            got = _field(body, "due")
+            if got != due:
+                raise Wrong(
+                    "wrong-answer",
+                    saw=f"asked for {start} and {days} days it answers `{got}`",
+                    want=f"`{due}`, as src/server.ts computes it",
+                    try_=f"is it the compiled source that runs?   docker run --rm {ref} ls -R dist",
+                )
+
+
+def _silent(ref: str, served: Served) -> Wrong:
+    log = served.log()
+    package = re.search(r"Cannot find package '([^']+)'", log)
+    if package:
+        return Wrong(
+            "missing-package",
+            saw=f"the container ended: Cannot find package '{package[1]}'",
+            want="the packages of `dependencies` in the image; those of `devDependencies` not",
+            try_="npm ci --omit=dev   installs exactly these; in which stage are they needed?",
+        )
+    module = re.search(r"Cannot find module '([^']+)'", log)
+    if module:
+        return Wrong(
+            "missing-program",
+            saw=f"the container ended: Cannot find module '{module[1]}'",
+            want="the compiled program in the image, where CMD looks for it",
+            try_=f"docker run --rm {ref} ls -R   and which stage has a dist/?",
+        )
+    code = served.exit_code()
+    if code is None:
+        return Wrong(
+            "no-answer",
+            saw=f"the container runs but nothing answers on its port {_PORT}",
+            want="the service, listening",
+            try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
+        )
+    return Wrong(
+        "crashes",
+        saw=f"the container ended with exit code {code}: {_last_line(log)}",
+        want="a service that stays up",
+        try_=f"docker run --rm {ref}   shows the whole error",
+    )
+
+
+def _last_line(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"\w*Error", line)]
+    return (errors or lines or ["an empty log"])[-1][:160]
+
+
+def _field(body: str, name: str) -> str:
+    try:
+        return str(json.loads(body).get(name))
+    except (ValueError, AttributeError):
+        return body[:60]
+
+
+# -- shared ways to look at images and to build copies
+
+
+def _layers(world: World, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
+    """The layers of an image above the course's base images."""
+    with world.observe(f"a look into each layer of {ref}"):
+        known = layers.digests(world.docker, _BASES)
+        return layers.read(world.docker, ref, known=known, find=find)
+
+
+def _own_bytes(world: World, ref: str) -> int:
+    """Bytes above node:24-slim as `docker history` has them; of all layers, on another base."""
+    image = world.docker.images.get(ref)
+    base = world.docker.images.get(_BASES[0])
+    below = base.attrs["RootFS"]["Layers"]
+    sizes = [int(step["Size"]) for step in image.history()]
+    if image.attrs["RootFS"]["Layers"][: len(below)] == below:
+        sizes = sizes[: -len(base.history())]
+    return sum(sizes)
+
+
+def _kept_below(path: str, layer: Layer, want: str) -> Wrong:
+    by = _shortly(layer.by)
+    return Wrong(
+        "kept-below",
+        saw=f"a later step deletes /{path}; the layer of `{by}` still has it",
+        want=want,
+        try_="docker history   did the image become smaller by the step that deletes?",
+    )
+
+
+def _shortly(by: str) -> str:
+    text = by.replace("/bin/sh -c ", "").replace(" # buildkit", "").strip()
+    return text if len(text) <= 70 else f"{text[:69]}…"
+
+
+# -- slim-images-1
+
+_DUE_SINGLE = """\
+FROM node:24-slim
+WORKDIR /app
+COPY . .
+RUN npm ci
+RUN npm run build
+CMD ["node", "dist/server.js"]
+"""
+
+
+@exercise("slim-images-1")
+class ShipsWhatRuns:
+    """A single-stage image of a TypeScript service that has to leave its build behind."""
+
+    def begin(self, world: World) -> None:
+        """The service, its Dockerfile, and the image that carries compiler and sources."""
+        world.set_aside("due:lab")
+        _write_due(world)
+        world.write("Dockerfile", _DUE_SINGLE)
+        world.run("docker", "build", "--quiet", "--tag", "due:lab", world.folder())
+        world.made("due:lab")
+
+    def check(self, world: World) -> None:
+        """Ask the service, then look for what nobody runs, layer by layer."""
+        image = world.image("due:lab")
+        if image.id == world.recall("made"):
+            other = world.other_tags("due:lab")
+            raise Wrong(
+                "unchanged",
+                saw="due:lab is still the image of the start state"
+                + (f"; there is also `{other}`" if other else ""),
+                want="an image of that name without what built it",
+                try_="docker images due   then: docker build --tag due:lab slim-images-1",
+            )
+        _ask_due(world, "due:lab")
+        stack = _layers(world, "due:lab")
+        seen = layers.seen(stack)
+        for layer in stack:
+            for path in layer.files:
+                kind = _not_needed(path)
+                if kind:
+                    raise self._left(kind, path, layer, visible=path in seen)
+        size = _own_bytes(world, "due:lab")
+        world.note(f"above the base your layers hold {size / 1e6:.1f} MB in {len(seen)} files")
+        cache = sum(n for path, n in seen.items() if path.startswith("root/.npm/"))
+        if cache:
+            world.note(f"{cache / 1e6:.1f} MB of that are npm's cache: /root/.npm")
+
+    def _left(self, kind: str, path: str, layer: Layer, *, visible: bool) -> Wrong:
+        copied = layer.by.startswith("COPY")
+        want = "no development package, no compiler and no TypeScript source, in any layer"
+        try_ = "docker history --no-trunc due:lab   which step brought it, and in which stage?"
+        if not visible:
+            return _kept_below(path, layer, want)
+        if kind == "source":
+            return Wrong("sources", saw=f"the image has the source /{path}", want=want, try_=try_)
+        if path.startswith("usr/local/lib/node_modules/"):
+            return Wrong(
+                "compiler-installed",
+                saw=f"`{_shortly(layer.by)}` installs the compiler for all: /{path}",
+                want=want,
+                try_="docker run --rm due:lab npm ls --global   what is compiled while it runs?",
+            )
+        return Wrong(
+            "copied-whole" if copied else "development-packages",
+            saw=f"the step `{_shortly(layer.by)}` brings /{path}",
+            want=want,
+            try_=try_,
+        )
+
+
+def _not_needed(path: str) -> str:
+    """`package` or `source` if a file is there for a build only, else an empty string."""
+    if any(f"node_modules/{name}/" in path for name in _DEVELOPMENT):
+        return "package"
+    if path.endswith(".ts") and "node_modules/" not in path and not path.endswith(".d.ts"):
+        return "source"
+    return ""
+
+
+# -- slim-images-2
+
+_GREET = """\
+// Greets in a language: GET /?lang=de&name=Ada -> {"text": "Guten Tag, Ada"}
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+
+const known = /^[a-z0-9]+$/;
+
+createServer((request, response) => {
+  const asked = new URL(request.url, "http://service").searchParams;
+  const lang = asked.get("lang") ?? "";
+  response.setHeader("content-type", "application/json");
+  try {
+    if (!known.test(lang)) throw new Error("no such language");
+    const { greeting } = JSON.parse(readFileSync(new URL(`lang/${lang}.json`, import.meta.url)));
+    response.end(JSON.stringify({ text: `${greeting}, ${asked.get("name")}` }));
+  } catch {
+    response.statusCode = 404;
+    response.end(JSON.stringify({ error: `no language ${lang}` }));
+  }
+}).listen(3000, () => console.log("greet listens on 3000"));
+"""
+_GREET_DOCKERFILE = """\
+FROM node:24-slim
+WORKDIR /app
+COPY . .
+CMD ["node", "api/server.mjs"]
+"""
+_GREET_IGNORE = """\
+# node_modules and secrets stay out: the same lines as in .gitignore
+node_modules/
+.env
+*.log
+"""
+_LANGUAGES = {"de": "Guten Tag", "fr": "Bonjour", "it": "Buongiorno"}
+_MOST_BYTES = 100_000
+
+
+@exercise("slim-images-2")
+class ContextSendsNoSecrets:
+    """Break-it: a .dockerignore that reads like a .gitignore, and does not work like one."""
+
+    def begin(self, world: World) -> None:
+        """A service with secrets, packages and history around it, and an image that has them."""
+        world.set_aside("greet:lab")
+        secret = secrets.token_hex(12)
+        world.remember("secret", secret)
+        world.write("api/server.mjs", _GREET)
+        for lang, greeting in _LANGUAGES.items():
+            world.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}) + "\n")
+        world.write("Dockerfile", _GREET_DOCKERFILE)
+        world.write(".dockerignore", _GREET_IGNORE)
+        world.write(".gitignore", _GREET_IGNORE.split("\n", 1)[1])
+        self._commit(world)
+        world.write(".env", f"DEPLOY_TOKEN=throw-away-{secret}\n")
+        world.write("api/.env", f"DATABASE_PASSWORD=throw-away-{secret}\n")
+        world.write("api/debug.log", f"connecting with throw-away-{secret}\n" * 50)
+        for folder in ("node_modules/esbuild", "api/node_modules/sharp"):
+            target = world.folder() / folder / "native.node"
+            target.parent.mkdir(parents=True)
+            target.write_bytes(os.urandom(3_000_000))
+        world.run("docker", "build", "--quiet", "--tag", "greet:lab", world.folder())
+        world.made("greet:lab")
+
+    def _commit(self, world: World) -> None:
+        # A dump that was committed once and removed: the folder has it no more, the history has.
+        git = ["git", "-C", world.folder()]
+        dump = world.folder() / "dump.sql"
+        dump.write_bytes(os.urandom(2_000_000))
+        who = ["-c", "user.name=course", "-c", "user.email=course@localhost"]
+        world.run(*git, "init", "--quiet", "--initial-branch=main")
+        world.run(*git, "add", "--all")
+        world.run(*git, *who, "commit", "--quiet", "--message", "greet, with a dump")
+        dump.unlink()
+        world.run(*git, *who, "commit", "--quiet", "--all", "--message", "no dump")
+
+    def check(self, world: World) -> None:
+        """Build a copy of the folder as a colleague may have it, and look for what leaks."""
+        image = world.image("greet:lab")
+        if image.id == world.recall("made"):
+            raise Wrong(
+                "stale-image",
+                saw="greet:lab is still the image of the start state, secrets and all",
+                want="an image built after your change",
+                try_="docker build --tag greet:lab slim-images-2",
+            )
+        self._ask(world, "greet:lab", _LANGUAGES, cause="needed-missing")
+        new = {f"x{secrets.token_hex(3)}": f"Hello {secrets.token_hex(3)}"}
+        with world.copy(without=()) as copy:
+            for lang, greeting in new.items():
+                copy.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}))
+            planted = _plant(copy.folder)
+            with world.observe("a build of a colleague's folder"):
+                build = copy.build()
+            stack = _layers(world, copy.tag, find=tuple(planted))
+            self._leaks(world, stack, planted)
+            if build.context_bytes > _MOST_BYTES:
+                raise Wrong(
+                    "still-sent",
+                    saw=f"the image is clean, and the build sent {_kb(build.context_bytes)}"
+                    " of a colleague's folder",
+                    want=f"less than {_kb(_MOST_BYTES)} sent: what is not sent cannot leak",
+                    try_="docker build --progress=plain … 2>&1 | grep 'transferring context'",
+                )
+            self._ask(world, copy.tag, new, cause="new-file-missing")
+            self._own_secret(world)
+            world.note(f"a colleague's build sent {_kb(build.context_bytes)}")
+        packed = sum(f.stat().st_size for f in world.folder().rglob("*") if f.is_file())
+        world.note(f"your folder holds {packed / 1e6:.1f} MB")
+
+    def _ask(self, world: World, ref: str, greetings: dict[str, str], *, cause: str) -> None:
+        with world.observe(f"a run of {ref}"), world.container(ref, port=_PORT) as served:
+            for lang, greeting in greetings.items():
+                name = secrets.token_hex(3)
+                status, body = served.get(f"/?lang={lang}&name={name}")
+                if status == 0:
+                    raise Wrong(
+                        "does-not-run",
+                        saw=f"the container does not answer: {_last_line(served.log())}",
+                        want="the service of api/server.mjs on port 3000",
+                        try_=f"docker run --rm {ref} ls -R /app   is all there that it needs?",
+                    )
+                got = _field(body, "text")
+                if got != f"{greeting}, {name}":
+                    which = (
+                        f"a language added in a copy, api/lang/{lang}.json,"
+                        if cause == "new-file-missing"
+                        else f"the language `{lang}`"
+                    )
+                    raise Wrong(
+                        cause,
+                        saw=f"asked for {which} it answers {status}: {body[:60]}",
+                        want="every file of api/lang in the image, also one that comes later",
+                        try_="docker run --rm greet:lab ls api/lang   kept out, or not let in?",
+                    )
+
+    def _own_secret(self, world: World) -> None:
+        secret = f"throw-away-{world.recall('secret')}".encode()
+        for layer in _layers(world, "greet:lab", find=(secret,)):
+            for path in layer.found.values():
+                raise Wrong(
+                    "stale-image",
+                    saw=f"your folder is mended; greet:lab was built before and has /{path}",
+                    want="an image built after your change",
+                    try_="docker build --tag greet:lab slim-images-2",
+                )
+
+    def _leaks(self, world: World, stack: list[Layer], planted: dict[bytes, _Plant]) -> None:
+        """Raise for the first thing planted that is in a layer, the worst kind first."""
+        seen = layers.seen(stack)
+        found = {text: (layer, path) for layer in stack for text, path in layer.found.items()}
+        leaked = sorted((planted[text].rank, text) for text in found)
+        if not leaked:
+            return
+        text = leaked[0][1]
+        layer, path = found[text]
+        plant = planted[text]
+        if path not in seen:
+            raise _kept_below(path, layer, _CLEAN)
+        if plant.rank <= 1 and not (world.folder() / "api/.env").exists():
+            raise Wrong(
+                "only-here",
+                saw="your own folder has no secrets any more; a copy of it with a colleague's"
+                f" {plant.name} has it in the image: /{path}",
+                want="a folder that may hold such files, and a build that leaves them out",
+                try_="what would a build elsewhere send?   cat slim-images-2/.dockerignore",
+            )
+        raise Wrong(
+            plant.cause, saw=plant.saw.format(path=f"/{path}"), want=_CLEAN, try_=plant.try_
+        )
+
+
+_CLEAN = "no .env file of any kind, no node_modules, no .git and no log, from any folder"
+_PATTERNS = "a pattern of .dockerignore begins at the context's root; `**/` means any folder"
+
+
+class _Plant:
+    """Something put into a copy that must not come through."""
+
+    def __init__(self, rank: int, cause: str, name: str, saw: str, try_: str) -> None:
+        self.rank, self.cause, self.name, self.saw, self.try_ = rank, cause, name, saw, try_
+
+
+def _plant(copy: Path) -> dict[bytes, _Plant]:
+    """Put secrets, packages, history and logs into a copy; text → what it is."""
+    deep = f"tools/t{secrets.token_hex(3)}"
+    below = "a secret of a folder below is in the image: {path}"
+    other = "a secret file of another name is in the image: {path}"
+    packages = "packages of the machine that builds are in the image: {path}"
+    history = "the history, with all that was ever committed, is in the image: {path}"
+    log = "a log of the machine that builds is in the image: {path}"
+    plan = (
+        (0, "root-secret", ".env", "a secret is in the image: {path}", _PATTERNS),
+        (1, "nested", "api/.env", below, _PATTERNS),
+        (2, "nested", f"{deep}/.env", below, _PATTERNS),
+        (3, "one-name", "api/.env.local", other, "which names does `.env*` match?"),
+        (4, "one-name", f"{deep}/.env.production", other, "which names does `.env*` match?"),
+        (5, "packages-sent", "node_modules/p/index.js", packages, _PATTERNS),
+        (6, "packages-sent", "api/node_modules/p/index.js", packages, _PATTERNS),
+        (7, "packages-sent", f"{deep}/node_modules/p/index.js", packages, _PATTERNS),
+        (8, "history-sent", f".git/p{secrets.token_hex(3)}", history, "ls -a slim-images-2"),
+        (9, "logs-sent", f"api/t{secrets.token_hex(3)}.log", log, _PATTERNS),
+    )
+    planted = {}
+    for rank, cause, name, saw, try_ in plan:
+        text = f"planted-{secrets.token_hex(12)}".encode()
+        big = os.urandom(300_000) if cause in ("packages-sent", "history-sent") else b""
+        _put(copy / name, text + b"\n" + big)
+        planted[text] = _Plant(rank, cause, name, saw, try_)
+    return planted
+
+
+def _put(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+
+
+def _kb(count: int) -> str:
+    return f"{count / 1e3:.1f} kB" if count < 1_000_000 else f"{count / 1e6:.1f} MB"
+
+
+# -- slim-images-3
+
+_TILL = """\
+// The total of a receipt, and the fingerprint that the payment provider has on file.
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+const francs = new Intl.NumberFormat("fr-CH", { style: "currency", currency: "CHF" });
+const text = `Total: ${francs.format(1234567.5)}`;
+const runtime = JSON.parse(readFileSync("/opt/runtime/release.json", "utf8"));
+const fingerprint = createHash("sha256").update(text + runtime.build).digest("hex").slice(0, 12);
+console.log(JSON.stringify({ runtime: runtime.version, node: process.version, text, fingerprint }));
+"""
+_RUNTIME = """\
+FROM {base}
+COPY release.json /opt/runtime/release.json
+LABEL org.opencontainers.image.version={version}
+"""
+
+
+@exercise("slim-images-3")
+class RebuildIsYesterdays:
+    """A base image whose tag has moved since yesterday."""
+
+    def begin(self, world: World) -> None:
+        """Two releases of a base image in the registry, and an image built on the older one."""
+        for ref in ("till:lab", "till:yesterday"):
+            world.set_aside(ref)
+        # One learner, one repository: several may share a registry.
+        who = hashlib.sha256(str(paths.work().resolve()).encode()).hexdigest()[:6]
+        base = Repository(world.registry, f"runtime-{who}")
+        name = f"{base.registry}/{base.name}"
+        world.remember("repository", base.name)
+        world.remember("tags", "{}")
+        world.write("till.mjs", _TILL)
+        world.write("runtime.txt", f"{name}\n")
+        world.write(
+            "Dockerfile",
+            f'FROM {name}:latest\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
+        )
+        # This machine keeps yesterday's base as `latest`: it has not pulled since.
+        world.remember("base", _release(world, "4.1", "node:20-slim", name, keep=f"{name}:latest"))
+        world.remember("today", _release(world, "4.2", "node:24-slim", name))
+        base.point("latest", base.digest("4.2"))
+        world.remember("digest", base.digest("4.1"))
+        world.remember("today-digest", base.digest("4.2"))
+        world.run("docker", "build", "--quiet", "--tag", "till:yesterday", world.folder())
+        world.remember("printed", world.run("docker", "run", "--rm", "till:yesterday", wait=60))
+        world.made("till:yesterday")
+
+    def check(self, world: World) -> None:
+        """Move every tag of the base in the registry, rebuild a copy with --pull, compare."""
+        image = world.image("till:lab")
+        base, today = json.loads(world.recall("base")), json.loads(world.recall("today"))
+        with _tags_moved(world) as before, world.copy() as copy:
+            with world.observe("a rebuild of a copy with --pull"):
+                self._build(copy)
+            rebuilt = world.docker.images.get(copy.tag)
+            followed = (rebuilt.labels or {}).get(_MOVED)
+            if followed:
+                raise self._followed(world, image, followed, before)
+            stands = rebuilt.attrs["RootFS"]["Layers"]
+            if stands[: len(base)] != base:
+                raise self._elsewhere(world, is_today=stands[: len(today)] == today)
+            printed = self._printed(world, copy.tag)
+        if image.attrs["RootFS"]["Layers"][: len(base)] != base:
+            raise Wrong(
+                "stale-image",
+                saw="your folder builds on yesterday's base; till:lab was built before that",
+                want="till:lab built from the folder as it is",
+                try_="docker build --pull --tag till:lab slim-images-3",
+            )
+        for which, text in (
+            (f"a rebuild of {world.id}", printed),
+            ("till:lab", self._printed(world, "till:lab")),
+        ):
+            if text != world.recall("printed"):
+                raise Wrong(
+                    "other-result",
+                    saw=f"{which} prints {text.strip()[:120] or 'nothing'}",
+                    want=f"what till:yesterday printed: {world.recall('printed').strip()[:120]}",
+                    try_="docker run --rm till:lab   and: is till.mjs as it was?",
+                )
+        world.note(
+            f"{len(before)} tags of the base moved, and a rebuild with --pull stayed on yesterday's"
+        )
+        world.note("nobody moves this for you: a fix of the base is a new digest, which you write")
+
+    def _build(self, copy: Copy) -> None:
+        try:
+            copy.build("--pull", "--no-cache")
+        except Wrong as wrong:
+            if wrong.cause != "no-base":
+                raise
+            raise Wrong(
+                "only-here",
+                saw=f"a rebuild with --pull finds no such base: {wrong.saw}",
+                want="a base that another machine can pull too",
+                try_="what does a name without a registry's address mean?   docker pull …",
+            ) from None
+
+    def _printed(self, world: World, ref: str) -> str:
+        with world.observe(f"a run of {ref}"):
+            return world.run("docker", "run", "--rm", ref, wait=30, check=False)
+
+    def _followed(self, world: World, image: Any, tag: str, before: dict[str, str]) -> Wrong:
+        """Why a rebuild stood on what the check made a tag name."""
+        saw = f"the check moved the base's tags; a rebuild with --pull followed `{tag}`"
+        own = image.attrs["RootFS"]["Layers"]
+        base = json.loads(world.recall("base"))
+        cause = "not-pinned" if tag == "latest" else "pinned-to-a-tag"
+        if image.id == world.recall("made"):
+            cause = "retagged"
+            saw = f"till:lab is till:yesterday under a second name; {saw}"
+        elif tag == "latest" and before.get("latest") == world.recall("digest"):
+            cause = "moved-back"
+            saw = f"`latest` in the registry names yesterday's base again, until it moves: {saw}"
+        elif tag == "latest" and own[: len(base)] == base:
+            cause = "local-copy"
+            saw = f"till:lab stands on the base that this machine has kept; {saw}"
+        name = f"{world.registry}/{world.recall('repository')}"
+        return Wrong(
+            cause,
+            saw=saw,
+            want=f"a rebuild on yesterday's base, {world.recall('digest')[:19]}…, wherever tags go",
+            try_=f"docker buildx imagetools inspect {name}:4.1   which part of that cannot move?",
+        )
+
+    def _elsewhere(self, world: World, *, is_today: bool) -> Wrong:
+        want = f"a rebuild on yesterday's base, {world.recall('digest')[:19]}…"
+        if is_today:
+            return Wrong(
+                "todays-digest",
+                saw="your pin does not move, and it names today's base, release 4.2",
+                want=want,
+                try_="docker image inspect till:yesterday --format '{{json .Config.Labels}}'",
+            )
+        return Wrong(
+            "another-base",
+            saw="a rebuild stands on an image that is no release of this base",
+            want=want,
+            try_="docker history till:yesterday   what did the base bring beside Node?",
+        )
+
+
+_MOVED = "course.moved"
+
+
+def _release(world: World, version: str, base: str, name: str, keep: str = "") -> str:
+    """Build and push a release of the base image; the digests of its layers, as JSON.
+
+    Args:
+        world: the exercise's.
+        version: its tag.
+        base: what it is built on.
+        name: its repository.
+        keep: a name under which this machine keeps it.
+    """
+    ref = f"{name}:{version}"
+    with tempfile.TemporaryDirectory() as folder:
+        release = {"version": version, "build": secrets.token_hex(6)}
+        (Path(folder) / "release.json").write_text(json.dumps(release), encoding="utf-8")
+        (Path(folder) / "Dockerfile").write_text(
+            _RUNTIME.format(base=base, version=version), encoding="utf-8"
+        )
+        # One manifest and no index around it: its digest is the one that every tool shows.
+        world.run("docker", "build", "--quiet", "--provenance=false", "--tag", ref, folder)
+    world.run("docker", "push", "--quiet", ref)
+    found = world.docker.images.get(ref).attrs["RootFS"]["Layers"]
+    if keep:
+        world.run("docker", "tag", ref, keep)
+    world.run("docker", "image", "rm", ref)
+    return json.dumps(found)
+
+
+@contextmanager
+def _tags_moved(world: World) -> Iterator[dict[str, str]]:
+    """For a while every tag of the base names an image that says which tag it was found by.
+
+    Interrupted, it leaves a note of what the tags named; the next one puts that back first.
+    """
+    base = Repository(world.registry, world.recall("repository"))
+    _put_back(base, json.loads(world.recall("tags")))
+    before = base.tags()
+    world.remember("tags", json.dumps(before))
+    made = []
+    try:
+        for tag in before:
+            made.append(base.relabel(world.recall("today-digest"), {_MOVED: tag}))
+            base.point(tag, made[-1])
+        yield before
+    finally:
+        _put_back(base, before)
+        world.remember("tags", "{}")
+        for digest in made:
+            base.remove(digest)
+
+
+def _put_back(base: Repository, tags: dict[str, str]) -> None:
+    for tag, digest in tags.items():
+        base.point(tag, digest)
+
+
+# -- slim-images-4
+
+_LATER = """FROM node:24-slim
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci
+COPY src ./src
+RUN npm run build
+# What built it is not needed any more.
+RUN npm prune --omit=dev && rm -rf src tsconfig.json /root/.npm
+CMD ["node", "dist/server.js"]
+"""
+_ONE_RUN = """FROM node:24-slim
+WORKDIR /app
+COPY . .
+# One step, one layer: it installs, builds and cleans up behind itself.
+RUN npm ci && npm run build && npm prune --omit=dev && rm -rf src tsconfig.json /root/.npm
+CMD ["node", "dist/server.js"]
+"""
+_STAGES = """FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci
+COPY src ./src
+RUN npm run build
+
+FROM node:24-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev
+
+FROM node:24-slim
+WORKDIR /app
+COPY package.json ./
+COPY --from=packages /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+CMD ["node", "dist/server.js"]
+"""
+_WAYS = {"later": _LATER, "one-run": _ONE_RUN, "stages": _STAGES}
+_MOST_MB = 12.0
+_MOST_MOVED_MB = 1.0
+_TOLERANCE = 0.06
+_INSTALL_WAIT = 300.0
+
+
+@exercise("slim-images-4")
+class SmallAndMovesLittle:
+    """Three ways to leave the build behind, two needs, and a decision with figures."""
+
+    def begin(self, world: World) -> None:
+        """One service and three Dockerfiles."""
+        for tag in (*_WAYS, "release"):
+            world.set_aside(f"due:{tag}")
+        _write_due(world)
+        for way, text in _WAYS.items():
+            world.write(f"{way}.Dockerfile", text)
+        world.write("measured.json", json.dumps(dict.fromkeys(_WAYS), indent=2) + "\n")
+        world.write(".dockerignore", "*.Dockerfile\nDockerfile\n.dockerignore\nmeasured.json\n")
+
+    def check(self, world: World) -> None:
+        """Compare the figures with the images, then judge the release by both needs."""
+        self._figures(world)
+        world.image("due:release")
+        own = _own_bytes(world, "due:release") / 1e6
+        if own > _MOST_MB:
+            raise Wrong(
+                "too-large",
+                saw=f"due:release holds {own:.1f} MB above the base",
+                want=f"{_MOST_MB:.0f} MB or less, over all of its layers",
+                try_="docker history due:release   which layer would a pull not need?",
+            )
+        _ask_due(world, "due:release")
+        moved = self._moved(world) / 1e6
+        if moved > _MOST_MOVED_MB:
+            raise Wrong(
+                "moves-much",
+                saw=f"after one line changed in src/, a push moves {moved:.1f} MB of new layers",
+                want=f"less than {_MOST_MOVED_MB:.0f} MB: what did not change stays in a layer of"
+                " its own",
+                try_="docker history due:release   which layer holds both packages and program?",
+            )
+        world.note(f"above the base {own:.1f} MB; one changed line moves {moved * 1e3:.0f} kB")
+
+    def _figures(self, world: World) -> None:
+        file = world.folder() / "measured.json"
+        try:
+            written = json.loads(file.read_text(encoding="utf-8"))
+            figures = {way: float(written[way]) for way in _WAYS}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise Wrong(
+                "no-figures",
+                saw="slim-images-4/measured.json has no number for each of: " + ", ".join(_WAYS),
+                want='MB above the base, e.g. {"later": 1.5, "one-run": 1.5, "stages": 1.5}',
+                try_="docker history due:later   without the layers that node:24-slim has too",
+            ) from None
+        for way, figure in figures.items():
+            ref = f"due:{way}"
+            image = world.image(ref)
+            own = _own_bytes(world, ref) / 1e6
+            if abs(figure - own) <= max(_TOLERANCE * own, 0.3):
+                continue
+            whole = sum(int(step["Size"]) for step in image.history()) / 1e6
+            want = f"the size of its layers above node:24-slim: {own:.1f} MB"
+            try_ = f"docker history {ref}"
+            if figure > 0.9 * whole:
+                raise Wrong(
+                    "with-the-base",
+                    saw=f"measured.json says {figure:g} MB for {ref}: that is with the base",
+                    want=want,
+                    try_=try_ + "   against   docker history node:24-slim",
+                )
+            if way == "later" and figure < 0.7 * own:
+                raise Wrong(
+                    "measured-inside",
+                    saw=f"measured.json says {figure:g} MB for {ref}: about what a container sees",
+                    want=want + ", also of what a later layer hides",
+                    try_=try_ + "   du in a container sees the topmost layer of each file alone",
+                )
+            raise Wrong(
+                "wrong-figure",
+                saw=f"measured.json says {figure:g} MB for {ref}; its layers hold {own:.1f} MB",
+                want=want,
+                try_=try_,
+            )
+
+    def _moved(self, world: World) -> int:
+        """Bytes of the layers that a one-line change of the source makes anew."""
+        with world.copy() as copy:
+            with world.observe("a build of a copy of your folder, and one after a changed line"):
+                copy.build(wait=_INSTALL_WAIT)
+                before = layers.digests(world.docker, [copy.tag])
+                source = (copy.folder / "src/server.ts").read_text(encoding="utf-8")
+                edit = {"src/server.ts": f'{source}\nconsole.log("{copy.nonce}");\n'}
+                copy.rebuild(edit, wait=_INSTALL_WAIT)
+            with world.observe("a look into the layers that changed"):
+                find = (copy.nonce.encode(),)
+                new = layers.read(world.docker, copy.tag, known=before, find=find)
+        if not any(layer.found for layer in new):
+            raise Wrong(
+                "not-from-source",
+                saw="after a change of src/server.ts the rebuilt image does not have it",
+                want="an image that is built from src/",
+                try_="docker build --no-cache slim-images-4   what does it copy?",
+            )
+        return sum(layer.size for layer in new)

@@ -1,0 +1,198 @@
+"""What a container shows from outside: its processes, its files, its health, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tarfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+HEALTH_LOG = 5
+"""So many probes Docker keeps of a container."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a container, as the machine that runs it lists it.
+
+    Args:
+        pid: its number on that machine.
+        parent: the number of the process that started it.
+        uid: the user that it runs as.
+        gid: its group.
+        command: its command line.
+        first: whether it is number 1 in the container.
+    """
+
+    pid: int
+    parent: int
+    uid: int
+    gid: int
+    command: str
+    first: bool
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One run of a health check.
+
+    Args:
+        start: when it began, by Docker's clock.
+        code: its exit code; -1 if it did not end in time.
+        output: what it printed.
+    """
+
+    start: str
+    code: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What Docker says of a container's health.
+
+    Args:
+        status: `starting`, `healthy`, `unhealthy`, or `none` without a health check.
+        streak: failed probes in a row, up to now.
+        probes: the last ones, oldest first.
+    """
+
+    status: str
+    streak: int
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """How a container ended after it was asked to.
+
+    Args:
+        seconds: from the request to its end.
+        code: its exit code; 137 if it was killed.
+    """
+
+    seconds: float
+    code: int
+
+
+class Observed:
+    """A container that is looked at.
+
+    Args:
+        made: the SDK's container.
+    """
+
+    def __init__(self, made: Any) -> None:
+        self._made = made
+
+    def log(self) -> str:
+        """Its last lines."""
+        return str(self._made.logs(tail=30).decode(errors="replace")).strip()
+
+    def exit_code(self) -> int | None:
+        """Its exit code, or `None` while it runs."""
+        self._made.reload()
+        state = self._made.attrs["State"]
+        return None if state["Running"] else int(state["ExitCode"])
+
+    def processes(self) -> list[Process]:
+        """Its processes, the first one first; none if it has ended."""
+        import docker.errors
+
+        self._made.reload()
+        first = int(self._made.attrs["State"]["Pid"])
+        try:
+            rows = self._made.top(ps_args="-eo pid,ppid,uid,gid,args")["Processes"]
+        except docker.errors.APIError:
+            return []
+        found = []
+        for row in rows:
+            pid, parent, uid, gid = (int(word) for word in row[:4])
+            found.append(Process(pid, parent, uid, gid, row[4], pid == first))
+        return sorted(found, key=lambda process: not process.first)
+
+    def folder(self) -> str:
+        """The folder in which its command runs."""
+        return str(self._made.attrs["Config"].get("WorkingDir") or "/")
+
+    def stat(self, path: str) -> tarfile.TarInfo | None:
+        """Owner, group and mode of a file or folder in it, or `None` if there is none."""
+        found = self._archive(path)
+        return found[0] if found else None
+
+    def read(self, path: str) -> bytes | None:
+        """A file in it, or `None` if there is none."""
+        found = self._archive(path)
+        return found[1] if found else None
+
+    def _archive(self, path: str) -> tuple[tarfile.TarInfo, bytes] | None:
+        import docker.errors
+
+        try:
+            chunks, _ = self._made.get_archive(path)
+        except docker.errors.NotFound:
+            return None
+        data = io.BytesIO(b"".join(chunks))
+        with tarfile.open(fileobj=data) as archive:
+            entry = archive.next()
+            if entry is None:
+                return None
+            content = archive.extractfile(entry) if entry.isfile() else None
+            return entry, content.read() if content else b""
+
+    def put(self, path: str, content: bytes, *, uid: int = 0, mode: int = 0o600) -> None:
+        """Write a file into it, whatever its own user may do.
+
+        Args:
+            path: an absolute path in an existing folder.
+            content: the file's bytes.
+            uid: its owner and group.
+            mode: its permissions.
+        """
+        folder, name = path.rsplit("/", 1)
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.uid, entry.gid, entry.mode = len(content), uid, uid, mode
+        entry.mtime = int(time.time())
+        sink = io.BytesIO()
+        with tarfile.open(fileobj=sink, mode="w") as archive:
+            archive.addfile(entry, io.BytesIO(content))
+        self._made.put_archive(folder or "/", sink.getvalue())
+
+    def health(self) -> Health:
+        """What Docker says of its health now."""
+        self._made.reload()
+        found = self._made.attrs["State"].get("Health")
+        if not found:
+            return Health("none", 0, ())
+        probes = tuple(
+            Probe(entry["Start"], int(entry["ExitCode"]), str(entry["Output"]).strip())
+            for entry in found.get("Log") or []
+        )
+        return Health(found["Status"], int(found["FailingStreak"]), probes)
+
+    def stop(self, *, grace: int) -> Stopped:
+        """`docker stop`.
+
+        Args:
+            grace: seconds after which it is killed.
+        """
+        began = time.monotonic()
+        self._made.stop(timeout=grace)
+        seconds = time.monotonic() - began
+        self._made.reload()
+        return Stopped(seconds, int(self._made.attrs["State"]["ExitCode"]))
+
+    def seconds_of(self, *argv: str) -> float:
+        """Seconds that a command takes in it now."""
+        began = time.monotonic()
+        self._made.exec_run(list(argv))
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """End it at once; an ended one stays as it is."""
+        import docker.errors
+
+        with contextlib.suppress(docker.errors.APIError):
+            self._made.kill()

@@ -1,0 +1,197 @@
+"""Pictures of images: bars cut into layers on one scale, and which steps reach an image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from course.builds import Build, Step
+from course.notebook import Shown
+from course.pictures import COLORS, picture
+
+_BASE = "#c8c8c8"
+_TAKEN = COLORS[2]
+_NARROW = 0.07
+_FROM_STAGE = re.compile(r"--from=(\S+)")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A layer of an image.
+
+    Args:
+        by: the instruction that made it.
+        size: bytes on disk.
+        base: whether the base image brought it.
+    """
+
+    by: str
+    size: int
+    base: bool
+
+
+def pieces(image: Any, base: Any) -> list[Piece]:
+    """The layers of an image that hold something, lowest first.
+
+    Args:
+        image: the SDK's image.
+        base: the image that it is built on.
+    """
+    history = list(reversed(image.history()))
+    below = base.attrs["RootFS"]["Layers"]
+    shared = image.attrs["RootFS"]["Layers"][: len(below)] == below
+    count = len(base.history()) if shared else 0
+    return [
+        Piece(_plain(step["CreatedBy"]), step["Size"], number < count)
+        for number, step in enumerate(history)
+        if step["Size"]
+    ]
+
+
+def _plain(by: str) -> str:
+    text = re.sub(r"^RUN (\|\d+ .*?)?/bin/sh -c ", "RUN ", by.replace("# buildkit", ""))
+    return " ".join(text.replace("/bin/sh -c #(nop)", "").split()) or "Debian's files"
+
+
+def stacks(
+    images: Sequence[tuple[str, Sequence[Piece]]], *, title: str, guess: float | None = None
+) -> Shown:
+    """Images as bars cut into their layers, all on one scale; grey is what the base brings.
+
+    Args:
+        images: name and layers.
+        title: the finding, computed from the same layers.
+        guess: the predicted size of the last one, in MB.
+
+    Returns:
+        The picture, and each layer with its MB as a table.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(10, 0.95 * len(images) + 1.2))
+    width = max(sum(p.size for p in layers) for _, layers in images) / 1e6
+    for row, (_, layers) in enumerate(images):
+        y = len(images) - 1 - row
+        left = 0.0
+        for piece in layers:
+            mb = piece.size / 1e6
+            color = _BASE if piece.base else COLORS[1]
+            axes.barh(y, mb, left=left, height=0.56, color=color, edgecolor="white")
+            if mb > _NARROW * width:
+                text = _cut(piece.by, int(88 * mb / width))
+                axes.text(
+                    left + mb / 2, y, f"{text}\n{mb:.0f} MB", ha="center", va="center", fontsize=8
+                )
+            left += mb
+        axes.text(left, y, f" {left:.0f} MB", va="center", fontsize=9, weight="bold")
+    if guess is not None:
+        axes.plot([guess] * 2, [-0.42, 0.42], color="black", linestyle="--")
+        axes.annotate(f"your guess: {guess:g} MB", (guess, -0.46), fontsize=8, va="top")
+    axes.set_yticks(range(len(images)), [name for name, _ in reversed(images)])
+    axes.set_ylim(-0.75, len(images) - 0.5)
+    axes.set_xlim(0, 1.08 * max(width, guess or 0))
+    axes.set_xlabel("size of the layers on disk, MB   (grey: from the base image)")
+    axes.set_title(title, fontsize=11, loc="left", pad=10)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    rows = [
+        (name, "base" if p.base else "own", _cut(p.by, 60), f"{p.size / 1e6:.2f}")
+        for name, layers in images
+        for p in layers
+    ]
+    alt = "; ".join(
+        f"{name}: {sum(p.size for p in layers) / 1e6:.0f} MB,"
+        f" {sum(p.size for p in layers if p.base) / 1e6:.0f} of it from the base"
+        for name, layers in images
+    )
+    return picture(
+        figure, alt=f"{title}. {alt}.", header=("image", "from", "layer", "MB"), rows=rows
+    )
+
+
+def stages(build: Build, *, title: str) -> Shown:
+    """The stages of a build side by side: filled is what is in the image, hollow what is not.
+
+    Args:
+        build: of a Dockerfile with stages; the last one makes the image.
+        title: the finding, computed from the same build.
+
+    Returns:
+        The picture, and each step with its stage as a table.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = _columns(build)
+    longest = max(len(steps) for _, steps in columns)
+    figure, axes = plt.subplots(figsize=(3.6 * len(columns), 0.5 * longest + 1.0))
+    where = {name: x for x, (name, _) in enumerate(columns)}
+    last = len(columns) - 1
+    for x, (name, steps) in enumerate(columns):
+        head = f"stage {name}" if x < last else "the last stage: the image"
+        axes.text(1.4 * x + 0.5, 0.75, head, ha="center", fontsize=10, weight="bold")
+        for row, step in enumerate(steps):
+            source = _FROM_STAGE.search(step.instruction)
+            color = _BASE if step.key == "FROM" else _TAKEN if source else COLORS[1]
+            face = color if x == last else "white"
+            axes.add_patch(
+                plt.Rectangle(
+                    (1.4 * x, -row), 1.0, 0.5, facecolor=face, edgecolor=color, lw=1.6, zorder=2
+                )
+            )
+            axes.text(
+                1.4 * x + 0.5,
+                0.25 - row,
+                _cut(step.short, 32),
+                ha="center",
+                va="center",
+                fontsize=8,
+            )
+            if source and source[1] in where:
+                lowest = len(columns[where[source[1]]][1]) - 1
+                axes.annotate(
+                    "",
+                    (1.4 * x, 0.25 - row),
+                    (1.4 * where[source[1]] + 1.0, 0.25 - lowest),
+                    arrowprops={"arrowstyle": "->", "color": _TAKEN, "lw": 1.6},
+                    zorder=1,
+                )
+    axes.set_xlim(-0.1, 1.4 * last + 1.1)
+    axes.set_ylim(-longest + 0.9, 1.1)
+    axes.axis("off")
+    axes.set_title(title, fontsize=11, loc="left")
+    rows = [
+        (name, step.short, "in the image" if x == last else "left behind")
+        for x, (name, steps) in enumerate(columns)
+        for step in steps
+    ]
+    taken = [s.short for s in columns[-1][1] if _FROM_STAGE.search(s.instruction)]
+    alt = f"{len(columns) - 1} stages beside the last; it takes over: {'; '.join(taken)}"
+    return picture(figure, alt=f"{title}. {alt}.", header=("stage", "step", ""), rows=rows)
+
+
+def _columns(build: Build) -> list[tuple[str, list[Step]]]:
+    """Stage by stage, the last one last, each with all of its steps.
+
+    The builder does a step that stages have in common once, and tells it of one of them or of
+    none; here it stands in each.
+    """
+    found: dict[str, dict[int, Step]] = {}
+    for step in build.steps:
+        found.setdefault(step.stage, {})[step.number] = step
+    shared = found.pop("", {}) if len(found) > 1 else {}
+    # The last stage is the one that none takes from.
+    sources = {m[1] for s in build.steps if (m := _FROM_STAGE.search(s.instruction))}
+    columns = []
+    for name in sorted(found, key=lambda name: name not in sources):
+        steps = []
+        for number in range(1, max(found[name]) + 1):
+            options = [found[name], shared, *found.values()]
+            steps += [of[number] for of in options if number in of][:1]
+        columns.append((name, steps))
+    return columns
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(1, room - 1)] + "…"

@@ -1,0 +1,98 @@
+"""`course up` beside plain kind, and how soon JupyterLab answers.
+
+It takes the running cluster down and brings it back.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from course import engines, images, lab, paths, results, steps, up
+from course.engines import kind
+from course.results import Row
+from course.run import runner
+
+PAIRS = 3
+SUBJECT = ("src/course/up.py", "src/course/engines", "src/course/start.py", "src/course/lab.py")
+
+
+def rows() -> Iterator[Row]:
+    """The set-up's figures."""
+    up.up(steps.Display())
+    os.environ.update(engines.environment())
+    try:
+        yield _beside_kind()
+    finally:
+        up.up(steps.Display())
+    yield _warm_start()
+
+
+def timed(do: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    began = time.perf_counter()
+    do()
+    return time.perf_counter() - began
+
+
+def _beside_kind() -> Row:
+    of = engines.current()
+    assert of is not None
+    ours = up.cluster(of, runner())
+    binary = paths.state() / "bin" / "kind"
+    config = ours.config(assembled=images.assembled(kind.NODE_IMAGE))
+    ratios, plain_s, ours_s = [], [], []
+    for _ in range(PAIRS):
+        ours.stop()
+        plain_s.append(timed(lambda: _plain(binary, config, ours)))
+        runner().run([binary, "delete", "cluster", "--name", "course"], timeout=180)
+        ours_s.append(timed(lambda: ours.ensure(lambda what, share: None)))
+        ratios.append(ours_s[-1] / plain_s[-1])
+    ratio = statistics.median(ratios)
+    return Row(
+        "the cluster of course up beside plain kind create cluster, to every system pod ready",
+        f"{ratio:.2f} times: {statistics.median(ours_s):.1f} s, {statistics.median(plain_s):.1f} s",
+        "≤ 1.15",
+        ratio <= 1.15,
+        f"median of {PAIRS} pairs, the same image and configuration; {results.machine()}",
+        SUBJECT,
+    )
+
+
+def _plain(binary: Path, config: str, ours: kind.Kind) -> None:
+    argv = [binary, "create", "cluster", "--name", "course", "--image", kind.NODE_IMAGE]
+    argv += ["--kubeconfig", paths.kubeconfig(), "--config", "-"]
+    runner().run(argv, timeout=300, input=config)
+    deadline = time.monotonic() + 240
+    while ours.not_ready():
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def _warm_start() -> Row:
+    seconds = []
+    for _ in range(PAIRS):
+        up.down(lambda what, _: None)
+        seconds.append(timed(_make_start))
+        deadline = time.monotonic() + 600
+        while not up.complete():
+            assert time.monotonic() < deadline
+            time.sleep(1)
+    slowest = max(seconds)
+    return Row(
+        "warm make start, from nothing running to JupyterLab answering",
+        f"{statistics.median(seconds):.1f} s, at most {slowest:.1f} s",
+        "< 30 s",
+        slowest < 30,
+        f"{PAIRS} runs, caches there, Docker stopped; {results.machine()}",
+        SUBJECT,
+    )
+
+
+def _make_start() -> None:
+    subprocess.run(["make", "start"], cwd=paths.ROOT, check=True, capture_output=True, timeout=300)
+    assert lab.url() is not None

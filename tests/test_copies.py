@@ -1,0 +1,109 @@
+"""course.copies: why a build made no image, told from what real builds reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from course import builds, copies
+from course.exercises import Wrong
+
+REAL = Path(__file__).parent / "builds"
+
+
+def real(name: str) -> builds.Build:
+    return builds.read(REAL / f"{name}.jsonl")
+
+
+def test_an_edit_rebuilds_from_its_copy_on() -> None:
+    build = real("edited")
+    assert [(s.number, s.key, s.cached) for s in build.steps] == [
+        (1, "FROM", True),
+        (2, "WORKDIR", True),
+        (3, "COPY", True),
+        (4, "RUN", True),
+        (5, "COPY", False),
+        (6, "RUN", False),
+    ]
+    assert [s.short for s in build.ran] == ["COPY . .", "RUN npm run build"]
+    assert build.steps[0].short == "FROM node:24-slim"
+    assert sum(s.seconds for s in build.ran) < build.seconds
+    # Of the context only what changed is sent, and .dockerignore is not of it.
+    assert 0 < build.context_bytes < 10_000
+
+
+def test_stages_keep_their_names_and_their_own_numbers() -> None:
+    build = real("stages")
+    assert {s.stage for s in build.steps} == {"build", "dependencies", "stage-2"}
+    assert build.find("npm ci --omit=dev") in build.steps
+    assert build.find("npm run build") in build.ran
+    assert not build.error
+
+
+def test_the_notes_dockerfile_fails_in_the_step_that_needs_what_was_left_out() -> None:
+    build = real("notes")
+    assert build.failed is build.find("npm run build")
+    install = build.find("npm ci")
+    assert install and any("--omit=dev" in line for line in install.log)
+    wrong = copies.wrong_build(build, "dockerfile-2", 60)
+    assert (wrong.cause, wrong.saw) == (
+        "build-fails",
+        "step 6 `RUN npm run build` failed: exit code: 127: sh: 1: tsc: not found",
+    )
+
+
+def test_what_another_step_broke_off_has_not_failed_itself() -> None:
+    build = real("side-by-side")
+    assert build.failed and build.failed.stage == "b"
+    last = build.find("COPY --from=b")
+    assert last and not last.begun and last not in build.ran
+    assert "step 2 of stage b" in copies.wrong_build(build, "x-1", 60).saw
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "saw"),
+    [("unparsed", "dockerfile-syntax", "line 3"), ("not-there", "copy-missing", "nothere")],
+)
+def test_a_dockerfile_that_cannot_be_built_is_told_by_line_or_file(
+    name: str, cause: str, saw: str
+) -> None:
+    wrong = copies.wrong_build(real(name), "dockerfile-1", 60)
+    assert wrong.cause == cause
+    assert saw in wrong.saw and "dockerfile-1" in wrong.saw + wrong.try_
+
+
+def test_a_build_that_does_not_end_names_its_step() -> None:
+    lines = (REAL / "notes.jsonl").read_text().splitlines()
+    began = next(i for i, line in enumerate(lines) if "[6/6]" in line and "started" in line)
+    build = builds.parse([*lines[: began + 1], "ERROR: no end after 60 s"])
+    assert build.pending is build.find("npm run build")
+    wrong = copies.wrong_build(build, "dockerfile-2", 60)
+    assert wrong.cause == "build-hangs"
+    assert "step 6" in wrong.saw and "60 s" in wrong.saw
+
+
+def test_a_base_that_is_not_there_and_a_program_for_another_processor() -> None:
+    build = builds.Build((), 0.1, 0, "pull access denied", "", "nosuch:1")
+    assert copies.wrong_build(build, "x-1", 60).cause == "no-base"
+    log = ("exec /bin/sh: exec format error",)
+    step = builds.Step("", 2, "RUN true", False, 0, 1, "exit code: 255", log)
+    build = builds.Build((step,), 1, 0, "exit code: 255")
+    assert copies.wrong_build(build, "x-1", 60).cause == "architecture"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"), [(None, "no-file"), (b"\xff\xfeF\x00", "not-utf8"), ("", "unreadable")]
+)
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(
+    tmp_path: Path, content: bytes | str | None, cause: str
+) -> None:
+    file = tmp_path / "Dockerfile"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        file.mkdir()
+    with pytest.raises(Wrong) as told:
+        copies.decode(file, "x-1/Dockerfile", "x-1")
+    assert told.value.cause == cause
+    assert "x-1/Dockerfile" in told.value.saw and "course reset x-1" in told.value.try_

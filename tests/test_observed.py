@@ -1,0 +1,138 @@
+"""What a container shows from outside, told by a stand-in for the SDK's container."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import Any
+
+import docker.errors
+import pytest
+
+from course.exercises import Wrong
+from course.observed import Health, Observed, Probe, Process
+from course.world import World
+
+
+class Made:
+    """A container as the SDK shows it."""
+
+    def __init__(self, **state: Any) -> None:
+        self.attrs: dict[str, Any] = {"State": {"Pid": 70, "Running": True, "ExitCode": 0} | state}
+        self.archives: dict[str, bytes] = {}
+        self.rows: list[list[str]] | None = []
+        self.stopped_with: int | None = None
+
+    def reload(self) -> None:
+        """Nothing changes behind our back here."""
+
+    def top(self, ps_args: str) -> dict[str, Any]:
+        if self.rows is None:
+            raise docker.errors.APIError("container is not running")
+        return {"Titles": ps_args.split(), "Processes": self.rows}
+
+    def get_archive(self, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        if path not in self.archives:
+            raise docker.errors.NotFound("no such file")
+        half = len(self.archives[path]) // 2
+        return [self.archives[path][:half], self.archives[path][half:]], {}
+
+    def put_archive(self, folder: str, data: bytes) -> None:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            self.archives[f"{folder}/{archive.getnames()[0]}"] = data
+
+    def stop(self, timeout: int) -> None:
+        self.stopped_with = timeout
+        self.attrs["State"] |= {"Running": False, "ExitCode": 137}
+
+
+def test_the_first_process_comes_first() -> None:
+    made = Made()
+    made.rows = [["12", "70", "1000", "1000", "node a.mjs"], ["70", "1", "0", "0", "sh -c node"]]
+    first, second = Observed(made).processes()
+    assert first == Process(70, 1, 0, 0, "sh -c node", first=True)
+    assert (second.uid, second.first) == (1000, False)
+
+
+def test_a_container_that_has_ended_has_no_processes() -> None:
+    made = Made(Running=False)
+    made.rows = None
+    assert Observed(made).processes() == []
+
+
+def test_a_file_is_put_with_its_owner_and_read_back() -> None:
+    seen = Observed(Made())
+    seen.put("/probe/budget.txt", b"100", uid=7, mode=0o640)
+    entry = seen.stat("/probe/budget.txt")
+    assert entry is not None
+    assert (entry.uid, entry.gid, entry.mode) == (7, 7, 0o640)
+    assert seen.read("/probe/budget.txt") == b"100"
+    assert seen.read("/probe/other.txt") is None
+    assert seen.stat("/probe/other.txt") is None
+
+
+def test_health_without_a_check_and_with_one() -> None:
+    assert Observed(Made()).health() == Health("none", 0, ())
+    log = [{"Start": "2026-01-01T00:00:00Z", "ExitCode": -1, "Output": "exceeded timeout\n"}]
+    made = Made(Health={"Status": "unhealthy", "FailingStreak": 3, "Log": log})
+    probe = Probe("2026-01-01T00:00:00Z", -1, "exceeded timeout")
+    assert Observed(made).health() == Health("unhealthy", 3, (probe,))
+
+
+def test_health_before_the_first_probe() -> None:
+    made = Made(Health={"Status": "starting", "FailingStreak": 0, "Log": None})
+    assert Observed(made).health() == Health("starting", 0, ())
+
+
+def test_a_stop_tells_how_it_ended() -> None:
+    made = Made()
+    stopped = Observed(made).stop(grace=4)
+    assert made.stopped_with == 4
+    assert (stopped.code, stopped.seconds < 1) == (137, True)
+    assert Observed(made).exit_code() == 137
+
+
+class NeverStarts:
+    """A Docker that makes a container and cannot start it."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        self.removed = False
+        self.containers = self
+
+    def create(self, image: str, **_: Any) -> NeverStarts:
+        assert image == "x:lab"
+        return self
+
+    def start(self) -> None:
+        raise docker.errors.APIError("400", explanation=self.said)
+
+    def remove(self, *, force: bool, v: bool) -> None:
+        assert force
+        assert v
+        self.removed = True
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("unable to find user app: no matching entries in passwd file", "unable to find user app"),
+        (
+            "failed to create task for container: failed to create shim task: OCI runtime create "
+            'failed: runc create failed: unable to start container process: exec: "./start.sh": '
+            "permission denied: unknown",
+            'container process: exec: "./start.sh": permission denied',
+        ),
+    ],
+)
+def test_an_image_that_cannot_start_is_a_wrong_answer_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    engine = NeverStarts(said)
+    monkeypatch.setattr(World, "docker", engine)
+    with pytest.raises(Wrong) as wrong, World("x-1").container("x:lab", port=3000):
+        pytest.fail("it must not get here")
+    assert wrong.value.cause == "cannot-start"
+    assert told in wrong.value.saw
+    assert "unknown" not in wrong.value.saw
+    assert engine.removed

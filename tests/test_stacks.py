@@ -1,0 +1,66 @@
+"""Pictures of images: what is drawn comes from the layers and from the build."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from course.builds import Build, Step
+from course.stacks import Piece, pieces, stacks, stages
+
+
+def image(layers: list[str], history: list[tuple[str, int]]) -> Any:
+    steps = [{"CreatedBy": by, "Size": size} for by, size in reversed(history)]
+    return SimpleNamespace(attrs={"RootFS": {"Layers": layers}}, history=lambda: steps)
+
+
+BASE = image(["a"], [("", 100), ("ENV A=1", 0)])
+
+
+def test_layers_of_the_base_are_told_from_those_above_it() -> None:
+    own = image(
+        ["a", "b"], [("", 100), ("ENV A=1", 0), ("RUN |1 V=2 /bin/sh -c npm ci # buildkit", 7)]
+    )
+    assert pieces(own, BASE) == [Piece("Debian's files", 100, True), Piece("RUN npm ci", 7, False)]
+
+
+def test_an_image_on_another_base_has_layers_of_its_own_only() -> None:
+    other = image(["x", "b"], [("COPY /bare / # buildkit", 5), ("COPY /app /app # buildkit", 2)])
+    assert [piece.base for piece in pieces(other, BASE)] == [False, False]
+
+
+def test_the_picture_tells_each_image_in_words_too() -> None:
+    layers = [Piece("Debian's files", 200_000_000, True), Piece("RUN npm ci", 100_000_000, False)]
+    shown = stacks([("one", layers), ("two", layers[:1])], title="less", guess=250)
+    assert "one: 300 MB, 200 of it from the base; two: 200 MB" in shown.markup
+    assert "RUN npm ci" in shown.text and "100.00" in shown.text
+
+
+def step(stage: str, number: int, text: str) -> Step:
+    return Step(stage, number, text, False, 0.0, 1.0)
+
+
+def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
+    build = Build(
+        (
+            step("packages", 3, "RUN npm ci --omit=dev"),
+            step("stage-2", 3, "COPY --from=packages /a ./"),
+            step("stage-2", 4, "COPY --from=build /b ./"),
+            step("build", 2, "COPY package.json ./"),
+            step("build", 3, "RUN npm ci"),
+            step("", 1, "FROM docker.io/library/node:24-slim@sha256:" + "0" * 64),
+        ),
+        1.0,
+    )
+    rows = [line.split(maxsplit=1) for line in stages(build, title="t").text.splitlines()[1:]]
+    by_stage: dict[str, list[str]] = {}
+    for stage, rest in rows:
+        by_stage.setdefault(stage, []).append(" ".join(rest.split()))
+    assert by_stage["packages"] == [
+        "FROM node:24-slim left behind",
+        "COPY package.json ./ left behind",
+        "RUN npm ci --omit=dev left behind",
+    ]
+    assert by_stage["stage-2"][0] == "FROM node:24-slim in the image"
+    assert by_stage["stage-2"][-1] == "COPY --from=build /b ./ in the image"
+    assert list(by_stage)[-1] == "stage-2"
