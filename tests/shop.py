@@ -87,7 +87,8 @@ def deployed(repository: str, *, replicas: int = 2, drain_ms: int = 0) -> Iterat
         replicas: how many pods.
         drain_ms: how long a pod answers after it has been asked to end.
     """
-    probe = {"httpGet": {"path": "/", "port": 3000}, "periodSeconds": 1}
+    # A machine that is busy with other tests may take seconds for an answer.
+    probe = {"httpGet": {"path": "/", "port": 3000}, "periodSeconds": 1, "timeoutSeconds": 10}
     container = {
         "name": "shop",
         "image": f"{repository}:1.0.0",
