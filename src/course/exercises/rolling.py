@@ -594,7 +594,11 @@ class StuckIsNoticed:
     def _one_good_version(self, world: World) -> None:
         deployment = _deployment(world)
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        pods = world.objects("pods", labelSelector=f"app={NAME}")
+        pods = [
+            pod
+            for pod in world.objects("pods", labelSelector=f"app={NAME}")
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
         good = world.manifest(NAME, "1.1.0")
         digest = good[0] if good else ""
         wrong = [pod for pod in pods if digest not in _image_id(pod)]
