@@ -66,7 +66,7 @@ def test_both_records_are_put_on_the_traffics_clock() -> None:
     run = Run(answers(GOOD, ("502", ""), GOOD))
     seen = released.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
     assert seen.zero == 0.5  # the traffic began half a second after the feed
-    assert seen.failures == (Failure(0.1, "502", ""),)
+    assert seen.failures == (Failure(0.1, "502", "", 0.105),)
 
 
 def test_a_given_zero_moves_the_failures() -> None:

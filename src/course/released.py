@@ -26,11 +26,13 @@ class Failure:
         at: seconds since the change's zero at which it was to be sent.
         error: see `traffic.Answer`.
         version: who answered; empty if it was the gateway, or nobody.
+        until: when it had failed, on the same clock.
     """
 
     at: float
     error: str
     version: str
+    until: float = 0.0
 
     @property
     def why(self) -> str:
@@ -98,7 +100,12 @@ def read(run: Run, feed: Feed, zero: float | None = None) -> Release:
     zero = start if zero is None else zero
     batches = run.batches()
     failures = [
-        Failure(round(start - zero + answer.intended, 3), answer.error, answer.version)
+        Failure(
+            round(start - zero + answer.intended, 3),
+            answer.error,
+            answer.version,
+            round(start - zero + answer.intended + answer.latency_ms / 1000, 3),
+        )
         for batch in batches
         for answer in batch.answers
         if answer.error
