@@ -116,7 +116,7 @@ def test_the_finding_is_computed_and_names_what_failed_most() -> None:
 def test_without_a_failure_the_verdict_with_its_bound_is_the_finding() -> None:
     run = Run(answers(*[GOOD] * 300))
     seen = released.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
-    assert released.finding(seen) == ("0 of 300 failed: with 95 % confidence fewer than 1.00% fail")
+    assert released.finding(seen) == ("0 of 300 failed: with 95 % confidence fewer than 1 % fail")
 
 
 def test_a_blind_run_is_told_as_unknown_and_not_as_zero() -> None:

@@ -190,7 +190,7 @@ spec:
 {env}          ports:
             - {{ name: http, containerPort: 3000 }}
           resources:
-            requests: {{ cpu: 100m, memory: 64Mi }}
+            requests: {{ cpu: 40m, memory: 64Mi }}
             limits: {{ memory: 256Mi }}
 {_indent(container, 10)}---
 apiVersion: v1

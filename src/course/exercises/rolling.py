@@ -106,8 +106,16 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
 
     Raises:
         Wrong: a pod cannot start, or its probe asks for what is not there.
+        CourseError: the cluster is full.
     """
     held = [w for w in sample.status.waiting if w.reason not in ("", "ContainersNotReady")]
+    full = [w for w in held if w.reason == "Unschedulable"]
+    if full and now > _HELD_AFTER:
+        raise CourseError(
+            f"the cluster has no room for pod {full[0].name}: {full[0].message[:80]}",
+            "room for one pod more than the shop has",
+            "kubectl get pods --all-namespaces   what can go?",
+        )
     if held and now > _HELD_AFTER:
         image = _container(world)["image"]
         raise Wrong(
