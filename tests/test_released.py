@@ -66,7 +66,7 @@ def test_both_records_are_put_on_the_traffics_clock() -> None:
     run = Run(answers(GOOD, ("502", ""), GOOD))
     seen = released.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
     assert seen.zero == 0.5  # the traffic began half a second after the feed
-    assert seen.failures == (Failure(0.1, "502", ""),)
+    assert seen.failures == (Failure(0.1, "502", "", 0.105),)
 
 
 def test_a_given_zero_moves_the_failures() -> None:
@@ -116,7 +116,7 @@ def test_the_finding_is_computed_and_names_what_failed_most() -> None:
 def test_without_a_failure_the_verdict_with_its_bound_is_the_finding() -> None:
     run = Run(answers(*[GOOD] * 300))
     seen = released.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
-    assert released.finding(seen) == ("0 of 300 failed: with 95 % confidence fewer than 1.00% fail")
+    assert released.finding(seen) == ("0 of 300 failed: with 95 % confidence fewer than 1 % fail")
 
 
 def test_a_blind_run_is_told_as_unknown_and_not_as_zero() -> None:

@@ -162,7 +162,7 @@ def test_a_gateway_without_a_pod_is_named_by_the_strategy() -> None:
 def test_the_evidence_names_the_pod_and_when() -> None:
     with pytest.raises(Wrong, match=r"pod new was Ready at 2.0 s and answered 503 .* at 2.5 s"):
         rolling._lossless(World(deployment(readinessProbe=None)), tried(EARLY))
-    with pytest.raises(Wrong, match=r"pod old was told to end at 3.0 s, .* lost at 3.1 s"):
+    with pytest.raises(Wrong, match=r"pod old was told to end at 3.0 s; .* sent at 3.1 s"):
         rolling._lossless(World(deployment(lifecycle=None)), tried(CUT))
 
 

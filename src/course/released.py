@@ -26,11 +26,13 @@ class Failure:
         at: seconds since the change's zero at which it was to be sent.
         error: see `traffic.Answer`.
         version: who answered; empty if it was the gateway, or nobody.
+        until: when it had failed, on the same clock.
     """
 
     at: float
     error: str
     version: str
+    until: float = 0.0
 
     @property
     def why(self) -> str:
@@ -98,7 +100,12 @@ def read(run: Run, feed: Feed, zero: float | None = None) -> Release:
     zero = start if zero is None else zero
     batches = run.batches()
     failures = [
-        Failure(round(start - zero + answer.intended, 3), answer.error, answer.version)
+        Failure(
+            round(start - zero + answer.intended, 3),
+            answer.error,
+            answer.version,
+            round(start - zero + answer.intended + answer.latency_ms / 1000, 3),
+        )
         for batch in batches
         for answer in batch.answers
         if answer.error
@@ -204,8 +211,11 @@ def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
     """Each pod as a bar: hollow while it is not ready, thin on its way out."""
     from course.widgets.timeline import ENDING, GONE, READY
 
-    for row, bar in enumerate(model.bars):
-        color = COLORS[(0, 2)[(bar.version - 1) % 2]]
+    bars = [bar for bar in model.bars if bar.state != GONE or bar.changes[-1][0] > zero]
+    # By name: the same version has the same colour in every picture.
+    colors = {name: COLORS[(0, 2)[i % 2]] for i, name in enumerate(sorted(model.versions))}
+    for row, bar in enumerate(bars):
+        color = colors[model.versions[bar.version - 1]]
         ends = [at for at, _ in bar.changes[1:]] + [end + zero]
         for (at, state), until in zip(bar.changes, ends, strict=True):
             if state == GONE:
@@ -219,9 +229,7 @@ def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
                 edgecolor=color,
                 linewidth=0 if state == READY else 1.3,
             )
-    names = [
-        f"{bar.name.rsplit('-', 1)[-1]} {model.versions[bar.version - 1]}" for bar in model.bars
-    ]
+    names = [f"{bar.name.rsplit('-', 1)[-1]} {model.versions[bar.version - 1]}" for bar in bars]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.text(

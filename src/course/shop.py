@@ -1,8 +1,10 @@
 """The shop of the labs on deployment strategies: its images, its objects, its start states.
 
 The shop is the service `orders` in a Deployment, a Service and an HTTPRoute of its own, so that a
-lab never touches the `orders` that the course runs. A start state replaces objects, not the
-namespace, and works whatever is there: a rollout half done, paused or stuck, pods on their way out.
+lab never touches the `orders` that the course runs. It has no database: one that is slow would take
+every pod out of service at once, in the midst of a measurement. A start state replaces objects, not
+the namespace, and works whatever is there: a rollout half done, paused or stuck, pods on their way
+out.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ _SOURCE = paths.ROOT / "apps" / "orders"
 _SOURCE_LABEL = "course.source"
 _KINDS = ("deployments", "services", "httproutes", "poddisruptionbudgets")
 _GONE_WAIT = 30.0
-_DATABASE_WAIT = 90.0
 
 
 class Shop:
@@ -87,7 +88,6 @@ class Shop:
         Args:
             text: the manifest; it stays in the exercise's folder as `shop.yaml`.
         """
-        self.database()
         self.clear()
         self.world.write("shop.yaml", text)
         self.world.run("kubectl", "apply", "-f", self.world.folder() / "shop.yaml", wait=30)
@@ -118,19 +118,6 @@ class Shop:
             or (meta.get("labels") or {}).get("app", "").startswith(NAME)
             or self.host in (thing.get("spec", {}).get("hostnames") or [])
         )
-
-    def database(self) -> None:
-        """Make sure of the namespace's PostgreSQL, which the service's readiness asks."""
-        secrets = {t["metadata"]["name"] for t in self.world.objects("secrets")}
-        servers = {t["metadata"]["name"] for t in self.world.objects("deployments")}
-        if "orders-db" not in secrets or "postgres" not in servers:
-            file = _SOURCE / "k8s" / "postgres.yaml"
-            self.world.run("kubectl", "apply", "-f", file, wait=30)
-            self.world.run(
-                *("kubectl", "rollout", "status", "deployment/postgres"),
-                f"--timeout={_DATABASE_WAIT:.0f}s",
-                wait=_DATABASE_WAIT + 10,
-            )
 
 
 @functools.cache
@@ -198,12 +185,12 @@ spec:
           imagePullPolicy: Always
           env:
             - {{ name: LOG_LEVEL, value: warn }}
-            - name: DATABASE_URL
-              valueFrom: {{ secretKeyRef: {{ name: orders-db, key: DATABASE_URL }} }}
+            - {{ name: DATABASE_URL, value: "postgres://nobody@localhost/none" }}
+            - {{ name: READY_NEEDS_DATABASE, value: "false" }}
 {env}          ports:
             - {{ name: http, containerPort: 3000 }}
           resources:
-            requests: {{ cpu: 100m, memory: 64Mi }}
+            requests: {{ cpu: 40m, memory: 64Mi }}
             limits: {{ memory: 256Mi }}
 {_indent(container, 10)}---
 apiVersion: v1

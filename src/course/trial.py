@@ -13,7 +13,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from course import traffic
@@ -37,6 +37,7 @@ _BASE = 0.6
 _TAIL = 0.4
 _PAUSE = 0.05
 _LAST_WORDS = 2.5
+_UNWELL = 6.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def release(
                 api.patch("deployments", rollout.name, _change(template, env, image))
                 seconds = _watch(feed, version, released, wait)
                 status = feed.samples()[-1].status
+                _until_well(run)
                 over = feed.seconds
                 time.sleep(_TAIL)
                 run.stop()
@@ -140,7 +142,10 @@ def release(
             run.stop()
     start = (run.started or feed.began) - feed.began
     after = run.summary(since=over - start).by_version
-    return Trial(version, before, status, seconds, read(run, feed, released), after)
+    seen = read(run, feed, released)
+    # What had failed before the release is none of its doing.
+    caused = tuple(failure for failure in seen.failures if failure.until >= 0)
+    return Trial(version, before, status, seconds, replace(seen, failures=caused), after)
 
 
 def _change(template: Mapping[str, Any], env: list[dict[str, str]], image: str) -> dict[str, Any]:
@@ -175,6 +180,17 @@ def _watch(feed: Feed, version: str, released: float, wait: float) -> float | No
             break
         time.sleep(_PAUSE)
     return done
+
+
+def _until_well(run: traffic.Run) -> None:
+    """Until requests succeed again, or a while: a release may be called complete before it is."""
+    deadline = time.monotonic() + _UNWELL
+    while time.monotonic() < deadline:
+        summary = run.summary()
+        lately = run.summary(since=max(0.01, summary.seconds - 2 * _TAIL))
+        if not lately.failed:
+            return
+        time.sleep(_TAIL)
 
 
 def serving_old(pods: Iterable[Pod]) -> bool:

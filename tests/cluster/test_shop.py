@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture
 def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A learner of their own: a namespace, a kubeconfig whose context is in it, a folder."""
-    name = f"shop-test-{os.getpid()}"
+    name = f"shop-test-{secrets.token_hex(4)}"
     env = engines.environment()
     for key, value in env.items():
         monkeypatch.setenv(key, value)

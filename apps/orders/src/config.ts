@@ -15,6 +15,8 @@ export interface Config {
   port: number;
   version: string;
   databaseUrl: string;
+  /** Whether it is ready only while its database answers. */
+  readyNeedsDatabase: boolean;
   /** How long a stopping service waits for requests in flight, in milliseconds. */
   drainMs: number;
   faultsEnabled: boolean;
@@ -82,6 +84,7 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
     port: number("PORT", 3000, 0, 65_535),
     version: env.ORDERS_VERSION || "dev",
     databaseUrl,
+    readyNeedsDatabase: env.READY_NEEDS_DATABASE !== "false",
     drainMs: number("DRAIN_MS", 10_000, 0, 600_000),
     faultsEnabled: env.FAULTS_ENABLED === "true",
     faults: parseFaults(given, NO_FAULTS),

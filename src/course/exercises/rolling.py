@@ -106,8 +106,16 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
 
     Raises:
         Wrong: a pod cannot start, or its probe asks for what is not there.
+        CourseError: the cluster is full.
     """
     held = [w for w in sample.status.waiting if w.reason not in ("", "ContainersNotReady")]
+    full = [w for w in held if w.reason == "Unschedulable"]
+    if full and now > _HELD_AFTER:
+        raise CourseError(
+            f"the cluster has no room for pod {full[0].name}: {full[0].message[:80]}",
+            "room for one pod more than the shop has",
+            "kubectl get pods --all-namespaces   what can go?",
+        )
     if held and now > _HELD_AFTER:
         image = _container(world)["image"]
         raise Wrong(
@@ -177,15 +185,15 @@ def _reached(world: World, release: Trial) -> None:
     Raises:
         Wrong: the answers come from elsewhere, or name a version of their own.
     """
+    if release.seconds is not None and not release.after and not release.seen.failures:
+        raise Wrong(
+            "not-the-shop",
+            saw=f"{NAME} rolled out {release.version}, and no answer has x-orders-version",
+            want="the shop's own answers",
+            try_=f"curl -si {Shop(world).url}   kubectl describe httproute {NAME}",
+        )
     others = {v: n for v, n in release.after.items() if v != release.version}
-    if release.seconds is None or not release.after or not others:
-        if release.seconds is not None and not release.after:
-            raise Wrong(
-                "not-the-shop",
-                saw=f"{NAME} rolled out {release.version}, and no answer has x-orders-version",
-                want="the shop's own answers",
-                try_=f"curl -si {Shop(world).url}   kubectl describe httproute {NAME}",
-            )
+    if release.seconds is None or not others:
         return
     others_said = ", ".join(f"`{version}`" for version in others)
     backends = _backends(world)
@@ -377,8 +385,8 @@ def _cut(world: World, release: Trial) -> Wrong:
         if pod.terminating
     ]
     proof = (
-        f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s, the first request was "
-        f"lost at {first.at:.1f} s"
+        f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s; the first request "
+        f"that was lost was sent at {first.at:.1f} s"
         if leaving
         else ""
     )
@@ -594,7 +602,11 @@ class StuckIsNoticed:
     def _one_good_version(self, world: World) -> None:
         deployment = _deployment(world)
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        pods = world.objects("pods", labelSelector=f"app={NAME}")
+        pods = [
+            pod
+            for pod in world.objects("pods", labelSelector=f"app={NAME}")
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
         good = world.manifest(NAME, "1.1.0")
         digest = good[0] if good else ""
         wrong = [pod for pod in pods if digest not in _image_id(pod)]

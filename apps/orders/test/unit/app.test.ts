@@ -89,8 +89,17 @@ describe("readiness", () => {
     assert.equal((await server.inject("/healthz")).statusCode, 200);
   });
 
-  it("begins only when a slow start is over, while the process is healthy at once", async () => {
-    const { server } = start({ faultStartMs: 60 });
+  it("does without the database where that is asked for, and still ends with draining", async () => {
+    const store = new MemoryOrders();
+    store.alive = false;
+    const { server, drain } = start({ readyNeedsDatabase: false }, store);
+    assert.equal((await server.inject("/readyz")).statusCode, 200);
+    drain();
+    assert.equal((await server.inject("/readyz")).statusCode, 503);
+  });
+
+  it("is not there during a slow start, while the process is healthy", async () => {
+    const { server } = start({ faultStartMs: 600_000 });
     for (const url of ["/readyz", "/", "/orders"]) {
       const answer = await server.inject(url);
       assert.equal(answer.statusCode, 503, url);
@@ -98,7 +107,11 @@ describe("readiness", () => {
       assert.equal(answer.headers["x-orders-version"], "7.8.9");
     }
     assert.equal((await server.inject("/healthz")).statusCode, 200);
-    await sleep(70);
+  });
+
+  it("begins when a slow start is over", async () => {
+    const { server } = start({ faultStartMs: 20 });
+    await sleep(60);
     for (const url of ["/readyz", "/", "/orders"]) assert.equal((await server.inject(url)).statusCode, 200, url);
   });
 

@@ -12,6 +12,7 @@ describe("parseConfig", () => {
       port: 3000,
       version: "dev",
       databaseUrl: DATABASE_URL,
+      readyNeedsDatabase: true,
       drainMs: 10_000,
       faultsEnabled: false,
       faults: NO_FAULTS,
@@ -39,6 +40,11 @@ describe("parseConfig", () => {
   it("takes faults from the environment", () => {
     const config = parseConfig({ DATABASE_URL, FAULT_ERROR_RATE: "0.25", FAULT_LATENCY_MS: "40" });
     assert.deepEqual(config.faults, { ...NO_FAULTS, errorRate: 0.25, latencyMs: 40 });
+  });
+
+  it("needs its database to be ready, unless told otherwise", () => {
+    assert.equal(parseConfig({ DATABASE_URL, READY_NEEDS_DATABASE: "false" }).readyNeedsDatabase, false);
+    assert.equal(parseConfig({ DATABASE_URL, READY_NEEDS_DATABASE: "" }).readyNeedsDatabase, true);
   });
 
   it("takes a slow start from the environment, and names one that is no number", () => {
