@@ -35,6 +35,7 @@ def _entries() -> list[tuple[str, Answer]]:
 
 
 ENTRIES = _entries()
+BUSY_TRIES = 2
 named = {"true": 0, "all": 0}
 own_ms: list[float] = []
 goto_s: list[float] = []
@@ -138,6 +139,12 @@ def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> Non
     goto_s.append(time.monotonic() - began)
     answer.apply(World(id_))
     result = checks.check(id_, wait=0)
+    for _ in range(BUSY_TRIES):
+        if result.cause != "environment":
+            break
+        # The machine could not tell: a check says so, and a learner asks again.
+        print(f"\nasked again: {id_}, {answer.name}: {result.saw}")
+        result = checks.check(id_, wait=0)
     own_ms.append(result.own_ms)
     observed_s.append(sum(seconds for _, seconds in result.observed))
     if not answer.cause:
