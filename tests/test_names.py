@@ -205,6 +205,9 @@ class Container:
     def __init__(self, log: bytes) -> None:
         self._log = log
 
+    def start(self) -> None:
+        """It ends at once."""
+
     def reload(self) -> None:
         """It has ended."""
 
@@ -229,7 +232,7 @@ class Client:
     def list(self, **_: object) -> list[object]:
         return []
 
-    def run(self, *_: object, **__: object) -> Container:
+    def create(self, *_: object, **__: object) -> Container:
         if isinstance(self.ends, Exception):
             raise self.ends
         return self.ends
@@ -277,5 +280,6 @@ def test_any_other_end_keeps_the_checks_own_cause(monkeypatch: pytest.MonkeyPatc
 
 
 def test_any_other_error_of_docker_is_not_explained_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(docker.errors.APIError):
+    with pytest.raises(Wrong) as caught:
         run_and_wonder(Client(OTHER, docker.errors.APIError("no space left")), monkeypatch)
+    assert caught.value.cause == "cannot-start" and "no space left" in caught.value.saw
