@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -22,25 +24,43 @@ COURSE = manifest.load()
 PART = int(os.environ.get("COURSE_TEST_PART", "0"))
 LESSONS = [lesson for lesson in COURSE.lessons if PART in (0, lesson.part)]
 MODULES = {exercise.id: lesson.module for lesson in LESSONS for exercise in lesson.exercises}
-JUDGED = "wrong answers, the true cause named"
-"""The row that says when all answers were last judged; later changes are judged first."""
+PARTS = {exercise.id: lesson.part for lesson in LESSONS for exercise in lesson.exercises}
+BUSY_TRIES = 2
+
+
+@dataclass
+class Judged:
+    """One answer that has been judged."""
+
+    id: str
+    wrong: bool
+    goto_s: float
+    own_ms: float
+    observed_s: float
+    named: bool = False
+
+
+judged: list[Judged] = []
+left_out: list[str] = []
+
+
+def title(part: int) -> str:
+    """The row that says when a part's answers were last judged: later changes are judged first."""
+    return f"part {part}: wrong answers, the true cause named"
 
 
 def _entries() -> list[tuple[str, Answer]]:
     banks = {m: importlib.import_module(f"tests.bank.{m}").BANK for m in set(MODULES.values())}
     every = [(id_, answer) for id_, module in MODULES.items() for answer in banks[module][id_]]
-    judged = next((row.commit for row in results.read() if row.name == JUDGED), "")
-    changed = results.changed_since(judged, paths.ROOT, runner())
+    known = {row.name: row.commit for row in results.read()}
+    changed: set[str] | None = set()
+    for part in set(PARTS.values()):
+        since = results.changed_since(known.get(title(part), ""), paths.ROOT, runner())
+        changed = None if since is None or changed is None else changed | since
     return order(every, MODULES, changed, results.head(paths.ROOT, runner()))
 
 
 ENTRIES = _entries()
-BUSY_TRIES = 2
-named = {"true": 0, "all": 0}
-own_ms: list[float] = []
-goto_s: list[float] = []
-observed_s: list[float] = []
-left_out: list[str] = []
 
 
 def saved_names() -> set[str]:
@@ -64,44 +84,46 @@ def share() -> Iterator[None]:
     yield
     for name in saved_names() - before:
         runner().run(["docker", "image", "rm", name], timeout=60, check=False)
-    print(f"\nanswers: {len(ENTRIES)} expected, {len(own_ms)} judged, {len(left_out)} left out")
-    for row in rows():
+    print(f"\nanswers: {len(ENTRIES)} expected, {len(judged)} judged, {len(left_out)} left out")
+    parts = sorted({PARTS[one.id] for one in judged})
+    for row in (row for part in parts for row in rows(part)):
         print(f"{row.name}: {row.figure}")
-    if "COURSE_TEST_KEEP" in os.environ and not left_out and PART == 0:
-        results.keep(rows())
+    if "COURSE_TEST_KEEP" in os.environ:
+        done = Counter(PARTS[one.id] for one in judged)
+        whole = [
+            p for p, count in Counter(PARTS[i] for i, _ in ENTRIES).items() if done[p] == count
+        ]
+        results.keep(row for part in whole for row in rows(part))
 
 
-def rows() -> list[Row]:
-    """What judging the answers measured."""
-    if not own_ms or not named["all"]:
-        return []
-    share = 100 * named["true"] / named["all"]
-    subject = ("src/course/exercises", "src/course/checks.py", "src/course/world.py", "tests/bank")
-    here = f"{len(own_ms)} answers of {len(MODULES)} exercises; {results.machine()}"
-    slowest, goto, watched = p95(own_ms), p95(goto_s), p95(observed_s)
-    return [
-        Row(
-            JUDGED,
-            f"true cause named in {share:.0f} % of {named['all']}",
-            "≥ 95 %",
-            share >= 95,
-            here,
-            subject,
+def rows(part: int) -> list[Row]:
+    """What judging the answers of one part measured."""
+    those = [one for one in judged if PARTS[one.id] == part]
+    wrong = [one for one in those if one.wrong]
+    exercises = {one.id for one in those}
+    share = 100 * sum(one.named for one in wrong) / max(1, len(wrong))
+    modules = sorted({MODULES[id_] for id_ in exercises})
+    own_files = [f"{f}/{m}.py" for m in modules for f in ("src/course/exercises", "tests/bank")]
+    subject = ("src/course/checks.py", "src/course/world.py", "src/course/copies.py", *own_files)
+    here = f"{len(those)} answers of {len(exercises)} exercises; {results.machine()}"
+    own, goto = p95([one.own_ms for one in those]), p95([one.goto_s for one in those])
+    watched = [one.observed_s for one in those]
+    figures = [
+        (title(part), f"{share:.0f} % of {len(wrong)}", "≥ 95 %", share >= 95),
+        (f"part {part}: a check's own time", f"p95 {own:.0f} ms", "< 300 ms", own < 300),
+        (f"part {part}: goto", f"p95 {goto:.1f} s", "< 5 s", goto < 5),
+        (
+            f"part {part}: what a check watches",
+            f"p95 {p95(watched):.0f} s, at most {max(watched):.0f} s",
+            "",
+            True,
         ),
-        Row(
-            "a check's own time", f"p95 {slowest:.0f} ms", "< 300 ms", slowest < 300, here, subject
-        ),
-        Row(
-            "what a check watches",
-            f"p95 {watched:.0f} s, at most {max(observed_s):.0f} s",
-            conditions=here,
-            subject=subject,
-        ),
-        Row("goto", f"p95 {goto:.1f} s", "< 5 s", goto < 5, here, subject),
     ]
+    return [Row(name, figure, bound, ok, here, subject) for name, figure, bound, ok in figures]
 
 
 def p95(values: list[float]) -> float:
+    """The value that 95 of 100 do not exceed."""
     return sorted(values)[int(0.95 * len(values))]
 
 
@@ -136,7 +158,7 @@ def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> Non
         pytest.skip("left out: the suite's time is used up")
     began = time.monotonic()
     workspace.goto(id_)
-    goto_s.append(time.monotonic() - began)
+    goto_s = time.monotonic() - began
     answer.apply(World(id_))
     result = checks.check(id_, wait=0)
     for _ in range(BUSY_TRIES):
@@ -145,15 +167,15 @@ def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> Non
         # The machine could not tell: a check says so, and a learner asks again.
         print(f"\nasked again: {id_}, {answer.name}: {result.saw}")
         result = checks.check(id_, wait=0)
-    own_ms.append(result.own_ms)
-    observed_s.append(sum(seconds for _, seconds in result.observed))
+    watched = sum(seconds for _, seconds in result.observed)
+    one = Judged(id_, bool(answer.cause), goto_s, result.own_ms, watched)
+    judged.append(one)
     if not answer.cause:
         assert result.state == "passed", repr(result)
         return
-    named["all"] += 1
     assert result.state == "failed", f"{answer.name} was accepted"
     assert result.cause == answer.cause, repr(result)
-    named["true"] += 1
+    one.named = True
     assert result.saw and result.want and result.try_
 
 
