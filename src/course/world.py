@@ -46,6 +46,7 @@ class World:
     def __init__(self, id_: str) -> None:
         self.id = id_
         self.observed: list[tuple[str, float]] = []
+        self._observing = False
         self.notes: list[str] = []
 
     # -- the learner's side
@@ -149,11 +150,13 @@ class World:
         Args:
             without: names of files and folders that are left out.
         """
-        made = copies.Copy(self, without)
+        with self.observe("a copy of your folder"):
+            made = copies.Copy(self, without)
         try:
             yield made
         finally:
-            made.close()
+            with self.observe("the copy removed"):
+                made.close()
 
     def image(self, ref: str) -> Any:
         """An image of the learner's.
@@ -412,12 +415,20 @@ class World:
 
     @contextlib.contextmanager
     def observe(self, label: str) -> Iterator[None]:
-        """Declare what runs inside as observation: its seconds are told apart."""
+        """Declare what runs inside as observation: its seconds are told apart.
+
+        Inside another observation it is a part of that one.
+        """
+        if self._observing:
+            yield
+            return
+        self._observing = True
         began = time.monotonic()
         try:
             with waiting.shown(f"{label}, for {self.id}"):
                 yield
         finally:
+            self._observing = False
             self.observed.append((label, round(time.monotonic() - began, 2)))
 
     def note(self, text: str) -> None:

@@ -49,8 +49,12 @@ class Lab:
     work: Path
 
     def url(self, path: str = "") -> str:
-        """Its address with the token, at a file below the learner's folder."""
-        return lab.url(path) or ""
+        """Its address with the token, at a file below the learner's folder.
+
+        Each in a workspace of its own: JupyterLab would bring back what another test had open.
+        """
+        address = lab.url(path) or ""
+        return address.replace("/lab/tree/", f"/lab/workspaces/{Path(path).stem}/tree/")
 
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of these code cells into the learner's folder; its address."""

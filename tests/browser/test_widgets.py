@@ -66,7 +66,7 @@ def played(jupyter: Lab) -> str:
 
 
 def test_the_views_in_both_themes_can_be_read(played: str, page: Page, console: Console) -> None:
-    book = opened(page, played)
+    book = opened(page, played, "played")
     run_all(page)
     views = book.locator(".course-view")
     expect(views).to_have_count(3, timeout=WAIT_MS)
@@ -109,7 +109,7 @@ def test_a_page_that_is_loaded_again_shows_the_whole_run(
     jupyter: Lab, page: Page, console: Console
 ) -> None:
     cells = (PLAYED, "view = TrafficView(PlayedRun(seconds=600))\nview")
-    book = opened(page, notebook(jupyter, "again", *cells))
+    book = opened(page, notebook(jupyter, "again", *cells), "again")
     run_all(page)
     view = book.locator(".course-view")
     expect(view).to_have_attribute("data-total", re.compile(r"\d{4}"), timeout=WAIT_MS)
@@ -136,7 +136,7 @@ def test_a_button_pressed_while_a_cell_runs_waits_and_says_so(
     script = "PlayedRollout(update(0.1), length=600)"
     control = f"StrategyControl({script}, {{'start': lambda: 'it was done'}})"
     cells = (PLAYED, control, "input('busy')")
-    book = opened(page, notebook(jupyter, "busy", *cells))
+    book = opened(page, notebook(jupyter, "busy", *cells), "busy")
     run_all(page)
     view = book.locator(".course-view")
     start = view.get_by_role("button", name="Start")
@@ -184,7 +184,7 @@ def test_buttons_act_on_the_cluster_while_the_views_move(
         "StrategyControl(feed, {'start': new, 'pause': shop.pause, 'resume': shop.resume,"
         " 'undo': shop.undo}, labels={'start': 'Start 1.1.0'})",
     )
-    book = opened(page, notebook(jupyter, "cluster", *cells))
+    book = opened(page, notebook(jupyter, "cluster", *cells), "cluster")
     run_all(page)
     traffic_view, timeline, control = (book.locator(".course-view").nth(i) for i in range(3))
     expect(traffic_view).to_have_attribute("data-total", re.compile(r"\d{3}"), timeout=WAIT_MS)
