@@ -209,9 +209,11 @@ def _strategy(unavailable: int | str, surge: int | str, **more: Any) -> Change:
     return apply
 
 
-def _decision(seconds: float = 13.0, peak: int = 4, rejected: int = 5) -> Change:
+def _decision(
+    seconds: float = 13.0, peak: int = 4, rejected: int = 5, rejected_s: float = 24.0
+) -> Change:
     figures = {
-        "surge": {"seconds": 24.0, "peak": rejected, "fewest_ready": 4},
+        "surge": {"seconds": rejected_s, "peak": rejected, "fewest_ready": 4},
         "unavailable": {"seconds": seconds, "peak": peak, "fewest_ready": 2},
     }
 
@@ -446,7 +448,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         Answer(
             "nothing to compare with",
-            both(_strategy(2, 0), _decision(rejected=4)),
+            both(_strategy(2, 0), _decision(rejected=4, rejected_s=13.0)),
             "no-comparison",
             "special-cased",
         ),
