@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,10 +52,11 @@ class Lab:
     def url(self, path: str = "") -> str:
         """Its address with the token, at a file below the learner's folder.
 
-        Each in a workspace of its own: JupyterLab would bring back what another test had open.
+        Each time in a new workspace: JupyterLab would first bring back what an earlier test had
+        open there, and put the file itself in front some seconds later, over what was clicked.
         """
         address = lab.url(path) or ""
-        return address.replace("/lab/tree/", f"/lab/workspaces/{Path(path).stem}/tree/")
+        return address.replace("/lab/tree/", f"/lab/workspaces/{uuid.uuid4().hex[:8]}/tree/")
 
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of these code cells into the learner's folder; its address."""
