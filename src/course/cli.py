@@ -302,12 +302,12 @@ def load(
         raise typer.Exit(_INTERRUPTED)
 
 
-BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, several GB.")]
+BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, 2 GB or so.")]
 
 
 @bundles.command(name="save")
 def bundle_save(file: BundleFile) -> None:
-    """Write tools and images into one file, after `course up`."""
+    """Write tools, packages and images into one file, after `course up`."""
     from course import bundle
     from course import up as up_
 
