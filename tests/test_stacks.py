@@ -36,19 +36,21 @@ def test_the_picture_tells_each_image_in_words_too() -> None:
     assert "RUN npm ci" in shown.text and "100.00" in shown.text
 
 
-def step(stage: str, number: int, text: str) -> Step:
-    return Step(stage, number, text, False, 0.0, 1.0)
+def step(stage: str, number: int, text: str, on: str = "") -> Step:
+    return Step(stage, number, text, False, 0.0, 1.0, digest=text, parent=on)
 
 
 def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
+    base, both = "FROM docker.io/library/node:24-slim@sha256:" + "0" * 64, "COPY package*.json ./"
     build = Build(
         (
-            step("packages", 3, "RUN npm ci --omit=dev"),
-            step("stage-2", 3, "COPY --from=packages /a ./"),
-            step("stage-2", 4, "COPY --from=build /b ./"),
-            step("build", 2, "COPY package.json ./"),
-            step("build", 3, "RUN npm ci"),
-            step("", 1, "FROM docker.io/library/node:24-slim@sha256:" + "0" * 64),
+            step("packages", 3, "RUN npm ci --omit=dev", on=both),
+            step("stage-2", 2, "COPY package.json ./", on=base),
+            step("stage-2", 3, "COPY --from=packages /a ./", on="COPY package.json ./"),
+            step("stage-2", 4, "COPY --from=build /b ./", on="COPY --from=packages /a ./"),
+            step("build", 2, both, on=base),
+            step("build", 3, "RUN npm ci", on=both),
+            step("", 1, base),
         ),
         1.0,
     )
@@ -58,7 +60,7 @@ def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
         by_stage.setdefault(stage, []).append(" ".join(rest.split()))
     assert by_stage["packages"] == [
         "FROM node:24-slim left behind",
-        "COPY package.json ./ left behind",
+        "COPY package*.json ./ left behind",
         "RUN npm ci --omit=dev left behind",
     ]
     assert by_stage["stage-2"][0] == "FROM node:24-slim in the image"

@@ -47,6 +47,8 @@ class Step:
         log: its last lines of output.
         begun: whether it was reached at all; what stands after a step that failed is not.
         ended: whether it came to its end; in a build that was broken off one did not.
+        digest: the builder's name for it, the same in every stage that shares it.
+        parent: the digest of what it stands on; empty for a base.
     """
 
     stage: str
@@ -59,6 +61,8 @@ class Step:
     log: tuple[str, ...] = ()
     begun: bool = True
     ended: bool = True
+    digest: str = ""
+    parent: str = ""
 
     @property
     def key(self) -> str:
@@ -130,6 +134,7 @@ class _Vertex:
     error: str = ""
     log: bytes = b""
     order: int = 0
+    parent: str = ""
     runs: set[tuple[float, float]] = field(default_factory=set)
 
 
@@ -202,6 +207,8 @@ def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[st
         vertex.name = entry.get("name") or vertex.name
         vertex.cached = bool(entry.get("cached")) or vertex.cached
         vertex.error = entry.get("error") or vertex.error
+        # The first input of a step is the state it stands on; further ones are what it copies.
+        vertex.parent = next(iter(entry.get("inputs") or ()), vertex.parent)
         began, ended = _time(entry.get("started")), _time(entry.get("completed"))
         if began is not None:
             vertex.started = began if vertex.started is None else min(vertex.started, began)
@@ -231,7 +238,7 @@ def _beginning(vertices: Mapping[str, _Vertex]) -> float:
 
 def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
     found = []
-    for vertex in vertices.values():
+    for digest, vertex in vertices.items():
         named = _NAMED.fullmatch(vertex.name)
         if named is None:
             continue
@@ -249,6 +256,8 @@ def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
             tuple(log),
             vertex.started is not None,
             vertex.ended,
+            digest,
+            vertex.parent,
         )
         found.append((vertex.order, step))
     if {step.stage for _, step in found} <= {"", "stage-0"}:

@@ -143,10 +143,10 @@ def stages(build: Build, *, title: str) -> Shown:
             axes.text(
                 1.4 * x + 0.5,
                 0.25 - row,
-                _cut(step.short, 32),
+                _cut(step.short, 40),
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=7,
             )
             if source and source[1] in where:
                 lowest = len(columns[where[source[1]]][1]) - 1
@@ -177,18 +177,19 @@ def _columns(build: Build) -> list[tuple[str, list[Step]]]:
     The builder does a step that stages have in common once, and tells it of one of them or of
     none; here it stands in each.
     """
-    found: dict[str, dict[int, Step]] = {}
-    for step in build.steps:
-        found.setdefault(step.stage, {})[step.number] = step
-    shared = found.pop("", {}) if len(found) > 1 else {}
+    by_digest = {step.digest: step for step in build.steps}
+    tops = {step.stage: step for step in sorted(build.steps, key=lambda step: step.number)}
+    if len(tops) > 1:
+        tops.pop("", None)
     # The last stage is the one that none takes from.
     sources = {m[1] for s in build.steps if (m := _FROM_STAGE.search(s.instruction))}
     columns = []
-    for name in sorted(found, key=lambda name: name not in sources):
-        steps = []
-        for number in range(1, max(found[name]) + 1):
-            options = [found[name], shared, *found.values()]
-            steps += [of[number] for of in options if number in of][:1]
+    for name in sorted(tops, key=lambda name: name not in sources):
+        steps: list[Step] = []
+        at: Step | None = tops[name]
+        while at is not None:
+            steps.insert(0, at)
+            at = by_digest.get(at.parent)
         columns.append((name, steps))
     return columns
 
