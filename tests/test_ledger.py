@@ -125,6 +125,16 @@ def test_a_row_stands_beside_its_lessons_predictions(mini: Path) -> None:
     assert f"predicted:  {line}" in ledger.text(manifest.load())
 
 
+def test_a_row_that_names_its_predictions_stands_beside_them_alone(mini: Path) -> None:
+    for name, question in (("mini-s", "How long?"), ("mini-mb", "How large?")):
+        notebook.predict(name, question, unit="x", value=10)
+    shown = notebook.ledger_row(
+        CLAIM, lesson="01-mini", measured="1", conditions="-", verdict="-", predictions=["mini-mb"]
+    )
+    for text in (repr(shown), ledger.text(manifest.load())):
+        assert "How large?" in text and "How long?" not in text
+
+
 def test_a_row_of_a_lesson_that_is_gone_is_still_evidence(mini: Path) -> None:
     row("9 s", lesson="00-gone")
     found = ledger.entries(manifest.load())

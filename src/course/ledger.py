@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,17 +93,27 @@ def entries(course: manifest.Manifest) -> list[Entry]:
     for stem in [*titles, *sorted(set(rows) - set(titles))]:
         said = tuple(predictions(data["predictions"], stem))
         for i, row in enumerate(rows.get(stem, [])):
-            # A lesson's predictions stand once, beside its first row.
-            beside = said if i == 0 else ()
+            # Where no row says which are its own, they stand once, beside the first.
+            own = "predictions" in row
+            beside = tuple(predictions(data["predictions"], stem, row)) if own else said * (i == 0)
             found.append(Entry(stem, titles.get(stem, ""), row["claim"], row, beside))
         if stem not in rows:
             found.append(Entry(stem, titles[stem], claims[stem], None, said))
     return found
 
 
-def predictions(known: dict[str, dict[str, Any]], lesson: str) -> Iterator[str]:
-    """What was predicted in a lesson and what came out, a line each."""
-    for name in sorted(known):
+def predictions(
+    known: dict[str, dict[str, Any]], lesson: str, row: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """What was predicted and what came out, a line each.
+
+    Args:
+        known: every prediction by its name.
+        lesson: the lesson's stem.
+        row: of the ledger; its own alone, if it names them.
+    """
+    names = (row or {}).get("predictions")
+    for name in sorted(known if names is None else set(known) & set(names.split())):
         entry = known[name]
         if entry.get("lesson") == lesson and ("value" in entry or "measured" in entry):
             yield f"{entry.get('question') or name} {compared(entry)}"

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -249,6 +250,7 @@ def ledger_row(
     conditions: str,
     verdict: str,
     picture: pictures.Picture | None = None,
+    predictions: Sequence[str] | None = None,
 ) -> Shown:
     """Write one row of your ledger and show it.
 
@@ -259,6 +261,7 @@ def ledger_row(
         conditions: under which conditions.
         verdict: what it says of the claim.
         picture: what `picture(…)` gave; this notebook's last one by default.
+        predictions: names of those about this claim; all of the lesson's by default.
     """
     from course import pictures
 
@@ -270,8 +273,9 @@ def ledger_row(
         conditions=conditions,
         verdict=verdict,
         picture=shown.png if shown else None,
+        predictions=predictions,
     )
-    said = list(ledger.predictions(workspace.progress()["predictions"], lesson))
+    said = list(ledger.predictions(workspace.progress()["predictions"], lesson, row))
     facts = [(name, row[name]) for name in ("claim", "measured", "conditions", "verdict")]
     facts += [("predicted", line) for line in said]
     facts.append(("where", f"{row['lesson']}, engine {row['engine']}, {row['at']}"))

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -436,6 +436,7 @@ def add_row(
     conditions: str,
     verdict: str,
     picture: bytes | None = None,
+    predictions: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Write one row of the ledger; measured again, it is replaced.
 
@@ -446,6 +447,7 @@ def add_row(
         conditions: under which conditions.
         verdict: what it says of the claim.
         picture: a PNG that carries its own alternative text; kept in `work/ledger/`.
+        predictions: names of those about this claim; `None` for all of the lesson's.
     """
     engine = engines.current()
     row = {
@@ -457,6 +459,8 @@ def add_row(
         "engine": engine.name if engine else "none",
         "at": _now(),
     }
+    if predictions is not None:
+        row["predictions"] = " ".join(predictions)
     if picture is not None:
         slug = re.sub(r"[^a-z0-9]+", "-", claim.lower()).strip("-")[:40]
         row["picture"] = f"ledger/{lesson}-{slug}.png"
