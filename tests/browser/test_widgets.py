@@ -94,6 +94,7 @@ def test_a_page_that_is_loaded_again_shows_the_whole_run(
     expect(view).to_have_attribute("data-missed", "0", timeout=WAIT_MS)
     view.get_by_role("button", name="Stop").click()
     expect(view).to_have_attribute("data-ended", "true", timeout=WAIT_MS)
+    expect(view).to_be_focused()  # the button is gone
     assert console.errors == []
 
 
