@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from course.errors import CourseError
 from course.rollout import Feed, Rollout, Status
 from course.rollout import status as reading
 from course.rollout.api import ApiError, Kubernetes
+from tests.loopback import reply, serving
 
 MADE = "2026-01-01T00:00:00Z"
 NOW = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
@@ -375,15 +377,20 @@ def test_without_a_cluster_the_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
         Kubernetes()
 
 
-def test_an_api_that_does_not_answer_is_named(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tmp_path / "config"
-    config.write_text(
+def kubeconfig(folder: Path, port: int) -> Path:
+    file = folder / "config"
+    file.write_text(
         "{apiVersion: v1, kind: Config, current-context: c, users: [{name: u, user: {}}],"
-        " clusters: [{name: k, cluster: {server: 'http://127.0.0.1:9'}}],"
+        f" clusters: [{{name: k, cluster: {{server: 'http://127.0.0.1:{port}'}}}}],"
         " contexts: [{name: c, context: {cluster: k, user: u, namespace: mine}}]}"
     )
+    return file
+
+
+def test_an_api_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = kubeconfig(tmp_path, 9)
     monkeypatch.setenv("KUBECONFIG", str(config))
     assert Kubernetes().namespace == "mine"
     began = time.monotonic()
@@ -393,6 +400,23 @@ def test_an_api_that_does_not_answer_is_named(
     config.write_text("{")
     with pytest.raises(CourseError, match="cannot be used"):
         Kubernetes()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "HTTP/1.1 200 OK\nContent-Length: 99\n\n{",
+        "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    ],
+)
+def test_an_answer_that_is_cut_off_is_no_answer(
+    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(reply(answer)) as server:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server.port)))
+        with pytest.raises(ApiError, match="no Kubernetes API answers") as caught:
+            Kubernetes().get("deployments", "shop")
+    assert caught.value.code == 0
 
 
 # -- the feed
@@ -458,9 +482,32 @@ def test_a_watch_that_the_api_has_forgotten_is_listed_anew(api: Fake) -> None:
         until(lambda: len(api.streams) == 3)
         listed, old = api.lists, api.streams["pods"]
         api.things["pods"]["new"] = pod("new", 2, "r/orders:1.1.0")
-        old.queue.put({"type": "ERROR", "object": {"code": 410}})
+        expired = {"kind": "Status", "code": 410, "message": "too old resource version"}
+        old.queue.put({"type": "ERROR", "object": expired})
         until(lambda: "new" in {p.name for p in feed.samples()[-1].pods})
         assert api.lists == listed + 1
+        until(lambda: feed.gaps)
+        assert feed.gaps[0].seconds >= 0.2
+        assert "too old resource version" in feed.gaps[0].why
+
+
+def test_an_api_that_ends_each_watch_at_once_is_asked_with_pauses(
+    api: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Rollout("shop", api=api).watch() as feed:
+        until(lambda: len(api.streams) == 3)
+        listed, watch = api.lists, api.watch
+
+        def refuse(*args: Any) -> FakeEvents:
+            stream = watch(*args)
+            stream.queue.put({"type": "ERROR", "object": {"kind": "Status", "code": 500}})
+            return stream
+
+        monkeypatch.setattr(api, "watch", refuse)
+        api.streams["pods"].queue.put(None)
+        until(lambda: "500" in feed.trouble)
+        time.sleep(0.5)
+        assert api.lists - listed <= 3
 
 
 def test_a_feed_ends_at_its_deadline_and_leaves_no_thread(api: Fake) -> None:

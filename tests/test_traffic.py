@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course import traffic
+from course import paths, traffic
 from course.errors import CourseError
 from course.traffic import feed
 from course.traffic.exchange import Client
@@ -283,6 +283,15 @@ def test_a_run_can_be_joined_from_another_process() -> None:
     assert traffic.running() == []
 
 
+def test_a_run_ends_with_its_block_whatever_happens_there() -> None:
+    with serving(version("v1")) as server:
+        with pytest.raises(KeyError), traffic.start(url(server), rate=20, seconds=60) as run:
+            until(lambda: server.heads)
+            raise KeyError
+        assert traffic.running() == []
+    assert run.summary().ended == "stopped"
+
+
 def test_there_is_no_such_run() -> None:
     with pytest.raises(CourseError, match="no run `nothing`"):
         traffic.join("nothing")
@@ -302,12 +311,22 @@ def test_answers_on_their_way_are_awaited_at_a_stop() -> None:
     add_up(summary)
 
 
-def test_a_generator_ends_when_who_started_it_is_killed() -> None:
-    with serving(version("v1")) as server:
+@pytest.mark.parametrize(
+    ("answer", "seconds", "ended"),
+    [
+        (version("v1"), 600, "orphaned"),
+        (loopback.stall, 600, "orphaned"),
+        (loopback.stall, 0.2, "done"),  # it only waits for answers
+    ],
+)
+def test_a_generator_ends_when_who_started_it_is_killed(
+    answer: loopback.Answer, seconds: float, ended: str
+) -> None:
+    with serving(answer) as server:
         code = (
             "import sys, time; from course import traffic;"
-            "print(traffic.start(sys.argv[1], rate=50, seconds=600).id, flush=True);"
-            "time.sleep(600)"
+            f"run = traffic.start(sys.argv[1], rate=50, seconds={seconds}, timeout=60);"
+            "print(run.id, flush=True); time.sleep(600)"
         )
         kernel = subprocess.Popen(
             [sys.executable, "-c", code, url(server)], stdout=subprocess.PIPE, text=True
@@ -315,14 +334,23 @@ def test_a_generator_ends_when_who_started_it_is_killed() -> None:
         assert kernel.stdout is not None
         run = traffic.join(kernel.stdout.readline().strip())
         until(lambda: server.heads)
+        if ended == "done":
+            time.sleep(seconds)
         assert run.running
         os.kill(kernel.pid, signal.SIGKILL)  # not awaited: it stays as a zombie
-        until(lambda: not run.running)
+        until(lambda: not run.running, 10)
         kernel.wait()
         kernel.stdout.close()
     summary = run.summary()
-    assert summary.ended == "orphaned"
+    assert summary.ended == ended
     add_up(summary)
+    reader = Reader(run.folder / feed.FILE, rate=50)
+    list(reader.read())
+    assert reader.end is not None
+    assert summary.planned == reader.end.planned > 0
+    assert summary.errors == {}  # nobody waited as long as the timeout is
+    if answer is loopback.stall:
+        assert summary.unsent == summary.planned
 
 
 def test_a_run_goes_on_over_a_restart_when_another_holds_the_lease() -> None:
@@ -368,6 +396,20 @@ def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:
     at, seconds = max(stretches, key=lambda stretch: stretch[1])
     assert run.summary(until=at).blind_ms < summary.blind_ms - 500
     assert run.summary(since=at, until=at + seconds).state == "unknown"
+
+
+def test_a_sleep_over_the_end_is_told_when_no_request_is_left() -> None:
+    with serving(version("v1")) as server:
+        run = traffic.start(url(server), rate=1, seconds=2)
+        until(lambda: run.summary().planned == 2)
+        os.kill(run.pid, signal.SIGSTOP)
+        time.sleep(1.5)
+        os.kill(run.pid, signal.SIGCONT)
+        summary = run.wait()
+    add_up(summary)
+    assert (summary.planned, summary.ended) == (2, "done")
+    assert summary.blind_ms > 500
+    assert summary.state == "unknown"
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:
@@ -435,6 +477,10 @@ def test_old_runs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     from course.traffic import runs
 
     monkeypatch.setattr(runs, "_KEPT", 2)
+    cut = paths.state() / "traffic/cut"  # what is left of a start that was cut off
+    cut.mkdir(parents=True)
+    with pytest.raises(CourseError, match="known: none"):
+        traffic.join("cut")
     with serving(version("v1")) as server:
         ids = []
         for _ in range(4):
@@ -445,6 +491,7 @@ def test_old_runs_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert traffic.join(ids[-2]).summary().ended == "done"
     with pytest.raises(CourseError):
         traffic.join(ids[0])
+    assert not cut.exists()
 
 
 # -- what is refused
@@ -474,11 +521,15 @@ def test_an_impossible_time(seconds: float) -> None:
         "http://orders.localhost/\r\nX: y",
         "http://user:secret@orders.localhost/",
         "http://8.8.8.8/",
+        "http://orders.localhost:0/",
+        "https://a..b/",
+        "https://.localhost/",
+        f"https://{'a' * 64}.localhost/",
     ],
 )
 def test_a_bad_address(address: str) -> None:
     with pytest.raises(CourseError):
-        traffic.start(address)
+        parse(address)
 
 
 @pytest.mark.parametrize(

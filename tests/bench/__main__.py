@@ -22,10 +22,11 @@ def main(subjects: list[str]) -> int:
         for row in importlib.import_module(f"tests.bench.{subject}").rows():
             # Kept one by one: a run that is stopped has not been for nothing.
             results.keep([row])
-            mark = "✓" if row.holds else "✗"
+            fine = row.holds or not row.bound  # what has no bound is told, not judged
+            mark = "✓" if fine else "✗"
             bound = f" (want {row.bound})" if row.bound else ""
             print(f"{mark} {row.name}: {row.figure}{bound}; {row.conditions}", flush=True)
-            holds &= row.holds
+            holds &= fine
     return 0 if holds else 1
 
 

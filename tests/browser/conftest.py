@@ -143,24 +143,25 @@ def page(chromium: Browser, console: Console) -> Iterator[Page]:
     context.close()
 
 
-def shot(page: Page, name: str, at: Locator | None = None) -> None:
+def shot(page: Page, name: str, at: Locator | None = None, *, only: Locator | None = None) -> None:
     """Keep a picture where COURSE_PICTURES says, e.g. for the README.
 
     Args:
         page: the browser's.
         name: the file's, without suffix.
         at: what stands in the middle.
+        only: what alone is kept of the page.
     """
     folder = os.environ.get("COURSE_PICTURES")
     if not folder:
         return
     for _ in range(3):  # cells above it get their height only when they are drawn
-        if at is not None:
+        if at := at or only:
             at.evaluate("element => element.scrollIntoView({block: 'center'})")
         time.sleep(0.5)
     Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / f"{name}.png"
-    page.screenshot(path=path)
+    (only or page).screenshot(path=path)
     with Image.open(path) as taken:  # a palette: a third of the size, and nothing to be seen of it
         taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from course import paths
 from course.rollout import Rollout
 from tests import shop as shops
-from tests.browser.conftest import Console, Lab, axe, opened, run_all
+from tests.browser.conftest import Console, Lab, axe, dark, opened, run_all, shot
 
 WAIT_MS = 120_000
 
@@ -25,26 +23,6 @@ from tests.feeds import PlayedRollout, PlayedRun, stalled, update
 """
 
 
-def notebook(jupyter: Lab, name: str, *cells: str) -> str:
-    """Write a notebook; returns its address."""
-    made = nbformat.v4.new_notebook()
-    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": ""}
-    made.cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
-    made.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
-    file = jupyter.work / f"{name}.ipynb"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(made, file)
-    return jupyter.url(file.name)
-
-
-def dark(page: Page) -> None:
-    """Choose the dark theme; an entry that opens a menu has no role of its own."""
-    page.get_by_role("menuitem", name="Settings", exact=True).click()
-    for label in ("Theme", "JupyterLab Dark"):
-        page.locator(".lm-Menu-itemLabel").get_by_text(label, exact=True).click()
-    expect(page.locator("body[data-jp-theme-light='false']")).to_be_attached()
-
-
 @pytest.fixture(autouse=True)
 def patient(page: Page) -> None:
     page.set_default_timeout(WAIT_MS)
@@ -53,8 +31,7 @@ def patient(page: Page) -> None:
 @pytest.fixture(scope="module")
 def played(jupyter: Lab) -> str:
     """A notebook with views of feeds that play a script."""
-    return notebook(
-        jupyter,
+    return jupyter.notebook(
         "played",
         PLAYED,
         "TrafficView(PlayedRun(seconds=600), title='Traffic to shop',"
@@ -80,7 +57,7 @@ def test_the_views_in_both_themes_can_be_read(played: str, page: Page, console: 
         if theme == "dark":
             dark(page)
         for name, view in zip(names, views.all(), strict=True):
-            shot_of(page, f"widget-{name}-{theme}", view)
+            shot(page, f"widget-{name}-{theme}", only=view)
         assert axe(page, ".course-view") == []
     # After their end all three leave what a saved notebook keeps.
     for view in reversed(views.all()[:2]):  # from below: those above keep their places
@@ -90,26 +67,16 @@ def test_the_views_in_both_themes_can_be_read(played: str, page: Page, console: 
     expect(stills).to_have_count(2)
     assert "46 failed" in (stills.first.locator("img").get_attribute("alt") or "")
     for name, still in zip(names, stills.all(), strict=False):
-        shot_of(page, f"widget-{name}-still", still)
+        shot(page, f"widget-{name}-still", only=still)
     expect(book.locator(".course-facts")).to_contain_text("undo failed: KeyError: 'shop'")
     assert console.errors == []
-
-
-def shot_of(page: Page, name: str, at: Locator) -> None:
-    """Keep a picture of one element where COURSE_PICTURES says."""
-    folder = os.environ.get("COURSE_PICTURES")
-    if folder:
-        at.scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        at.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_a_page_that_is_loaded_again_shows_the_whole_run(
     jupyter: Lab, page: Page, console: Console
 ) -> None:
     cells = (PLAYED, "view = TrafficView(PlayedRun(seconds=600))\nview")
-    book = opened(page, notebook(jupyter, "again", *cells), "again")
+    book = opened(page, jupyter.notebook("again", *cells), "again")
     run_all(page)
     view = book.locator(".course-view")
     expect(view).to_have_attribute("data-total", re.compile(r"\d{4}"), timeout=WAIT_MS)
@@ -127,6 +94,7 @@ def test_a_page_that_is_loaded_again_shows_the_whole_run(
     expect(view).to_have_attribute("data-missed", "0", timeout=WAIT_MS)
     view.get_by_role("button", name="Stop").click()
     expect(view).to_have_attribute("data-ended", "true", timeout=WAIT_MS)
+    expect(view).to_be_focused()  # the button is gone
     assert console.errors == []
 
 
@@ -136,7 +104,7 @@ def test_a_button_pressed_while_a_cell_runs_waits_and_says_so(
     script = "PlayedRollout(update(0.1), length=600)"
     control = f"StrategyControl({script}, {{'start': lambda: 'it was done'}})"
     cells = (PLAYED, control, "input('busy')")
-    book = opened(page, notebook(jupyter, "busy", *cells), "busy")
+    book = opened(page, jupyter.notebook("busy", *cells), "busy")
     run_all(page)
     view = book.locator(".course-view")
     start = view.get_by_role("button", name="Start")
@@ -184,7 +152,7 @@ def test_buttons_act_on_the_cluster_while_the_views_move(
         "StrategyControl(feed, {'start': new, 'pause': shop.pause, 'resume': shop.resume,"
         " 'undo': shop.undo}, labels={'start': 'Start 1.1.0'})",
     )
-    book = opened(page, notebook(jupyter, "cluster", *cells), "cluster")
+    book = opened(page, jupyter.notebook("cluster", *cells), "cluster")
     run_all(page)
     traffic_view, timeline, control = (book.locator(".course-view").nth(i) for i in range(3))
     expect(traffic_view).to_have_attribute("data-total", re.compile(r"\d{3}"), timeout=WAIT_MS)
@@ -216,7 +184,7 @@ def test_buttons_act_on_the_cluster_while_the_views_move(
     assert traffic_view.get_attribute("data-missed") == "0"
     assert axe(page, ".course-view") == []
     for view, name in ((traffic_view, "traffic"), (timeline, "timeline"), (control, "strategy")):
-        shot_of(page, f"cluster-{name}", view)
+        shot(page, f"cluster-{name}", only=view)
     for view in (traffic_view, timeline):
         view.get_by_role("button", name="Stop").click()
     expect(book.locator(".course-picture")).to_have_count(2, timeout=WAIT_MS)

@@ -133,8 +133,13 @@ class Kubernetes:
         return f"{_GROUPS.get(kind, '/api/v1')}/namespaces/{self.namespace}/{kind}"
 
     def _json(self, *args: Any, **kwargs: Any) -> Object:
+        from urllib3.exceptions import HTTPError
+
         answer = self._call(*args, **kwargs)
-        return dict(json.loads(answer.data))
+        try:
+            return dict(json.loads(answer.data))
+        except (HTTPError, OSError, ValueError) as error:  # the rest of the answer never came
+            raise self.silent(error) from None
 
     def _call(
         self,

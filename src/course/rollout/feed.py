@@ -11,7 +11,7 @@ from typing import Any
 
 from course.errors import CourseError
 from course.rollout import status as reading
-from course.rollout.api import Api, Events, Object, Query
+from course.rollout.api import Api, ApiError, Events, Object, Query
 from course.rollout.status import Pod, Status
 
 KINDS = ("deployments", "replicasets", "pods")
@@ -147,7 +147,7 @@ class Feed:
     # -- threads
 
     def _follow(self, kind: str, since: str) -> None:
-        """Watch one kind; list it anew when the API has forgotten where we were."""
+        """Watch one kind; list it anew when its watch was lost."""
         version: str | None = since
         failures = 0
         while not self._end.is_set():
@@ -168,11 +168,14 @@ class Feed:
                 version = None
                 self._end.wait(_PAUSES[-1])
 
-    def _watch(self, kind: str, version: str) -> str | None:
+    def _watch(self, kind: str, version: str) -> str:
         """One watch to its end.
 
         Returns:
-            Where the next one goes on, or `None` if the API no longer knows.
+            Where the next one goes on.
+
+        Raises:
+            ApiError: the API ended it, as a rule because it no longer knows the version.
         """
         stream = self._api.watch(kind, self._queries[kind], version, _WATCH_SECONDS)
         with self._lock:
@@ -180,9 +183,11 @@ class Feed:
         if self._end.is_set():
             stream.close()
         for event in stream:
-            if event["type"] == "ERROR":
-                return None
             thing = event["object"]
+            if event["type"] == "ERROR":
+                code = int(thing.get("code", 0))
+                why = thing.get("message") or f"status {code}"
+                raise ApiError(code, f"the API ended the watch: {why}")
             version = thing["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 self._apply(kind, thing, gone=event["type"] == "DELETED")

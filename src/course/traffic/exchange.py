@@ -265,7 +265,8 @@ class Client:
             not run are left out, since the answer may have been there.
         clock: seconds; the same that the schedule uses.
         on_answer: told of each end.
-        on_unsent: told of each request that could not be sent by a fault of this machine's.
+        on_unsent: told of each request that could not be sent by a fault of this machine's, or
+            was given up at the client's end.
     """
 
     def __init__(
@@ -312,9 +313,7 @@ class Client:
             connection = self._free() or Connection(self)
         except OSError as error:
             if error.errno in _OURS:
-                request.done = True
-                self.in_flight -= 1
-                self._on_unsent(request)
+                self._give_up(request)
             else:
                 self.finish(request, "", kind(error))
             return
@@ -345,6 +344,11 @@ class Client:
         self.in_flight -= 1
         self._on_answer(request, self._clock(), version, error)
 
+    def _give_up(self, request: Request) -> None:
+        request.done = True
+        self.in_flight -= 1
+        self._on_unsent(request)
+
     def answered(self, connection: Connection, again: bool) -> None:
         """A connection has done its work."""
         if again:
@@ -370,7 +374,12 @@ class Client:
             self._closing.popleft()[1].close()
 
     def close(self) -> None:
-        """Close what is open. Nothing may be in flight."""
+        """Close what is open; what is in flight is given up."""
+        for request in self._flying:
+            if not request.done:
+                if request.connection:
+                    request.connection.close()
+                self._give_up(request)
         for connection in [*self._idle, *(c for _, c in self._closing)]:
             connection.close()
 

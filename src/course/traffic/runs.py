@@ -56,7 +56,7 @@ class Run:
             self.plan = Plan.load(self.folder)
             self.pid = int((self.folder / _PID).read_text())
         except (OSError, ValueError, TypeError):
-            known = ", ".join(folder.name for folder in _folders()) or "none"
+            known = ", ".join(f.name for f in _folders() if (f / _PID).exists()) or "none"
             raise CourseError(
                 f"no run `{id_}`", f"one of those that are known: {known}", "traffic.start(…)"
             ) from None
@@ -70,6 +70,12 @@ class Run:
         plan = self.plan
         state = "running" if self.running else "ended"
         return f"<Run {self.id} {plan.url} {plan.rate:g}/s for {plan.seconds:g} s, {state}>"
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
 
     @property
     def running(self) -> bool:
@@ -292,7 +298,7 @@ def running() -> list[Run]:
     """The runs whose process is there, the oldest first."""
     found = []
     for folder in _folders():
-        with contextlib.suppress(CourseError):  # what is no run, or is being removed
+        with contextlib.suppress(CourseError):  # what never became a run, or is being removed
             found.append(Run(folder.name))
     return [run for run in found if run.running]
 
@@ -304,7 +310,7 @@ def _home() -> Path:
 def _folders() -> list[Path]:
     if not _home().is_dir():
         return []
-    folders = [entry for entry in _home().iterdir() if (entry / _PID).exists()]
+    folders = [entry for entry in _home().iterdir() if entry.is_dir()]
     return sorted(folders, key=lambda folder: folder.stat().st_mtime)
 
 

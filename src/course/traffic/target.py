@@ -90,24 +90,25 @@ def parse(url: str, *, ca: str | Path | None = None, verify: bool = True) -> Tar
     example = "e.g. http://orders.localhost:8080/"
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port, host = parts.port, parts.hostname or ""
+        host.encode("idna")  # as TLS does, too late for a clear word
     except ValueError as error:
         raise CourseError(f"`{url}` is not an address ({error})", want, example) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    if parts.scheme not in ("http", "https") or not host or parts.username or port == 0:
         raise CourseError(f"`{url}` is not an address that can be loaded", want, example)
     if any(c <= " " or c > "~" for c in url):
         raise CourseError(f"`{url}` contains what no address may contain", want, example)
-    ip = _ip(parts.hostname)
+    ip = _ip(host)
     if ip and not (ip.is_private or ip.is_loopback or ip.is_link_local):
         raise CourseError(
-            f"{parts.hostname} is not on this machine or its own network",
+            f"{host} is not on this machine or its own network",
             "a system of yours: the load would reach somebody else's",
             example,
         )
     secure = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     where = str(Path(ca).resolve()) if ca else ""
-    return Target(url, secure, parts.hostname, port or (443 if secure else 80), path, where, verify)
+    return Target(url, secure, host, port or (443 if secure else 80), path, where, verify)
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

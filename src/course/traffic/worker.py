@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import resource
 import signal
@@ -36,6 +37,9 @@ _BEAT = 0.005
 _SETTLE = 0.050
 """Seconds after the end of a slot at which it is written; slower answers follow."""
 _LEASE = 0.5
+"""Seconds between two looks at the lease."""
+_PARTING = 0.4
+"""Seconds for which a run without a lease awaits answers: with `_LEASE`, less than one."""
 GRACE = 5.0
 """Seconds beyond its schedule and its last timeout after which the process is ended."""
 _MAX_FLYING = 8192
@@ -71,8 +75,8 @@ class Worker:
         self._known: dict[int, list[feed.Known]] = defaultdict(list)
         self._unsent: dict[int, list[int]] = defaultdict(list)
         self._blind: deque[tuple[float, float]] = deque()
-        self._why = ""
-        self._stopping = asyncio.Event()
+        self._why = ""  # not empty once it sends no more
+        self._deadline = math.inf  # when it ends whatever is in flight
         self._max_flying = _files() - 64
 
     async def run(self) -> None:
@@ -103,11 +107,12 @@ class Worker:
         ]
         await self._pace()
         seconds = min(clock() - self._start, plan.seconds)
-        while self._client.in_flight:  # each ends by its timeout at the latest
+        # Each ends by its timeout at the latest.
+        while self._client.in_flight and clock() < self._deadline:
             await asyncio.sleep(0.01)
         for helper in helpers:
             helper.cancel()
-        self._client.close()
+        self._client.close()  # what is in flight is unsent from now on
         self._emit(None)
         self._write(feed.last_line(feed.End(self._why, self._planned, seconds)))
         self._writer.shutdown()
@@ -115,14 +120,13 @@ class Worker:
 
     def _stop(self, why: str) -> None:
         self._why = self._why or why
-        self._stopping.set()
 
     async def _pace(self) -> None:
         """Send each request at its time, and notice each time that was missed."""
         plan, client, start = self._plan, self._client, self._start
         interval, total = 1 / plan.rate, plan.planned
         wake = start
-        while not self._stopping.is_set():
+        while not self._why:
             now = clock()
             if now < wake:
                 await asyncio.sleep(wake - now)
@@ -166,12 +170,14 @@ class Worker:
             number += 1
 
     def _emit(self, last: int | None) -> None:
-        """Write what is known of the slots up to `last`, or of all."""
+        """Write what is known of the slots up to `last`, or all that is left."""
         slots = sorted(
             s for s in self._known.keys() | self._unsent.keys() if last is None or s <= last
         )
         if last is not None and last not in slots:
             slots.append(last)  # a line for each 100 ms: silence is news too
+        if last is None and self._blind and not slots:
+            slots.append(int(self._blind[-1][0] / feed.SLOT))
         lines = []
         for slot in slots:
             blind = []
@@ -201,6 +207,7 @@ class Worker:
         lease = Lease(self._plan.lease_pid, self._plan.lease_started)
         while lease.held():
             await asyncio.sleep(_LEASE)
+        self._deadline = clock() + _PARTING
         self._stop("orphaned")
 
 

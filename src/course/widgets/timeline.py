@@ -307,7 +307,6 @@ class RolloutTimeline(Live):
     _model: TimelineModel
     _esm, _css = front("timeline")
     clock = traitlets.Float(0.0).tag(sync=True)
-    states = traitlets.List(list(STATES)).tag(sync=True)
 
     def __init__(
         self, feed: Samples, *, title: str = "Pods by version", maximum: float = MAXIMUM

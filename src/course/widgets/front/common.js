@@ -25,7 +25,8 @@ function shell(model, el) {
   const aloud = make("div", { class: "course-hidden", role: "status", "aria-live": "polite" });
   const root = make(
     "div",
-    { class: "course-view", role: "group", "aria-label": model.get("title") },
+    // Focus goes here from a button that disappears.
+    { class: "course-view", role: "group", "aria-label": model.get("title"), tabindex: "-1" },
     make("header", {}, title, state, stop),
     text,
     body,

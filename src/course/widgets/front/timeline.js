@@ -197,10 +197,7 @@ function render({ model, el }, pods, listeners) {
   svg.setAttribute("role", "img");
   const names = make("div", { class: "course-legend" });
   view.body.append(svg, names);
-  const again = () => {
-    draw(svg, pods, model, id);
-    view.root.dataset.pods = pods.bars.length;
-  };
+  const again = () => draw(svg, pods, model, id);
   const look = () => {
     names.replaceChildren(...legend(pods, model.get("palette"), ink(view.root)));
     again();
