@@ -119,7 +119,12 @@ def test_a_share_has_its_interval_and_forgets_what_was_before_new_weights() -> N
 
 def test_the_table_tells_failures_by_kind() -> None:
     model = model_of(answers(("1", ""), ("", "refused"), ("", "refused"), ("1", "502")))
-    assert model.table()[1][-1][:5] == ["failed", "3", "", "", "refused 2, 502 1"]
+    header, rows = model.table()
+    assert header[:3] == ["version", "answered well", "measured, 95 %"]
+    assert [row[:3] for row in rows] == [
+        ["1", "1", "100.0 % (34.2 to 100.0)"],
+        ["failed", "3", "refused 2, 502 1"],
+    ]
     assert model.text().startswith("4 requests in 0 s, 3 failed (2 refused, 1 502)")
 
 

@@ -106,11 +106,12 @@ class TrafficModel:
         self.width = FASTEST
         self.columns: list[list[int]] = []
         """Counts by time: with an error status, silent, timeout, then good ones by version."""
+        self._weighed = False
         self.set_weights: Weights = {}
         self.routed_weights: Weights = {}
         self._seen = 0
         self._last = 0.0
-        self._answered: Counter[int] = Counter()
+        self._good: Counter[int] = Counter()
         self._window: deque[tuple[int, float]] = deque(maxlen=window)
         self._cells: deque[int] = deque(maxlen=CELLS)
         self._new = bytearray()
@@ -142,12 +143,13 @@ class TrafficModel:
                 self._new.append(ended << 4 | version)
                 self.total += 1
                 if version:
-                    self._answered[version] += 1
+                    # A failed answer of a version shows where it was routed, too.
                     self._window.append((version, answer.latency_ms))
                 if ended:
                     self.failed[answer.error] += 1
                     counts[ended - 1] += 1
                 else:
+                    self._good[version] += 1
                     place = 2 + version
                     counts.extend([0] * (place + 1 - len(counts)))
                     counts[place] += 1
@@ -157,6 +159,7 @@ class TrafficModel:
         if dict(set_) != dict(self.set_weights):
             self._window.clear()  # a share across a change of weights would be of neither
         self.set_weights, self.routed_weights = dict(set_), dict(routed)
+        self._weighed = True
 
     def _version(self, name: str) -> int:
         """A version's number, from 1; 0 for none."""
@@ -246,7 +249,9 @@ class TrafficModel:
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """See `Model.table`."""
-        header = ["version", "answered", "set", "routed", "measured, 95 %", "p50 ms", "p99 ms"]
+        header = ["version", "answered well", *(["set", "routed"] if self._weighed else [])]
+        header += ["measured, 95 %", "p50 ms", "p99 ms"]
+        weights = (self.set_weights, self.routed_weights) if self._weighed else ()
         rows = []
         for number, name in enumerate(self.versions, 1):
             share, low, high = self.share(number)
@@ -254,9 +259,8 @@ class TrafficModel:
             rows.append(
                 [
                     name,
-                    f"{self._answered[number]:,}",
-                    _percent(self.set_weights, name),
-                    _percent(self.routed_weights, name),
+                    f"{self._good[number]:,}",
+                    *(_percent(w, name) for w in weights),
                     f"{share:.1f} % ({low:.1f} to {high:.1f})",
                     p50,
                     p99,
@@ -264,7 +268,8 @@ class TrafficModel:
             )
         if self.failed:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in self.failed.most_common())
-            rows.append(["failed", f"{self.failed.total():,}", "", "", kinds, "", ""])
+            empty = [""] * len(weights)
+            rows.append(["failed", f"{self.failed.total():,}", *empty, kinds, "", ""])
         return header, rows
 
     def text(self) -> str:
@@ -341,6 +346,10 @@ class TrafficView(Live):
             except Exception:  # a route that is being changed may not be there for a moment
                 self._model.weigh({}, {})
         super()._update(seconds)
+
+    def _finish(self, why: str) -> None:
+        super()._finish(why)
+        self._set({"numbers": self._model.numbers()})
 
     def _drawn(self) -> tuple[Any, str]:
         return stills.traffic(self._model, self.title)
