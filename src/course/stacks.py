@@ -143,7 +143,7 @@ def stages(build: Build, *, title: str) -> Shown:
             axes.text(
                 1.4 * x + 0.5,
                 0.25 - row,
-                _cut(step.short, 40),
+                _cut(step.short, 36),
                 ha="center",
                 va="center",
                 fontsize=7,
