@@ -28,6 +28,8 @@ ENV = {
     "DB_PASSWORD": PASSWORD,
     "AWS_SECRET_ACCESS_KEY": "c4naryAwsSecret+/value",
     "DATABASE_URL": "postgres://c4narydbuser:c4narydbpass@db/x",
+    "UV_INDEX_URL": "https://c4naryindexuser:c4naryindex%2Fpass@10.0.0.5/simple",
+    "PIP_EXTRA_INDEX_URL": "https://a:x@b/s https://u:c4nary@p4ss@mirror.corp/simple",
     "PATH": "/usr/bin:/bin",
 }
 LOG = f"""\
@@ -41,6 +43,7 @@ shifted {base64.b64encode(b"x" + PASSWORD.encode()).decode()}
 quoted {urllib.parse.quote(PASSWORD, safe="")}
 json {json.dumps({"password": "c4naryjson", "apiKey": "c4naryapikey"})}
 pulling from https://c4narymirror:c4narymirrorpass@mirror.corp/simple
+nonnumeric port: 'c4naryindex%2Fpass@10.0.0.5', or c4naryindex/pass of c4naryindexuser
 client-key-data: {KEY}
 -----BEGIN RSA PRIVATE KEY-----
 c4naryc4naryc4nary

@@ -32,11 +32,13 @@ _SECRET_NAME = re.compile(
     r"^pat$|_pat$|dsn|database_url|connection_string|private",
     re.IGNORECASE,
 )
+_USER = re.compile(r"//([^/\s:@]*):?([^/\s]*)@")
+"""User and password in an address."""
 _PATTERNS = (
     # A private key or a certificate as text.
     (re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL), _GONE),
     # The user in an address: http://user:password@host
-    (re.compile(r"(\w[\w+.-]*://)[^/\s@]+@"), rf"\1{_GONE}@"),
+    (re.compile(r"(\w[\w+.-]*://)[^/\s]+@"), rf"\1{_GONE}@"),
     # A header.
     (re.compile(r"(?i)\b(authorization|cookie|set-cookie)(\"?\s*[:=]\s*).+"), rf"\1\2{_GONE}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {_GONE}"),
@@ -72,9 +74,10 @@ class Censor:
     def __init__(self, env: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
         named = [value for name, value in env.items() if _SECRET_NAME.search(name)]
         for name, value in env.items():
-            if name.lower().endswith("_proxy") and "@" in value:
-                user = urllib.parse.urlsplit(value if "//" in value else f"//{value}")
-                named += [user.username or "", user.password or ""]
+            # A proxy's address may be written without its scheme.
+            bare = name.lower().endswith("_proxy") and "//" not in value
+            for pair in _USER.findall(f"//{value}" if bare else value):
+                named += [*pair, *map(urllib.parse.unquote, pair)]
         self._words: dict[str, str] = {}
         for secret in (*named, *secrets):
             if len(secret) >= 4:
