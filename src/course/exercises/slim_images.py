@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import layers, paths
+from course import layers, paths, workspace
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
@@ -393,15 +393,14 @@ class ContextSendsNoSecrets:
 
     def _commit(self, world: World) -> None:
         # A dump that was committed once and removed: the folder has it no more, the history has.
-        git = ["git", "-C", world.folder()]
+        git = ["git", "-C", world.folder(), *workspace.AS_COURSE]
         dump = world.folder() / "dump.sql"
         dump.write_bytes(os.urandom(2_000_000))
-        who = ["-c", "user.name=course", "-c", "user.email=course@localhost"]
         world.run(*git, "init", "--quiet", "--initial-branch=main")
         world.run(*git, "add", "--all")
-        world.run(*git, *who, "commit", "--quiet", "--message", "greet, with a dump")
+        world.run(*git, "commit", "--quiet", "--message", "greet, with a dump")
         dump.unlink()
-        world.run(*git, *who, "commit", "--quiet", "--all", "--message", "no dump")
+        world.run(*git, "commit", "--quiet", "--all", "--message", "no dump")
 
     def check(self, world: World) -> None:
         """Build a copy of the folder as a colleague may have it, and look for what leaks."""
