@@ -8,6 +8,7 @@ import pytest
 
 from course import builds, copies
 from course.exercises import Wrong
+from course.world import World
 
 REAL = Path(__file__).parent / "builds"
 
@@ -107,3 +108,23 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(
         copies.decode(file, "x-1/Dockerfile", "x-1")
     assert told.value.cause == cause
     assert "x-1/Dockerfile" in told.value.saw and "course reset x-1" in told.value.try_
+
+
+def test_an_edit_of_the_copy_never_reaches_a_file_that_a_link_names(home: Path) -> None:
+    world = World("mini-1")
+    mine = home / "mine"
+    mine.mkdir()
+    (mine / "edition.mjs").write_text("mine")
+    src = world.write("real/a.mjs", "a").parent.parent / "src"
+    src.mkdir()
+    (src / "edition.mjs").symlink_to(mine / "edition.mjs")
+    (src / "inside.mjs").symlink_to("../real/a.mjs")
+    (src.parent / "lib").symlink_to(mine)
+    with world.copy() as copy:
+        for name in ("src/edition.mjs", "lib/edition.mjs", "src/inside.mjs", "new/b.mjs"):
+            copy.write(name, "theirs")
+            assert (copy.folder / name).read_text() == "theirs"
+        assert (copy.folder / "real" / "a.mjs").read_text() == "theirs"
+    assert (mine / "edition.mjs").read_text() == "mine"
+    assert (src / "inside.mjs").read_text() == "a"
+    assert not copy.folder.exists()

@@ -7,6 +7,7 @@ A check never builds in the learner's own folder: it edits a copy. What a machin
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
@@ -50,7 +51,7 @@ class Copy:
                 want="the exercise's folder",
                 try_=f"course reset {world.id}",
             )
-        self.folder = Path(tempfile.mkdtemp(prefix="course-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="course-")).resolve()
         try:
             shutil.copytree(
                 source,
@@ -74,11 +75,15 @@ class Copy:
         with contextlib.suppress(CourseError):
             self._world.run("docker", "image", "rm", "--force", self.tag, check=False, wait=60)
 
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the copy."""
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a file of the copy; a link out of the copy gives way, what it names is theirs."""
         file = self.folder / name
+        for place in (*reversed(file.parents), file):
+            inside = place.is_relative_to(self.folder) and place != self.folder
+            if inside and not Path(os.path.realpath(place)).is_relative_to(self.folder):
+                place.unlink()
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def build(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
         """Build the copy's `Dockerfile` to an image named `tag`.

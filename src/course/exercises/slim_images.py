@@ -417,7 +417,7 @@ class ContextSendsNoSecrets:
         with world.copy(without=()) as copy:
             for lang, greeting in new.items():
                 copy.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}))
-            planted = _plant(copy.folder)
+            planted = _plant(copy)
             with world.observe("a build of a colleague's folder"):
                 build = copy.build()
             stack = _layers(world, copy.tag, find=tuple(planted))
@@ -509,7 +509,7 @@ class _Plant:
         self.rank, self.cause, self.name, self.saw, self.try_ = rank, cause, name, saw, try_
 
 
-def _plant(copy: Path) -> dict[bytes, _Plant]:
+def _plant(copy: Copy) -> dict[bytes, _Plant]:
     """Put secrets, packages, history and logs into a copy; text → what it is."""
     deep = f"tools/t{secrets.token_hex(3)}"
     below = "a secret of a folder below is in the image: {path}"
@@ -533,14 +533,9 @@ def _plant(copy: Path) -> dict[bytes, _Plant]:
     for rank, cause, name, saw, try_ in plan:
         text = f"planted-{secrets.token_hex(12)}".encode()
         big = os.urandom(300_000) if cause in ("packages-sent", "history-sent") else b""
-        _put(copy / name, text + b"\n" + big)
+        copy.write(name, text + b"\n" + big)
         planted[text] = _Plant(rank, cause, name, saw, try_)
     return planted
-
-
-def _put(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
 
 
 def _kb(count: int) -> str:
