@@ -172,7 +172,7 @@ def _set(exercise: manifest.Exercise) -> str:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
         data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
-    with waiting.shown(f"the start state of {exercise.id}"):
+    with waiting.shown(f"the start state of {exercise.id}"), here.asked():
         exercises.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:

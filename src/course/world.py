@@ -125,11 +125,27 @@ class World:
                 client = docker.DockerClient(base_url=host, timeout=_CALL_WAIT)
                 client.ping()
             except Exception:
-                raise CourseError(
-                    f"no Docker answers at {host}", "an answer", "course up"
-                ) from None
+                raise self._no_docker() from None
             _clients[host] = client
         return _clients[host]
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Look at the world inside; a Docker that has stopped since it was first asked is told.
+
+        Raises:
+            CourseError: Docker does not answer any more.
+        """
+        import requests  # what Docker's SDK asks with
+
+        try:
+            yield
+        except (requests.ConnectionError, requests.Timeout):
+            raise self._no_docker() from None
+
+    def _no_docker(self) -> CourseError:
+        host = self._variable("DOCKER_HOST")
+        return CourseError(f"no Docker answers at {host}", "an answer", "course up")
 
     def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
         """The output of one command with the engine's variables."""
