@@ -249,6 +249,15 @@ def test_docker_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "20.10.24" in bad(docker.engine(on(fake, monkeypatch))).saw
 
 
+def test_docker_that_answers_a_ping_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
+    with FakeDocker(**{"/info": b"no JSON"}) as fake:
+        found = doctor.examine(on(fake, monkeypatch))
+    told = bad([f for f in found if f.what == "Docker"])
+    assert "answers a ping, not `docker info`" in told.saw and told.try_ == "restart Docker"
+    assert "disk" in {f.what for f in found}
+
+
 def test_docker_desktop_with_too_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     info = {**INFO, "MemTotal": 2_067_000_000, "OperatingSystem": "Docker Desktop"}
     with FakeDocker(**{"/info": info}) as fake:
