@@ -11,13 +11,12 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course import builds
+from course import abandoned, builds, images, locks
 from course.errors import CourseError
 from course.exercises import Wrong
 
@@ -43,6 +42,7 @@ class Copy:
         self._world = world
         self.nonce = secrets.token_hex(6)
         self.tag = f"course-check:{world.id}-{self.nonce}"
+        self._label = f"{images.PROCESS}={locks.me()}-{self.nonce}"
         source = world.folder()
         if not source.is_dir():
             raise Wrong(
@@ -51,7 +51,7 @@ class Copy:
                 want="the exercise's folder",
                 try_=f"course reset {world.id}",
             )
-        self.folder = Path(tempfile.mkdtemp(prefix="course-")).resolve()
+        self.folder = abandoned.folder()
         try:
             shutil.copytree(
                 source,
@@ -70,10 +70,13 @@ class Copy:
             raise
 
     def close(self) -> None:
-        """Remove the folder and the image; the build's cache stays."""
+        """Remove the folder and its images; the build's cache stays."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(CourseError):
-            self._world.run("docker", "image", "rm", "--force", self.tag, check=False, wait=60)
+        # Also those whose tag a rebuild has taken. What cannot be removed now is so later.
+        with contextlib.suppress(Exception):
+            api = self._world.docker.api
+            for image in api.images(filters={"label": self._label}):
+                api.remove_image(image["Id"], force=True)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the copy; a link out of the copy gives way, what it names is theirs."""
@@ -113,6 +116,7 @@ class Copy:
             CourseError: no Docker answers.
         """
         self._find_dockerfile()
+        options = ("--label", self._label, *options)
         return builds.run(self.folder, *options, wait=wait, env=self._world.env())
 
     def rebuild(

@@ -17,7 +17,7 @@ from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course import copies, engines, locks, packages, paths, waiting, workspace
+from course import abandoned, copies, engines, packages, paths, waiting, workspace
 from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
@@ -27,9 +27,6 @@ from course.run import Runner, runner
 if TYPE_CHECKING:
     from course.rollout.api import Kubernetes
 
-LABEL = {"course.owner": "course"}
-PROCESS = "course.process"
-"""The label of a container that must not outlive the process that made it."""
 _CALL_WAIT = 20
 _EXEC_FORMAT = "exec format error"
 _BUILD_WAIT = 300.0
@@ -111,7 +108,7 @@ class World:
 
     @property
     def docker(self) -> Any:
-        """A Docker SDK client.
+        """A Docker SDK client; the first of a process removes what killed ones left behind.
 
         Raises:
             CourseError: no Docker answers.
@@ -127,6 +124,7 @@ class World:
             except Exception:
                 raise self._no_docker() from None
             _clients[host] = client
+            abandoned.remove(client)
         return _clients[host]
 
     @contextlib.contextmanager
@@ -245,13 +243,12 @@ class World:
         """
         import docker.errors
 
-        self._remove_abandoned()
         made = None
         try:
             try:
                 made = self.docker.containers.create(
                     image,
-                    labels=LABEL | {PROCESS: locks.me()},
+                    labels=abandoned.labels(),
                     ports={f"{port}/tcp": ("127.0.0.1", 0)},
                     environment=env or {},
                     mem_limit="256m",
@@ -278,7 +275,7 @@ class World:
     @contextlib.contextmanager
     def volume(self) -> Iterator[str]:
         """The name of an empty volume that is removed after."""
-        made = self.docker.volumes.create(labels=LABEL)
+        made = self.docker.volumes.create(labels=abandoned.labels())
         try:
             yield str(made.name)
         finally:
@@ -288,7 +285,9 @@ class World:
     @contextlib.contextmanager
     def network(self) -> Iterator[str]:
         """The name of a network that is removed after."""
-        made = self.docker.networks.create(f"course-{secrets.token_hex(4)}", labels=LABEL)
+        made = self.docker.networks.create(
+            f"course-{secrets.token_hex(4)}", labels=abandoned.labels()
+        )
         try:
             yield str(made.name)
         finally:
@@ -298,15 +297,6 @@ class World:
     def alias(self, network: str, name: str) -> dict[str, Any]:
         """What gives a container a name of its own in a network (`networking_config`)."""
         return {network: self.docker.api.create_endpoint_config(aliases=[name])}
-
-    def _remove_abandoned(self) -> None:
-        """Remove the containers of checks whose kernel was killed before it could."""
-        import docker.errors
-
-        for left in self.docker.containers.list(all=True, filters={"label": PROCESS}):
-            if not locks.lives(left.labels[PROCESS]):
-                with contextlib.suppress(docker.errors.APIError):
-                    left.remove(force=True, v=True)
 
     def foreign(self, ref: str) -> Wrong:
         """Why an image of another processor is no answer."""

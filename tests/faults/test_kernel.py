@@ -15,8 +15,8 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from course import engines, execute, locks, paths
+from course.images import PROCESS
 from course.run import runner
-from course.world import PROCESS
 
 # A cell of each kind: where it is, a text that it holds, and seconds until the kernel is killed.
 KINDS = {
