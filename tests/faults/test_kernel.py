@@ -163,10 +163,12 @@ def test_a_kernel_killed_while_its_generator_runs(kernel: KernelManager, tmp_pat
     def loads() -> bool:
         return any(run.plan.url.startswith(os.environ["ORDERS_URL"]) for run in traffic.running())
 
-    start = 'course.traffic.start(os.environ["ORDERS_URL"], rate=20, seconds={})'
-    notebook = cells("import os", f"print({start.format(60)}.wait())")
+    start = 'traffic.start(os.environ["ORDERS_URL"], rate=20, seconds={})'
+    notebook = cells("import os\nfrom course import traffic", f"print({start.format(60)}.wait())")
     killed_in(notebook, "start(", kernel, lambda _: wait_until(loads, "the generator"))
     wait_until(lambda: not loads(), "the generator's end", 3)
     # Its place is free: the next one is not refused.
-    done = execute.run(cells("import os", f"{start.format(0.5)}.wait()"), tmp_path)
+    done = execute.run(
+        cells("import os\nfrom course import traffic", f"{start.format(0.5)}.wait()"), tmp_path
+    )
     assert done.cells[-1].outputs and not loads()
