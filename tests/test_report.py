@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from course import cli, doctor, engines, lab, paths, steps
 from course.doctor import Finding, Machine, report
+from course.errors import CourseError
 from course.run import FakeRunner
 
 PASSWORD = "c4nary-pass word/1"
@@ -152,6 +153,16 @@ def test_the_command_writes_it(
     assert "✓ x: good" in (home / "course-report.txt").read_text()
     done = CliRunner().invoke(cli.app, ["doctor", "--report", str(home / "other.txt")])
     assert done.exit_code == 0 and (home / "other.txt").exists()
+
+
+def test_a_file_that_is_no_report_is_left_alone(machine: Machine, home: Path) -> None:
+    mine, there = home / "notes.txt", home / "report.txt"
+    mine.write_text("mine")
+    with pytest.raises(CourseError, match=r"notes\.txt is there"):
+        report.write(mine, [], machine)
+    assert mine.read_text() == "mine"
+    report.write(there, [Finding("x", True, "old")], machine)
+    assert "x: old" not in report.write(there, [], machine).read_text()
 
 
 def test_a_file_without_report_is_refused(home: Path) -> None:

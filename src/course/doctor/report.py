@@ -20,10 +20,12 @@ from pathlib import Path
 from course import engines, images, lab, paths, steps, tools
 from course.doctor.finding import Finding, Machine
 from course.engines import kind
+from course.errors import CourseError
 from course.run import CommandError
 
 DEFAULT = Path("course-report.txt")
 _TAIL = 60
+_HEAD = "## versions\n"
 _NOBODYS = {"", "root", "debian", "ubuntu", "vagrant", "ec2-user", "jovyan", "docker", "course"}
 """Names of users that name nobody."""
 _GONE = "<removed>"
@@ -153,7 +155,16 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
 
     Returns:
         `file`.
+
+    Raises:
+        CourseError: there is another file of that name; it is left alone.
     """
+    if file.is_dir() or (file.is_file() and not _is_ours(file)):
+        raise CourseError(
+            f"{file} is there and was not written by `course doctor --report`",
+            "a new file, or an older report",
+            "course doctor --report course-report-2.txt",
+        )
     machine = machine or Machine()
     censor = Censor(machine.env, _secrets())
     sections = {
@@ -166,6 +177,11 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
     file.touch(mode=0o600)
     file.write_text(censor(text))
     return file
+
+
+def _is_ours(file: Path) -> bool:
+    with file.open("rb") as source:
+        return source.read(len(_HEAD)) == _HEAD.encode()
 
 
 def _secrets() -> Iterator[str]:
