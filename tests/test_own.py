@@ -42,7 +42,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
             "docker image inspect postgres:15": "\n",
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
-            "docker volume ls": "of-a-check\n",
+            "docker volume ls": "course-registry\nof-a-check\n",
             "docker volume rm": "",
         }
     )

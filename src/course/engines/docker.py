@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from course import debian, images, paths, run, tools
-from course.engines import base, registry
+from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
 from course.steps import Report
@@ -161,8 +161,7 @@ class Docker:
     def purge(self) -> None:
         """Remove the images that the course made or pulled, and its volumes."""
         images.remove(using=self.using)
-        # The registry's by its name too: it may be older than its label.
-        for volume in {*self._listed("volume", "--filter", f"label={images.OWNER}"), registry.NAME}:
+        for volume in self._listed("volume", "--filter", f"label={images.OWNER}"):
             self.using.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
 
     def _listed(self, kind: str, *options: str) -> list[str]:
