@@ -5,23 +5,19 @@ from __future__ import annotations
 import contextlib
 import difflib
 import http.client
-import json
 import os
 import secrets
 import shutil
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from email.message import Message
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course import abandoned, copies, engines, packages, paths, waiting, workspace
-from course.engines import registry
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.observed import Observed
+from course.repository import Repository
 from course.run import Runner, runner
 
 if TYPE_CHECKING:
@@ -319,52 +315,11 @@ class World:
 
     def manifest(self, repository: str, tag: str) -> tuple[str, dict[str, Any]] | None:
         """Digest and manifest that `$REGISTRY` serves for a tag, or `None`."""
-        accept = ", ".join(
-            "application/vnd." + kind
-            for kind in (
-                "oci.image.index.v1+json",
-                "oci.image.manifest.v1+json",
-                "docker.distribution.manifest.v2+json",
-                "docker.distribution.manifest.list.v2+json",
-            )
-        )
-        request = urllib.request.Request(
-            f"http://{self._dial()}/v2/{repository}/manifests/{tag}", headers={"Accept": accept}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_CALL_WAIT) as answer:  # noqa: S310
-                self._registry(answer.headers)
-                return answer.headers["Docker-Content-Digest"], json.load(answer)
-        except urllib.error.HTTPError as error:
-            self._registry(error.headers)
-            return None
-        except OSError:
-            raise self._silent() from None
+        return Repository(self.registry, repository).manifest(tag)
 
     def tags(self, repository: str) -> list[str]:
         """The tags that `$REGISTRY` has of a repository."""
-        url = f"http://{self._dial()}/v2/{repository}/tags/list"
-        try:
-            with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
-                self._registry(answer.headers)
-                return list(json.load(answer).get("tags") or [])
-        except urllib.error.HTTPError as error:
-            self._registry(error.headers)
-            return []
-        except OSError:
-            raise self._silent() from None
-
-    def _silent(self) -> CourseError:
-        return CourseError(f"no registry answers at {self.registry}", "an answer", "course up")
-
-    def _registry(self, headers: Message) -> None:
-        """Refuse an answer that no registry gave."""
-        if registry.VERSION_HEADER not in headers:
-            raise CourseError(
-                f"what answers at {self.registry} is no registry",
-                "the course's registry",
-                "course doctor   names who listens there; then: course up",
-            )
+        return Repository(self.registry, repository).names()
 
     def labels(self, repository: str, tag: str) -> dict[str, str]:
         """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
@@ -373,17 +328,7 @@ class World:
             repository: the image's name.
             tag: its tag.
         """
-        served = self.manifest(repository, tag)
-        config = served[1].get("config") if served else None
-        if not config:
-            return {}
-        url = f"http://{self._dial()}/v2/{repository}/blobs/{config['digest']}"
-        with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
-            return dict(json.load(answer).get("config", {}).get("Labels") or {})
-
-    def _dial(self) -> str:
-        # Python's resolver may answer ::1 for localhost, where nothing listens.
-        return self.registry.replace("localhost", "127.0.0.1")
+        return Repository(self.registry, repository).labels(tag)
 
     # -- the cluster
 
@@ -521,25 +466,6 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
         return answer.status, answer.read().decode(errors="replace")
     finally:
         connection.close()
-
-
-def wait_until(ready: Callable[[], bool], deadline: float, what: str, try_: str) -> None:
-    """Wait for something.
-
-    Args:
-        ready: asked again and again.
-        deadline: seconds.
-        what: what is waited for, for the message.
-        try_: what to do if it does not come.
-
-    Raises:
-        CourseError: it did not come in time.
-    """
-    end = time.monotonic() + deadline
-    while not ready():
-        if time.monotonic() > end:
-            raise CourseError(f"waited {deadline:.0f} s for {what}", what, try_)
-        time.sleep(0.3)
 
 
 def empty(folder: Path) -> None:
