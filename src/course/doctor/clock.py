@@ -87,8 +87,8 @@ def of_docker(machine: Machine) -> list[Finding]:
     info = machine.docker_info
     if info is None or not info.get("SystemTime"):
         return []
-    seen = re.sub(r"(\.\d{1,6})\d*", r"\1", str(info["SystemTime"]).replace("Z", "+00:00"))
-    difference = abs((datetime.now(UTC) - datetime.fromisoformat(seen)).total_seconds())
+    seen = datetime.fromisoformat(str(info["SystemTime"]))
+    difference = abs((datetime.now(UTC) - seen).total_seconds())
     ok = difference <= MOST_TO_DOCKER
     saw = "that of this machine" if ok else f"{_clock(difference)} away from this machine's"
     return [Finding("Docker's clock", ok, saw, "restart Docker")]
