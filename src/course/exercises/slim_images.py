@@ -19,6 +19,7 @@ from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
 from course.repository import Repository
+from course.text import cut
 from course.world import Served, World
 
 _PORT = 3000
@@ -240,8 +241,7 @@ def _kept_below(path: str, layer: Layer, want: str) -> Wrong:
 
 
 def _shortly(by: str) -> str:
-    text = by.replace("/bin/sh -c ", "").replace(" # buildkit", "").strip()
-    return text if len(text) <= 70 else f"{text[:69]}…"
+    return cut(by.replace("/bin/sh -c ", "").replace(" # buildkit", "").strip(), 70)
 
 
 # -- slim-images-1
