@@ -31,8 +31,11 @@ class FakeDocker:
             "/info": INFO,
             "/containers/json": [],
             "/networks": [],
+            "/volumes": {"Volumes": None},
+            "/images/json": [],
         }
         self.answers |= answers
+        self.removed: list[str] = []
         # Not pytest's folder: the address of a socket is at most 107 bytes long.
         self._folder = Path(tempfile.mkdtemp(prefix="docker-"))
         self.host = f"unix://{self._folder}/docker.sock"
@@ -43,6 +46,8 @@ class FakeDocker:
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 path = re.sub(r"^/v\d+\.\d+", "", urlsplit(self.path).path)
+                if self.command == "DELETE":
+                    fake.removed.append(path)
                 found = fake.answers.get(path)
                 if found is None:
                     self.send_response(404)

@@ -11,6 +11,7 @@ from course import checks, exercises, workspace
 from course.checks import Result
 from course.errors import CourseError
 from course.world import World
+from tests.fake_docker import FakeDocker
 
 
 def test_before_its_cell_has_run_a_check_says_so(mini: Path) -> None:
@@ -89,6 +90,22 @@ def test_an_engine_that_does_not_answer_is_the_environment(
     monkeypatch.setattr(exercises.find("mini-1"), "check", lambda world: world.docker.ping())
     result = checks.check("mini-1")
     assert result.cause == "environment" and "no Docker answers" in result.saw
+
+
+def test_a_docker_that_stops_after_it_was_first_asked_is_the_environment(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.begin("mini-1")
+    with FakeDocker() as fake:
+        monkeypatch.setenv("DOCKER_HOST", fake.host)
+        World("mini-1").docker.ping()
+    for part in ("check", "begin"):
+        monkeypatch.setattr(exercises.find("mini-1"), part, lambda world: world.docker.info())
+    result = checks.check("mini-1")
+    assert (result.cause, result.try_) == ("environment", "course up")
+    assert result.saw == f"no Docker answers at {fake.host}"
+    with pytest.raises(CourseError, match="no Docker answers"):
+        workspace.goto("mini-1")
 
 
 def test_waiting_looks_again_until_it_is_right(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from course import builds, copies
+from course import abandoned, builds, copies, images, locks
 from course.exercises import Wrong
+from course.world import World
+from tests.fake_docker import FakeDocker
 
 REAL = Path(__file__).parent / "builds"
 
@@ -107,3 +109,53 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(
         copies.decode(file, "x-1/Dockerfile", "x-1")
     assert told.value.cause == cause
     assert "x-1/Dockerfile" in told.value.saw and "course reset x-1" in told.value.try_
+
+
+def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(home))
+    pid, started, space = locks.me().split("-")
+    dead = f"{pid}-{started}0-{space}"
+    here = abandoned.folder()
+    gone = here.with_name(here.name.replace(locks.me(), dead))
+    gone.mkdir()
+    (home / "course-copy-of-somebody").mkdir()
+
+    def two(key: str) -> list[dict[str, object]]:
+        named = {"dead": f"{dead}-nonce", "alive": locks.me()}
+        return [{key: k, "Labels": {images.PROCESS: v}} for k, v in named.items()]
+
+    lists = {
+        "/containers/json": two("Id"),
+        "/networks": two("Id"),
+        "/volumes": {"Volumes": two("Name")},
+        "/images/json": two("Id"),
+    }
+    with FakeDocker(**lists, **{"/volumes/dead": b""}) as fake:
+        monkeypatch.setenv("DOCKER_HOST", fake.host)
+        World("mini-1").docker.ping()
+    assert fake.removed == ["/containers/dead", "/networks/dead", "/volumes/dead", "/images/dead"]
+    assert sorted(p.name for p in home.glob("course-copy-*")) == sorted(
+        [here.name, "course-copy-of-somebody"]
+    )
+
+
+def test_an_edit_of_the_copy_never_reaches_a_file_that_a_link_names(home: Path) -> None:
+    world = World("mini-1")
+    mine = home / "mine"
+    mine.mkdir()
+    (mine / "edition.mjs").write_text("mine")
+    src = world.write("real/a.mjs", "a").parent.parent / "src"
+    src.mkdir()
+    (src / "edition.mjs").symlink_to(mine / "edition.mjs")
+    (src / "inside.mjs").symlink_to("../real/a.mjs")
+    (src.parent / "lib").symlink_to(mine)
+    with world.copy() as copy:
+        for name in ("src/edition.mjs", "lib/edition.mjs", "src/inside.mjs", "new/b.mjs"):
+            copy.write(name, "theirs")
+            assert (copy.folder / name).read_text() == "theirs"
+        assert (copy.folder / "real" / "a.mjs").read_text() == "theirs"
+    assert (mine / "edition.mjs").read_text() == "mine"
+    assert (src / "inside.mjs").read_text() == "a"
+    assert not copy.folder.exists()

@@ -167,13 +167,21 @@ def test_a_taken_port_is_passed_over() -> None:
 
 def test_only_what_carries_the_label_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRunner(
-        {"docker container ls": "abc\n", "docker network ls": "", "docker container rm": ""}
+        {"docker": "", "docker container ls": "abc\n", "docker volume ls --quiet": "v\n"}
     )
     Docker(fake).remove_owned()
-    listed = [call for call in fake.calls if "ls" in call]
-    assert all("label=course.owner=course" in call for call in listed)
-    removed = [call for call in fake.calls if "rm" in call]
-    assert removed == [("docker", "container", "rm", "--force", "--volumes", "abc")]
+    # A volume that is the course's may hold what was pushed; what a check left does not.
+    assert {call[1]: call[-1] for call in fake.calls if "ls" in call} == {
+        "container": "label=course.owner=course",
+        "network": "label=course.owner=course",
+        "volume": "label=course.process",
+        "image": "label=course.process",
+    }
+    removed = [call[1:] for call in fake.calls if "rm" in call]
+    assert removed == [
+        ("container", "rm", "--force", "--volumes", "abc"),
+        ("volume", "rm", "--force", "v"),
+    ]
 
 
 def test_a_docker_that_we_did_not_start_is_not_stopped(home: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,29 +104,30 @@ def test_what_should_be_the_registry_and_is_none(
             Registry(answering, registry_of("course")).ensure(quiet)
 
 
-@pytest.mark.parametrize("path", ["tags", "manifest"])
+ASKED: dict[str, Callable[[world.World], object]] = {
+    "tags": lambda here: here.tags("x"),
+    "manifest": lambda here: here.manifest("x", "1"),
+    "labels": lambda here: here.labels("x", "1"),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
 def test_a_check_names_a_registry_that_is_none(
-    home: Path, answering: int, monkeypatch: pytest.MonkeyPatch, path: str
+    home: Path, answering: int, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     monkeypatch.setenv("REGISTRY", f"localhost:{answering}")
     monkeypatch.setattr(registry, "VERSION_HEADER", "X-Nobody-Sends-This")
     with pytest.raises(CourseError, match="is no registry"):
-        if path == "tags":
-            world.World("containers-1").tags("x")
-        else:
-            world.World("containers-1").manifest("x", "1")
+        ASKED[asked](world.World("containers-1"))
 
 
-@pytest.mark.parametrize("path", ["tags", "manifest"])
+@pytest.mark.parametrize("asked", ASKED)
 def test_a_check_names_a_registry_that_does_not_answer(
-    home: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     monkeypatch.setenv("REGISTRY", "localhost:1")
     with pytest.raises(CourseError, match="no registry answers at localhost:1"):
-        if path == "tags":
-            world.World("containers-1").tags("x")
-        else:
-            world.World("containers-1").manifest("x", "1")
+        ASKED[asked](world.World("containers-1"))
 
 
 # -- the cluster's name

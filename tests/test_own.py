@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course import fetch, images, locks, run
+from course import fetch, images, locks
 from course.engines.docker import Docker
 from course.run import Completed, FakeRunner
 
@@ -42,7 +42,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
             "docker image inspect postgres:15": "\n",
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
-            "docker volume ls": "course-registry\n",
+            "docker volume ls": "course-registry\nof-a-check\n",
             "docker volume rm": "",
         }
     )
@@ -54,7 +54,8 @@ def test_purge_takes_what_the_course_made_or_pulled(
         "course/rootfs:bookworm",
         "course/kind-base:latest",
     }
-    assert ("docker", "volume", "rm", "--force", "course-registry") in fake.calls
+    for volume in ("of-a-check", "course-registry"):
+        assert ("docker", "volume", "rm", "--force", volume) in fake.calls
     listed = next(call for call in fake.calls if call[:3] == ("docker", "volume", "ls"))
     assert f"label={images.OWNER}" in listed
 
@@ -64,7 +65,7 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
         {
             "docker image inspect": "0123456789abcdef\n",
             "docker image rm": Completed(("docker",), 1, "", "in use"),
-            "docker volume ls": "",
+            "docker volume": "",
         }
     )
     Docker(fake).purge()
@@ -72,21 +73,38 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
     assert len(removed) == len(images.catalogue()) + 2
 
 
-def test_the_commands_of_a_set_up_in_a_container_are_not_taken_for_orphans(home: Path) -> None:
-    # In there the set-up has another number, at which nobody lives out here.
-    code = "import time; print(flush=True); time.sleep(30)"
-    argv = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", code]
+def named_in(*how: str) -> tuple[subprocess.Popen[str], str]:
+    """A process, and how it names itself."""
+    code = "import sys; from course import locks; print(locks.me(), flush=True); sys.stdin.read()"
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [*how, sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def test_a_process_lives_until_it_ends_whatever_the_clock_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process, name = named_in()
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: create_time(self) + 3600)
+    assert locks.lives(name) and locks.lives(locks.me())
+    pid, started, space = name.split("-")
+    assert not locks.lives(f"{pid}-{started}0-{space}"), "its number, given out again"
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not locks.lives(name), "nor one that its parent has not taken note of"
+    process.communicate()
+    assert not locks.lives(name)
+
+
+def test_a_process_of_a_container_is_not_taken_for_dead() -> None:
+    # In there it has another number, at which nobody lives out here.
     if subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode:
         pytest.skip("needs the right to make a namespace")
-    env = {**os.environ, run.OWNER: "4194305-1"}
-    inside = subprocess.Popen(argv, env=env, stdout=subprocess.PIPE)
-    outside = subprocess.Popen(argv[4:], env=env, stdout=subprocess.PIPE)
-    try:
-        for process in (inside, outside):
-            assert process.stdout is not None and process.stdout.readline()
-        (child,) = psutil.Process(inside.pid).children()
-        assert not locks.is_of_ours(child.pid) and locks.is_of_ours(outside.pid)
-    finally:
-        for process in (inside, outside):
-            process.kill()
-            process.communicate()
+    process, name = named_in("unshare", "--pid", "--fork", "--kill-child")
+    process.communicate()
+    assert name.startswith("1-") and locks.lives(name)
+    assert locks.lives("4194305-1"), "nor one of which less is known"

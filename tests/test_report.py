@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from course import cli, doctor, engines, lab, paths, steps
 from course.doctor import Finding, Machine, report
+from course.errors import CourseError
 from course.run import FakeRunner
 
 PASSWORD = "c4nary-pass word/1"
@@ -28,6 +29,8 @@ ENV = {
     "DB_PASSWORD": PASSWORD,
     "AWS_SECRET_ACCESS_KEY": "c4naryAwsSecret+/value",
     "DATABASE_URL": "postgres://c4narydbuser:c4narydbpass@db/x",
+    "UV_INDEX_URL": "https://c4naryindexuser:c4naryindex%2Fpass@10.0.0.5/simple",
+    "PIP_EXTRA_INDEX_URL": "https://a:x@b/s https://u:c4nary@p4ss@mirror.corp/simple",
     "PATH": "/usr/bin:/bin",
 }
 LOG = f"""\
@@ -41,6 +44,7 @@ shifted {base64.b64encode(b"x" + PASSWORD.encode()).decode()}
 quoted {urllib.parse.quote(PASSWORD, safe="")}
 json {json.dumps({"password": "c4naryjson", "apiKey": "c4naryapikey"})}
 pulling from https://c4narymirror:c4narymirrorpass@mirror.corp/simple
+nonnumeric port: 'c4naryindex%2Fpass@10.0.0.5', or c4naryindex/pass of c4naryindexuser
 client-key-data: {KEY}
 -----BEGIN RSA PRIVATE KEY-----
 c4naryc4naryc4nary
@@ -149,6 +153,16 @@ def test_the_command_writes_it(
     assert "✓ x: good" in (home / "course-report.txt").read_text()
     done = CliRunner().invoke(cli.app, ["doctor", "--report", str(home / "other.txt")])
     assert done.exit_code == 0 and (home / "other.txt").exists()
+
+
+def test_a_file_that_is_no_report_is_left_alone(machine: Machine, home: Path) -> None:
+    mine, there = home / "notes.txt", home / "report.txt"
+    mine.write_text("mine")
+    with pytest.raises(CourseError, match=r"notes\.txt is there"):
+        report.write(mine, [], machine)
+    assert mine.read_text() == "mine"
+    report.write(there, [Finding("x", True, "old")], machine)
+    assert "x: old" not in report.write(there, [], machine).read_text()
 
 
 def test_a_file_without_report_is_refused(home: Path) -> None:

@@ -26,9 +26,11 @@ class Registry(BaseHTTPRequestHandler):
 
     manifests: dict[str, bytes]
     blobs: dict[str, bytes]
+    faults: dict[str, int]
 
     def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(code)
+        self.send_response(self.faults.get(self.path, code))
+        self.send_header("Docker-Distribution-Api-Version", "registry/2.0")
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
@@ -75,6 +77,7 @@ def runtime() -> Iterator[Repository]:
     config = json.dumps({"config": {"Labels": {"a": "1"}}, "rootfs": {"diff_ids": ["x"]}}).encode()
     manifest = {"config": {"digest": digest(config), "size": len(config)}, "layers": ["y"]}
     body = json.dumps(manifest).encode()
+    Registry.faults = {}
     Registry.blobs = {digest(config): config}
     Registry.manifests = {"1.0": body, digest(body): body}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
@@ -112,6 +115,31 @@ def test_what_is_removed_takes_its_tags_along_and_may_be_gone_already(runtime: R
 def test_what_is_not_there_is_named(runtime: Repository) -> None:
     with pytest.raises(CourseError, match=r"no team/runtime, 2\.0"):
         runtime.digest("2.0")
+
+
+def test_only_what_is_not_there_is_not_there(runtime: Repository) -> None:
+    found = runtime.manifest("1.0")
+    assert found and found[0] == runtime.digest("1.0") and found[1]["layers"] == ["y"]
+    assert (runtime.labels("1.0"), runtime.names()) == ({"a": "1"}, ["1.0"])
+    assert (runtime.manifest("2.0"), runtime.labels("2.0")) == (None, {})
+    blob = f"/v2/team/runtime/blobs/{found[1]['config']['digest']}"
+    Registry.faults = {blob: 404}
+    with pytest.raises(CourseError, match="answers HTTP 404 to GET"):
+        runtime.labels("1.0")
+    Registry.faults = {"/v2/team/runtime/manifests/1.0": 500}
+    for asks in (runtime.manifest, runtime.labels, runtime.digest):
+        with pytest.raises(CourseError, match="answers HTTP 500 to GET"):
+            asks("1.0")
+
+
+def test_it_is_dialled_directly_whatever_proxy_is_set(
+    runtime: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert runtime.names() == ["1.0"]
 
 
 def test_a_registry_that_does_not_answer_is_named() -> None:

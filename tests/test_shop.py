@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from course import shop
+from course.addons import orders
 from course.shop import Shop
 from course.world import World
 
@@ -103,14 +104,14 @@ def test_what_is_saved_can_be_applied_again() -> None:
 
 
 def test_the_image_follows_the_source(tmp_path: Any) -> None:
-    shop._fingerprint.cache_clear()
+    orders.fingerprint.cache_clear()
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "index.ts").write_text("1")
-    first = shop._fingerprint(tmp_path)
+    first = orders.fingerprint(tmp_path)
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "x.js").write_text("no part of it")
-    shop._fingerprint.cache_clear()
-    assert shop._fingerprint(tmp_path) == first
+    orders.fingerprint.cache_clear()
+    assert orders.fingerprint(tmp_path) == first
     (tmp_path / "src" / "index.ts").write_text("2")
-    shop._fingerprint.cache_clear()
-    assert shop._fingerprint(tmp_path) != first
+    orders.fingerprint.cache_clear()
+    assert orders.fingerprint(tmp_path) != first

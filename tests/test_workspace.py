@@ -16,6 +16,7 @@ import pytest
 
 from course import build, exercises, manifest, paths, workspace
 from course.errors import CourseError
+from course.run import CommandError, FakeRunner
 from course.world import World
 
 
@@ -170,6 +171,28 @@ def test_the_learners_orders_is_a_repository_of_its_own(home: Path) -> None:
     assert status.stdout == "?? mine.txt\n"
     assert not (folder / "node_modules").exists() and (folder / "package-lock.json").exists()
     assert not list(paths.work().glob(".orders.*"))
+
+
+def test_no_setting_of_the_learners_git_is_in_the_way(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = home / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    settings = home / "gitconfig"
+    settings.write_text(
+        "[commit]\ngpgsign = true\n[gpg]\nprogram = /bin/false\n"
+        f"[core]\nhooksPath = {hook.parent}\n"
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    assert (workspace.ensure_orders() / ".git").is_dir()
+
+
+def test_a_repository_that_could_not_be_made_leaves_nothing(home: Path) -> None:
+    with pytest.raises(CommandError):
+        workspace.ensure_orders(using=FakeRunner({"git": 128}))
+    assert list(paths.work().iterdir()) == []
 
 
 def test_hints_come_one_at_a_time_and_survive_a_reset(mini: Path) -> None:

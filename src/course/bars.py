@@ -7,6 +7,7 @@ from typing import Any
 
 from course.builds import Build, Step
 from course.pictures import COLORS, Picture, picture
+from course.text import cut
 
 _COLOR = {"RUN": COLORS[0], "COPY": COLORS[1], "ADD": COLORS[1]}
 _OTHER = COLORS[4]
@@ -131,7 +132,7 @@ def _lanes(steps: Sequence[Step]) -> list[list[Step]]:
 def _label(axes: Any, step: Step, middle: tuple[float, float], share: float) -> None:
     """Write a step's text into its piece of a bar, if it is wide enough for some of it."""
     if share > _NARROW:
-        text = _cut(step.short, max(8, int(90 * share)))
+        text = cut(step.short, max(8, int(90 * share)))
         axes.text(*middle, text, ha="center", va="center", fontsize=8, color=_ink(step))
 
 
@@ -142,10 +143,6 @@ def _ink(step: Step) -> str:
 
 def _color(step: Step) -> str:
     return _COLOR.get(step.key, _OTHER)
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> Picture:
@@ -178,7 +175,7 @@ def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> 
             axes.text(
                 x + 0.5,
                 0.27 - row,
-                _cut(step.short, 36),
+                cut(step.short, 36),
                 ha="center",
                 va="center",
                 fontsize=9,

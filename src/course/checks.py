@@ -143,7 +143,8 @@ def _once(exercise: manifest.Exercise) -> Result:
     world = World(exercise.id)
     wrong: Wrong | None = None
     try:
-        exercises.find(exercise.id).check(world)
+        with world.asked():
+            exercises.find(exercise.id).check(world)
     except Wrong as answer:
         wrong = answer
     except CourseError as error:

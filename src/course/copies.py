@@ -7,16 +7,16 @@ A check never builds in the learner's own folder: it edits a copy. What a machin
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course import builds
+from course import abandoned, builds, images, locks
 from course.errors import CourseError
 from course.exercises import Wrong
 
@@ -42,6 +42,7 @@ class Copy:
         self._world = world
         self.nonce = secrets.token_hex(6)
         self.tag = f"course-check:{world.id}-{self.nonce}"
+        self._label = f"{images.PROCESS}={locks.me()}-{self.nonce}"
         source = world.folder()
         if not source.is_dir():
             raise Wrong(
@@ -50,7 +51,7 @@ class Copy:
                 want="the exercise's folder",
                 try_=f"course reset {world.id}",
             )
-        self.folder = Path(tempfile.mkdtemp(prefix="course-"))
+        self.folder = abandoned.folder()
         try:
             shutil.copytree(
                 source,
@@ -69,16 +70,23 @@ class Copy:
             raise
 
     def close(self) -> None:
-        """Remove the folder and the image; the build's cache stays."""
+        """Remove the folder and its images; the build's cache stays."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(CourseError):
-            self._world.run("docker", "image", "rm", "--force", self.tag, check=False, wait=60)
+        # Also those whose tag a rebuild has taken. What cannot be removed now is so later.
+        with contextlib.suppress(Exception):
+            api = self._world.docker.api
+            for image in api.images(filters={"label": self._label}):
+                api.remove_image(image["Id"], force=True)
 
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the copy."""
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a file of the copy; a link out of the copy gives way, what it names is theirs."""
         file = self.folder / name
+        for place in (*reversed(file.parents), file):
+            inside = place.is_relative_to(self.folder) and place != self.folder
+            if inside and not Path(os.path.realpath(place)).is_relative_to(self.folder):
+                place.unlink()
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def build(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
         """Build the copy's `Dockerfile` to an image named `tag`.
@@ -108,6 +116,7 @@ class Copy:
             CourseError: no Docker answers.
         """
         self._find_dockerfile()
+        options = ("--label", self._label, *options)
         return builds.run(self.folder, *options, wait=wait, env=self._world.env())
 
     def rebuild(

@@ -29,6 +29,8 @@ OWNER = "course.owner=course"
 
 No image carries it: a label of an image is inherited by the learner's own images and containers.
 """
+PROCESS = "course.process"
+"""The label of what must not outlive the process that made it (`abandoned`)."""
 _BUILD_WAIT = 900.0
 _EDITION = "2"
 """Of how recipes are built; another one makes all images anew."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,26 +43,46 @@ def held(file: Path, *, wait: float, what: str, try_: str) -> Iterator[None]:
 
 
 def me() -> str:
-    """This process, so that another can tell later whether it still lives: `pid-start time`."""
-    return f"{os.getpid()}-{psutil.Process().create_time():.0f}"
+    """This process, so that another can tell later whether it still lives.
 
-
-def is_of_ours(pid: int) -> bool:
-    """Whether a process names processes as we do: one in a container counts them anew.
-
-    What runs in a container is seen from outside, under another number than its own `me()` says.
+    Returns:
+        `pid-start-space`: pids are given out again, so its start is told as well; and what runs in
+        a container counts its processes anew, so it is told whose numbers these are.
     """
-    ours, its = (Path(f"/proc/{p}/ns/pid") for p in ("self", pid))
-    try:
-        return its.readlink() == ours.readlink()
-    except OSError:
-        return not ours.parent.exists()  # a system without namespaces
+    return f"{os.getpid()}-{_started(os.getpid())}-{_space()}"
 
 
 def lives(process: str) -> bool:
-    """Whether the process that `me()` named still lives; pids are given out again."""
-    pid, started = process.split("-")
+    """Whether the process that `me()` named still lives; of another's numbers nothing is known.
+
+    Args:
+        process: what `me()` said.
+
+    Returns:
+        True also if that cannot be seen from here.
+    """
+    pid, started, space = (process.split("-") + ["", ""])[:3]
+    return space != _space() or _started(int(pid)) == started
+
+
+def _space() -> str:
+    """Names the system or container whose numbers of processes are ours."""
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 2
+        return "".join(filter(str.isdigit, str(Path("/proc/self/ns/pid").readlink())))
+    except OSError:
+        return ""  # a system without namespaces
+
+
+def _started(pid: int) -> str:
+    """When a process started; empty if it has ended, even if its parent has not taken note."""
+    try:
+        # In ticks since the machine's start: psutil's time moves when the clock is set.
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if words[0] in "ZX" else words[19]
+    except OSError:
+        if sys.platform == "linux":
+            return ""
+    try:
+        return f"{psutil.Process(pid).create_time():.0f}"
     except psutil.NoSuchProcess:
-        return False
+        return ""

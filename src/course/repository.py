@@ -1,18 +1,19 @@
 """One repository of a registry: what its tags name, and how to make them name something else.
 
 The registry's own API (https://github.com/opencontainers/distribution-spec/blob/main/spec.md), for
-what `docker push` cannot do: move a tag without touching the images of this machine.
+what it serves in truth, and for what `docker push` cannot do: move a tag without touching the
+images of this machine.
 """
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
+from course.engines import registry
 from course.errors import CourseError
 
 _WAIT = 20
@@ -36,13 +37,28 @@ class Repository:
     registry: str
     name: str
 
+    def names(self) -> list[str]:
+        """Its tags; none if there is no such repository."""
+        answer = self._ask("GET", "tags/list", bears=(404,))
+        return list((json.loads(answer.body).get("tags") if answer.ok else None) or [])
+
     def tags(self) -> dict[str, str]:
         """Tag → digest of what it names; empty if there is no such repository."""
-        try:
-            listed = json.loads(self._ask("GET", "tags/list")[1]).get("tags") or []
-        except urllib.error.HTTPError:
+        return {tag: self.digest(tag) for tag in self.names()}
+
+    def manifest(self, reference: str) -> tuple[str, dict[str, Any]] | None:
+        """Digest and manifest that a tag names, or `None` if there is no such tag."""
+        answer = self._ask("GET", f"manifests/{reference}", bears=(404,))
+        return (_digest(answer.body), json.loads(answer.body)) if answer.ok else None
+
+    def labels(self, reference: str) -> dict[str, str]:
+        """The labels of an image; none if it is not there, or there are several in one."""
+        found = self.manifest(reference)
+        config = found[1].get("config") if found else None
+        if not config:
             return {}
-        return {tag: self.digest(tag) for tag in listed}
+        about = json.loads(self._ask("GET", f"blobs/{config['digest']}").body)
+        return dict(about.get("config", {}).get("Labels") or {})
 
     def digest(self, reference: str) -> str:
         """The digest of the manifest that a tag names.
@@ -50,7 +66,7 @@ class Repository:
         Raises:
             CourseError: there is none.
         """
-        return _digest(self._manifest(reference)[1])
+        return _digest(self._served(reference).body)
 
     def point(self, tag: str, digest: str) -> None:
         """Make a tag name a manifest that the repository has.
@@ -58,8 +74,8 @@ class Repository:
         Raises:
             CourseError: it has none of this digest.
         """
-        kind, body = self._manifest(digest)
-        self._ask("PUT", f"manifests/{tag}", body, kind)
+        found = self._served(digest)
+        self._ask("PUT", f"manifests/{tag}", found.body, found.kind)
 
     def relabel(self, reference: str, labels: dict[str, str]) -> str:
         """Put an image of the same layers and other labels beside one that is there.
@@ -74,71 +90,113 @@ class Repository:
         Raises:
             CourseError: there is no such image.
         """
-        kind, body = self._manifest(reference)
-        manifest: dict[str, Any] = json.loads(body)
-        config = json.loads(self._ask("GET", f"blobs/{manifest['config']['digest']}")[1])
+        found = self._served(reference)
+        manifest: dict[str, Any] = json.loads(found.body)
+        config = json.loads(self._ask("GET", f"blobs/{manifest['config']['digest']}").body)
         settings = config.setdefault("config", {})
         settings["Labels"] = {**(settings.get("Labels") or {}), **labels}
         content = json.dumps(config).encode()
         manifest["config"] |= {"digest": self._upload(content), "size": len(content)}
         made = json.dumps(manifest).encode()
         digest = _digest(made)
-        self._ask("PUT", f"manifests/{digest}", made, kind)
+        self._ask("PUT", f"manifests/{digest}", made, found.kind)
         return digest
 
     def remove(self, digest: str) -> None:
-        """Remove a manifest, and with it every tag that names it, if it is there."""
-        try:
-            self._ask("DELETE", f"manifests/{digest}")
-        except urllib.error.HTTPError:
-            return
+        """Remove a manifest, and with it every tag that names it, if it is there and that goes."""
+        self._ask("DELETE", f"manifests/{digest}", bears=(404, 405))
 
-    def _manifest(self, reference: str) -> tuple[str, bytes]:
-        try:
-            return self._ask("GET", f"manifests/{reference}")
-        except urllib.error.HTTPError:
+    def _served(self, reference: str) -> _Answer:
+        answer = self._ask("GET", f"manifests/{reference}", bears=(404,))
+        if not answer.ok:
             raise CourseError(
                 f"{self.registry} has no {self.name}, {reference}",
                 "an image of that name",
                 f"curl -s {self.registry}/v2/{self.name}/tags/list",
-            ) from None
+            )
+        return answer
 
     def _upload(self, content: bytes) -> str:
         digest = _digest(content)
-        with self._open("POST", "blobs/uploads/", b"") as answer:
-            where = answer.headers["Location"]
+        # An upload's place, as the registry names it: with a host or without.
+        where = self._ask("POST", "blobs/uploads/", b"").place.split("/v2/", 1)[1]
         glue = "&" if "?" in where else "?"
-        self._ask("PUT", f"{where}{glue}digest={digest}", content, "application/octet-stream")
+        path = f"{where.removeprefix(f'{self.name}/')}{glue}digest={digest}"
+        self._ask("PUT", path, content, "application/octet-stream")
         return digest
 
     def _ask(
-        self, method: str, path: str, body: bytes | None = None, kind: str = ""
-    ) -> tuple[str, bytes]:
-        with self._open(method, path, body, kind) as answer:
-            return answer.headers.get("Content-Type", ""), answer.read()
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        kind: str = "",
+        *,
+        bears: tuple[int, ...] = (),
+    ) -> _Answer:
+        """What the registry answers.
 
-    def _open(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> Any:
-        # Python's resolver may answer ::1 for localhost, where nothing listens.
+        Args:
+            method: of HTTP.
+            path: below the repository.
+            body: what is sent.
+            kind: the body's type.
+            bears: statuses of 400 and above that are an answer too.
+
+        Raises:
+            CourseError: nobody answers, or no registry, or with another such status.
+        """
+        # Dialled directly, whatever proxy the environment names. Python's resolver may answer ::1
+        # for localhost, where nothing listens.
         host = self.registry.replace("localhost", "127.0.0.1")
-        if path.startswith("http"):  # an upload's place, as the registry names it
-            path = path.split("/v2/", 1)[1]
-            url = f"http://{host}/v2/{path}"
-        elif path.startswith("/"):
-            url = f"http://{host}{path}"
-        else:
-            url = f"http://{host}/v2/{self.name}/{path}"
         headers = {"Accept": ", ".join(_MANIFESTS)} | ({"Content-Type": kind} if kind else {})
-        request = urllib.request.Request(  # noqa: S310
-            url, data=body, headers=headers, method=method
-        )
+        connection = http.client.HTTPConnection(host, timeout=_WAIT)
         try:
-            return urllib.request.urlopen(request, timeout=_WAIT)  # noqa: S310
-        except urllib.error.HTTPError:
-            raise
+            connection.request(method, f"/v2/{self.name}/{path}", body, headers)
+            got = connection.getresponse()
+            answer = _Answer(
+                got.status,
+                got.headers.get("Content-Type", ""),
+                got.headers.get("Location", ""),
+                got.read(),
+            )
+            ours = registry.VERSION_HEADER in got.headers
+        except http.client.HTTPException:
+            ours = False
         except OSError:
             raise CourseError(
                 f"no registry answers at {self.registry}", "an answer", "course up"
             ) from None
+        finally:
+            connection.close()
+        if not ours:
+            raise CourseError(
+                f"what answers at {self.registry} is no registry",
+                "the course's registry",
+                "course doctor   names who listens there; then: course up",
+            )
+        if not answer.ok and answer.status not in bears:
+            raise CourseError(
+                f"the registry at {self.registry} answers HTTP {answer.status} to {method} "
+                f"/v2/{self.name}/{path.partition('?')[0]}",
+                "an answer without an error",
+                f"docker logs {registry.NAME}; then: course up",
+            )
+        return answer
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a registry answers: its status, its body with its type, and the place that it names."""
+
+    status: int
+    kind: str
+    place: str
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
 
 
 def _digest(content: bytes) -> str:

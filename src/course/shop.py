@@ -9,23 +9,20 @@ out.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
-from course import images, paths, traffic, workspace
+from course import images, traffic, workspace
+from course.addons import orders
 from course.run import runner
 from course.world import World
 
 NAME = "shop-lab"
 """Of the Deployment, the Service and the HTTPRoute, and of the image in the registry."""
 CONTAINER = "shop"
-_SOURCE = paths.ROOT / "apps" / "orders"
 _SOURCE_LABEL = "course.source"
 _KINDS = ("deployments", "services", "httproutes", "poddisruptionbudgets")
 _GONE_WAIT = 30.0
@@ -64,14 +61,14 @@ class Shop:
             Its name.
         """
         name = f"{self.world.registry}/{NAME}:{version}"
-        source = _fingerprint(_SOURCE)
+        source = orders.fingerprint()
         if self.world.labels(NAME, version).get(_SOURCE_LABEL) != source:
             self._build(name, version, source)
         return name
 
     def _build(self, name: str, version: str, source: str) -> None:
         images.build(
-            _SOURCE,
+            orders.SOURCE,
             name,
             lambda *_: None,
             runner(),
@@ -118,18 +115,6 @@ class Shop:
             or (meta.get("labels") or {}).get("app", "").startswith(NAME)
             or self.host in (thing.get("spec", {}).get("hostnames") or [])
         )
-
-
-@functools.cache
-def _fingerprint(folder: Path) -> str:
-    """A hash over what goes into the image."""
-    whole = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        inner = file.relative_to(folder)
-        if inner.parts[0] in ("node_modules", "dist", "test", "k8s") or not file.is_file():
-            continue
-        whole.update(f"{inner}\0".encode() + file.read_bytes())
-    return whole.hexdigest()[:16]
 
 
 def _bare(thing: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from course.builds import Build, Step
 from course.notebook import Shown
 from course.pictures import COLORS, picture
+from course.text import cut
 
 _BASE = "#c8c8c8"
 _TAKEN = COLORS[2]
@@ -80,7 +81,7 @@ def stacks(
             color = _BASE if piece.base else COLORS[1]
             axes.barh(y, mb, left=left, height=0.56, color=color, edgecolor="white")
             if mb > _NARROW * width:
-                text = _cut(piece.by, int(88 * mb / width))
+                text = cut(piece.by, int(88 * mb / width))
                 axes.text(
                     left + mb / 2, y, f"{text}\n{mb:.0f} MB", ha="center", va="center", fontsize=8
                 )
@@ -97,7 +98,7 @@ def stacks(
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     rows = [
-        (name, "base" if p.base else "own", _cut(p.by, 60), f"{p.size / 1e6:.2f}")
+        (name, "base" if p.base else "own", cut(p.by, 60), f"{p.size / 1e6:.2f}")
         for name, layers in images
         for p in layers
     ]
@@ -143,7 +144,7 @@ def stages(build: Build, *, title: str) -> Shown:
             axes.text(
                 1.4 * x + 0.5,
                 0.25 - row,
-                _cut(step.short, 36),
+                cut(step.short, 36),
                 ha="center",
                 va="center",
                 fontsize=7,
@@ -192,7 +193,3 @@ def _columns(build: Build) -> list[tuple[str, list[Step]]]:
             at = by_digest.get(at.parent)
         columns.append((name, steps))
     return columns
-
-
-def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: max(1, room - 1)] + "…"

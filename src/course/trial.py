@@ -21,9 +21,8 @@ from course.errors import CourseError
 from course.released import SLOW, Release, read
 from course.rollout import Feed, Pod, Rollout, Status
 from course.rollout.api import Kubernetes
+from course.rollout.status import VERSION_VARIABLE
 
-VERSION = "ORDERS_VERSION"
-"""The variable that the service answers with in its header `x-orders-version`."""
 RATE = 80.0
 """Enough for what these checks look for: at 0.2 s a request, eight are in each of two pods when it
 ends, and a service that is not ready yet is asked some dozens of times a second."""
@@ -126,7 +125,10 @@ def release(
             time.sleep(_BASE)
             released = feed.seconds
             try:
-                env = [{"name": k, "value": v} for k, v in {**settings, VERSION: version}.items()]
+                env = [
+                    {"name": k, "value": v}
+                    for k, v in {**settings, VERSION_VARIABLE: version}.items()
+                ]
                 api.patch("deployments", rollout.name, _change(template, env, image))
                 seconds = _watch(feed, version, released, wait)
                 status = feed.samples()[-1].status

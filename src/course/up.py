@@ -186,7 +186,7 @@ def _end_orphans() -> None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             owner = process.environ().get(OWNER)
-            if owner and locks.is_of_ours(process.pid) and not locks.lives(owner):
+            if owner and not locks.lives(owner):
                 process.terminate()
                 orphans.append(process)
     _, alive = psutil.wait_procs(orphans, timeout=10)

@@ -172,7 +172,7 @@ def _set(exercise: manifest.Exercise) -> str:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
         data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
-    with waiting.shown(f"the start state of {exercise.id}"):
+    with waiting.shown(f"the start state of {exercise.id}"), here.asked():
         exercises.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:
@@ -288,6 +288,13 @@ def update(course: manifest.Manifest) -> list[str]:
 # -- the learner's repository of the sample service
 
 _ORDERS = "orders"
+# A learner's own name is asked of git for their commits; their settings may ask for a key's
+# password or run a hook, which is nothing for a commit that nobody sees being made.
+AS_COURSE = (
+    *("-c", "user.name=course", "-c", "user.email=course@localhost"),
+    *("-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"),
+)
+"""Options of git for a commit of the course's own."""
 
 
 def ensure_orders(*, using: Runner | None = None) -> Path:
@@ -312,17 +319,19 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
     part = repository.with_name(f".{_ORDERS}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     not_source = shutil.ignore_patterns("node_modules", "dist")
-    shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
-    (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
-    # The first commit is the course's; a learner's own name is asked of git for theirs.
-    identity = ["-c", "user.name=course", "-c", "user.email=course@localhost"]
-    for words in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["add", "--all"],
-        [*identity, "commit", "--quiet", "--message", "orders as the course begins"],
-    ):
-        using.run(["git", "-C", part, *words], timeout=60, try_="is git installed? course doctor")
-    part.rename(repository)
+    try:
+        shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
+        (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
+        git = ["git", "-C", part, *AS_COURSE]
+        for words in (
+            ["init", "--quiet", "--initial-branch=main"],
+            ["add", "--all"],
+            ["commit", "--quiet", "--message", "orders as the course begins"],
+        ):
+            using.run([*git, *words], timeout=60, try_="is git installed? course doctor")
+        part.rename(repository)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return repository
 
 

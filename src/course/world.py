@@ -5,31 +5,24 @@ from __future__ import annotations
 import contextlib
 import difflib
 import http.client
-import json
 import os
 import secrets
 import shutil
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from email.message import Message
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course import copies, engines, locks, packages, paths, waiting, workspace
-from course.engines import registry
+from course import abandoned, copies, engines, packages, paths, waiting, workspace
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.observed import Observed
+from course.repository import Repository
 from course.run import Runner, runner
 
 if TYPE_CHECKING:
     from course.rollout.api import Kubernetes
 
-LABEL = {"course.owner": "course"}
-PROCESS = "course.process"
-"""The label of a container that must not outlive the process that made it."""
 _CALL_WAIT = 20
 _EXEC_FORMAT = "exec format error"
 _BUILD_WAIT = 300.0
@@ -111,7 +104,7 @@ class World:
 
     @property
     def docker(self) -> Any:
-        """A Docker SDK client.
+        """A Docker SDK client; the first of a process removes what killed ones left behind.
 
         Raises:
             CourseError: no Docker answers.
@@ -125,11 +118,28 @@ class World:
                 client = docker.DockerClient(base_url=host, timeout=_CALL_WAIT)
                 client.ping()
             except Exception:
-                raise CourseError(
-                    f"no Docker answers at {host}", "an answer", "course up"
-                ) from None
+                raise self._no_docker() from None
             _clients[host] = client
+            abandoned.remove(client)
         return _clients[host]
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Look at the world inside; a Docker that has stopped since it was first asked is told.
+
+        Raises:
+            CourseError: Docker does not answer any more.
+        """
+        import requests  # what Docker's SDK asks with
+
+        try:
+            yield
+        except (requests.ConnectionError, requests.Timeout):
+            raise self._no_docker() from None
+
+    def _no_docker(self) -> CourseError:
+        host = self._variable("DOCKER_HOST")
+        return CourseError(f"no Docker answers at {host}", "an answer", "course up")
 
     def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
         """The output of one command with the engine's variables."""
@@ -229,13 +239,12 @@ class World:
         """
         import docker.errors
 
-        self._remove_abandoned()
         made = None
         try:
             try:
                 made = self.docker.containers.create(
                     image,
-                    labels=LABEL | {PROCESS: locks.me()},
+                    labels=abandoned.labels(),
                     ports={f"{port}/tcp": ("127.0.0.1", 0)},
                     environment=env or {},
                     mem_limit="256m",
@@ -262,7 +271,7 @@ class World:
     @contextlib.contextmanager
     def volume(self) -> Iterator[str]:
         """The name of an empty volume that is removed after."""
-        made = self.docker.volumes.create(labels=LABEL)
+        made = self.docker.volumes.create(labels=abandoned.labels())
         try:
             yield str(made.name)
         finally:
@@ -272,7 +281,9 @@ class World:
     @contextlib.contextmanager
     def network(self) -> Iterator[str]:
         """The name of a network that is removed after."""
-        made = self.docker.networks.create(f"course-{secrets.token_hex(4)}", labels=LABEL)
+        made = self.docker.networks.create(
+            f"course-{secrets.token_hex(4)}", labels=abandoned.labels()
+        )
         try:
             yield str(made.name)
         finally:
@@ -282,15 +293,6 @@ class World:
     def alias(self, network: str, name: str) -> dict[str, Any]:
         """What gives a container a name of its own in a network (`networking_config`)."""
         return {network: self.docker.api.create_endpoint_config(aliases=[name])}
-
-    def _remove_abandoned(self) -> None:
-        """Remove the containers of checks whose kernel was killed before it could."""
-        import docker.errors
-
-        for left in self.docker.containers.list(all=True, filters={"label": PROCESS}):
-            if not locks.lives(left.labels[PROCESS]):
-                with contextlib.suppress(docker.errors.APIError):
-                    left.remove(force=True, v=True)
 
     def foreign(self, ref: str) -> Wrong:
         """Why an image of another processor is no answer."""
@@ -313,52 +315,11 @@ class World:
 
     def manifest(self, repository: str, tag: str) -> tuple[str, dict[str, Any]] | None:
         """Digest and manifest that `$REGISTRY` serves for a tag, or `None`."""
-        accept = ", ".join(
-            "application/vnd." + kind
-            for kind in (
-                "oci.image.index.v1+json",
-                "oci.image.manifest.v1+json",
-                "docker.distribution.manifest.v2+json",
-                "docker.distribution.manifest.list.v2+json",
-            )
-        )
-        request = urllib.request.Request(
-            f"http://{self._dial()}/v2/{repository}/manifests/{tag}", headers={"Accept": accept}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_CALL_WAIT) as answer:  # noqa: S310
-                self._registry(answer.headers)
-                return answer.headers["Docker-Content-Digest"], json.load(answer)
-        except urllib.error.HTTPError as error:
-            self._registry(error.headers)
-            return None
-        except OSError:
-            raise self._silent() from None
+        return Repository(self.registry, repository).manifest(tag)
 
     def tags(self, repository: str) -> list[str]:
         """The tags that `$REGISTRY` has of a repository."""
-        url = f"http://{self._dial()}/v2/{repository}/tags/list"
-        try:
-            with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
-                self._registry(answer.headers)
-                return list(json.load(answer).get("tags") or [])
-        except urllib.error.HTTPError as error:
-            self._registry(error.headers)
-            return []
-        except OSError:
-            raise self._silent() from None
-
-    def _silent(self) -> CourseError:
-        return CourseError(f"no registry answers at {self.registry}", "an answer", "course up")
-
-    def _registry(self, headers: Message) -> None:
-        """Refuse an answer that no registry gave."""
-        if registry.VERSION_HEADER not in headers:
-            raise CourseError(
-                f"what answers at {self.registry} is no registry",
-                "the course's registry",
-                "course doctor   names who listens there; then: course up",
-            )
+        return Repository(self.registry, repository).names()
 
     def labels(self, repository: str, tag: str) -> dict[str, str]:
         """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
@@ -367,17 +328,7 @@ class World:
             repository: the image's name.
             tag: its tag.
         """
-        served = self.manifest(repository, tag)
-        config = served[1].get("config") if served else None
-        if not config:
-            return {}
-        url = f"http://{self._dial()}/v2/{repository}/blobs/{config['digest']}"
-        with urllib.request.urlopen(url, timeout=_CALL_WAIT) as answer:
-            return dict(json.load(answer).get("config", {}).get("Labels") or {})
-
-    def _dial(self) -> str:
-        # Python's resolver may answer ::1 for localhost, where nothing listens.
-        return self.registry.replace("localhost", "127.0.0.1")
+        return Repository(self.registry, repository).labels(tag)
 
     # -- the cluster
 
@@ -515,25 +466,6 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
         return answer.status, answer.read().decode(errors="replace")
     finally:
         connection.close()
-
-
-def wait_until(ready: Callable[[], bool], deadline: float, what: str, try_: str) -> None:
-    """Wait for something.
-
-    Args:
-        ready: asked again and again.
-        deadline: seconds.
-        what: what is waited for, for the message.
-        try_: what to do if it does not come.
-
-    Raises:
-        CourseError: it did not come in time.
-    """
-    end = time.monotonic() + deadline
-    while not ready():
-        if time.monotonic() > end:
-            raise CourseError(f"waited {deadline:.0f} s for {what}", what, try_)
-        time.sleep(0.3)
 
 
 def empty(folder: Path) -> None:

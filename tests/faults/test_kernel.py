@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from course import engines, execute, locks, paths
-from course.run import runner
-from course.world import PROCESS
+from course import engines, execute, locks, paths, traffic
+from course.engines import docker
+from course.images import PROCESS
 
 # A cell of each kind: where it is, a text that it holds, and seconds until the kernel is killed.
 KINDS = {
@@ -32,12 +33,34 @@ KINDS = {
 STEM = "01-containers"
 
 
-def left_over() -> list[str]:
-    """Containers of checks whose process is gone."""
-    argv = ["docker", "ps", "--all", "--filter", f"label={PROCESS}"]
-    shown = f'{{{{.Label "{PROCESS}"}}}}'
-    made_by = runner().run([*argv, "--format", shown], timeout=30).stdout.split()
-    return [process for process in made_by if not locks.lives(process)]
+# A check that is killed while this is there, whose name no container's removal takes along.
+MAKES = {"users-and-health-1": "volume", "users-and-health-3": "network", "dockerfile-1": "image"}
+
+
+def made() -> list[tuple[str, str]]:
+    """What checks have made and not removed: of which kind, and by which process."""
+    api, marked = docker.client(os.environ["DOCKER_HOST"]).api, {"label": PROCESS}
+    listed = {
+        "container": api.containers(all=True, filters=marked),
+        "network": api.networks(filters=marked),
+        "volume": api.volumes(filters=marked)["Volumes"] or [],
+        "image": api.images(filters=marked),
+    }
+    found = [(kind, one["Labels"][PROCESS]) for kind, ones in listed.items() for one in ones]
+    folders = Path(tempfile.gettempdir()).glob("course-copy-*")
+    return found + [("folder", f.name.removeprefix("course-copy-")) for f in folders]
+
+
+def left_over() -> list[tuple[str, str]]:
+    """What of it was made by a process that is gone."""
+    return [(kind, process) for kind, process in made() if not locks.lives(process)]
+
+
+def wait_until(ready: Callable[[], bool], what: str, wait: float = 60) -> None:
+    deadline = time.monotonic() + wait
+    while not ready():
+        assert time.monotonic() < deadline, f"waited {wait:.0f} s for {what}"
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -53,8 +76,20 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelMa
         manager.shutdown_kernel(now=True)
 
 
-def killed_in(notebook: Any, text: str, after: float, manager: KernelManager) -> None:
-    """Run a notebook's cells up to the one that holds a text, and kill the kernel in that one."""
+def killed_in(
+    notebook: Any, text: str, manager: KernelManager, wait: Callable[[int], object]
+) -> int:
+    """Run a notebook's cells up to the one that holds a text, and kill the kernel in that one.
+
+    Args:
+        notebook: whose cells.
+        text: in the cell.
+        manager: of the kernel.
+        wait: called with the kernel's pid while the cell runs; returns when it is time.
+
+    Returns:
+        The pid.
+    """
     client = manager.client()
     client.start_channels()
     client.wait_for_ready(timeout=60)
@@ -62,11 +97,12 @@ def killed_in(notebook: Any, text: str, after: float, manager: KernelManager) ->
         for cell in (c for c in notebook.cells if c.cell_type == "code"):
             if text in cell.source:
                 client.execute(cell.source)
-                time.sleep(after)
                 pid = manager.provisioner.pid  # type: ignore[union-attr]
                 assert pid is not None
+                wait(pid)
                 os.kill(pid, signal.SIGKILL)
-                return
+                wait_until(lambda: not manager.is_alive(), "the kernel's end")
+                return int(pid)
             client.execute_interactive(cell.source, timeout=300, output_hook=lambda _: None)
     finally:
         client.stop_channels()
@@ -77,7 +113,7 @@ def killed_in(notebook: Any, text: str, after: float, manager: KernelManager) ->
 def test_a_kernel_killed_in_a_cell(kind: str, kernel: KernelManager, tmp_path: Path) -> None:
     folder, text, after = KINDS[kind]
     path = paths.ROOT / folder / f"{STEM}.ipynb"
-    killed_in(nbformat.read(path, as_version=4), text, after, kernel)
+    killed_in(nbformat.read(path, as_version=4), text, kernel, lambda _: time.sleep(after))
     progress = tmp_path / "work" / "progress.json"
     if progress.exists():
         json.loads(progress.read_text())  # whole, whenever it happened
@@ -86,3 +122,54 @@ def test_a_kernel_killed_in_a_cell(kind: str, kernel: KernelManager, tmp_path: P
     for cell in checks:
         assert cell.outputs[0]["data"]["text/plain"].startswith("✓"), cell.outputs
     assert left_over() == []
+
+
+def cells(*sources: str) -> Any:
+    """A notebook of these cells."""
+    code = nbformat.v4.new_code_cell
+    return nbformat.v4.new_notebook(cells=[code("import course"), *map(code, sources)])
+
+
+@pytest.mark.parametrize("id_", MAKES)
+def test_a_kernel_killed_while_a_check_has_made_things(
+    id_: str, kernel: KernelManager, tmp_path: Path
+) -> None:
+    kind = MAKES[id_]
+
+    def has_made(pid: int) -> bool:
+        # It stands still while it is looked at: what was seen is there when it is killed.
+        os.kill(pid, signal.SIGSTOP)
+        if any(k == kind and p.startswith(f"{pid}-") for k, p in made()):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+        return False
+
+    def is_there(pid: int) -> None:
+        wait_until(lambda: has_made(pid), f"a {kind}")
+
+    notebook = cells(f'course.begin("{id_}")', f'course.check("{id_}")')
+    pid = killed_in(notebook, "check(", kernel, is_there)
+    assert any(k == kind and p.startswith(f"{pid}-") for k, p in left_over())
+    done = execute.run(notebook, tmp_path)
+    # The answer is that of the start state: wrong, by its own cause.
+    assert done.cells[-1].outputs[0]["data"]["text/plain"].startswith(f"✗ {id_}")
+    last = json.loads((tmp_path / "work" / "progress.json").read_text())["exercises"][id_]["last"]
+    assert last["cause"] not in ("defect", "environment"), last
+    assert left_over() == []
+
+
+def test_a_kernel_killed_while_its_generator_runs(kernel: KernelManager, tmp_path: Path) -> None:
+    def loads() -> bool:
+        return any(run.plan.url.startswith(os.environ["ORDERS_URL"]) for run in traffic.running())
+
+    start = 'traffic.start(os.environ["ORDERS_URL"], rate=20, seconds={})'
+    notebook = cells("import os\nfrom course import traffic", f"print({start.format(60)}.wait())")
+    killed_in(notebook, "start(", kernel, lambda _: wait_until(loads, "the generator"))
+    wait_until(lambda: not loads(), "the generator's end", 5)
+    # Its place is free: the next one is not refused.
+    done = execute.run(
+        cells("import os\nfrom course import traffic", f"{start.format(0.5)}.wait()"), tmp_path
+    )
+    assert done.cells[-1].outputs
+    wait_until(lambda: not loads(), "the second one's end", 5)

@@ -66,12 +66,13 @@ def orphans() -> list[str]:
     return found
 
 
-def reached(step: str, process: subprocess.Popen[str]) -> bool:
-    """Whether a set-up has come to a step, or has ended."""
+def state(step: str, process: subprocess.Popen[str]) -> str:
+    """The state of a set-up's step, or that the set-up has ended."""
+    if process.poll() is not None:
+        return "ended"
     run = steps.read()
-    now = next((s for s in run.steps if s.name == step), None) if run else None
-    there = bool(run and run.pid == process.pid and now and now.state in ("running", "done"))
-    return there or process.poll() is not None
+    found = run.steps if run and run.pid == process.pid else []
+    return next((s.state for s in found if s.name == step), "waiting")
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +90,10 @@ def test_interrupted_at_every_step_it_comes_to_the_same_end(
     for step in STEPS:
         process = subprocess.Popen([*COURSE, "up"], stderr=subprocess.PIPE, text=True)
 
-        wait_for(partial(reached, step, process), f"the step {step}")
-        time.sleep(0.2)
+        now = partial(state, step, process)
+        wait_for(lambda: now() != "waiting", f"the step {step}")  # noqa: B023 - called in here
+        time.sleep(0.05)
+        assert now() == "running", f"the step {step} has gone by, uninterrupted"
         process.send_signal(how)
         _, said = process.communicate(timeout=60)
         if how == signal.SIGINT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import time
@@ -62,13 +63,19 @@ def install(cluster: Kind, report: Report) -> None:
 
 def archive() -> Path:
     """Where a bundle's copy of its image lies; another source has another name."""
+    return paths.cache() / "images" / f"orders_{VERSION}-{fingerprint()}.tar"
+
+
+@functools.cache
+def fingerprint(source: Path = SOURCE) -> str:
+    """A short hash over everything that its image is made from."""
     sha = hashlib.sha256(images.key("node:24-slim").encode())
     for pattern in ("Dockerfile", "*.json", ".npmrc", "src/**/*", "migrations/**/*"):
-        for file in sorted(SOURCE.glob(pattern)):
+        for file in sorted(source.glob(pattern)):
             if file.is_file():
-                sha.update(file.relative_to(SOURCE).as_posix().encode() + b"\0")
+                sha.update(file.relative_to(source).as_posix().encode() + b"\0")
                 sha.update(file.read_bytes())
-    return paths.cache() / "images" / f"orders_{VERSION}-{sha.hexdigest()[:16]}.tar"
+    return sha.hexdigest()[:16]
 
 
 def remove(cluster: Kind) -> None:

@@ -68,5 +68,6 @@ def _look(what: str, finder: Finder, machine: Machine, found: dict[str, list[Fin
     try:
         found[what] = finder(machine)
     except Exception as error:
-        # One finder that fails must not hide what the others found.
-        found[what] = [Finding(what, None, f"could not be looked at: {error}".split("\n")[0])]
+        # One finder that fails must not hide what the others found. Its message may hold what is
+        # secret, e.g. an address with a password.
+        found[what] = [Finding(what, None, f"could not be looked at: {type(error).__name__}")]

@@ -25,6 +25,9 @@ def engine(machine: Machine) -> list[Finding]:
         ok = tuple(int(n) for n in re.findall(r"\d+", version)[:2]) >= OLDEST
         saw = f"{version} answers at {host}"
         return [Finding("Docker", ok, saw, f"update Docker to {OLDEST[0]} or later: {_INSTALL}")]
+    if machine.docker_fault:
+        saw = f"{host} answers a ping, not `docker info`: {machine.docker_fault}"
+        return [Finding("Docker", False, saw, "restart Docker")]
     if debian.is_root_on_debian() and not machine.env.get("DOCKER_HOST"):
         return [Finding("Docker", True, "none answers yet; course up installs and starts one")]
     if _forbidden(host):

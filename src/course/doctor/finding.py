@@ -52,6 +52,8 @@ class Machine:
     using: Runner = field(default_factory=runner)
     root: Path = Path("/")
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    docker_fault: str = field(default="", init=False)
+    """Why a Docker that answers a ping does not say what it is, once `docker_info` was asked."""
 
     def file(self, path: str) -> Path:
         """A file of this machine, e.g. `/proc/net/route`."""
@@ -64,10 +66,14 @@ class Machine:
 
     @cached_property
     def docker_info(self) -> Mapping[str, Any] | None:
-        """What `docker info` says, or `None` if no Docker answers."""
+        """What `docker info` says, or `None` if no Docker answers, or not this one."""
         if not answers(self.docker_host):
             return None
-        found: Mapping[str, Any] = client(self.docker_host, timeout=3).info()
+        try:
+            found: Mapping[str, Any] = client(self.docker_host, timeout=3).info()
+        except Exception as error:  # as many as there are ways to be unwell
+            self.docker_fault = str(error)
+            return None
         return found
 
     @cached_property

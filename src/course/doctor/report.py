@@ -20,10 +20,12 @@ from pathlib import Path
 from course import engines, images, lab, paths, steps, tools
 from course.doctor.finding import Finding, Machine
 from course.engines import kind
+from course.errors import CourseError
 from course.run import CommandError
 
 DEFAULT = Path("course-report.txt")
 _TAIL = 60
+_HEAD = "## versions\n"
 _NOBODYS = {"", "root", "debian", "ubuntu", "vagrant", "ec2-user", "jovyan", "docker", "course"}
 """Names of users that name nobody."""
 _GONE = "<removed>"
@@ -32,11 +34,13 @@ _SECRET_NAME = re.compile(
     r"^pat$|_pat$|dsn|database_url|connection_string|private",
     re.IGNORECASE,
 )
+_USER = re.compile(r"//([^/\s:@]*):?([^/\s]*)@")
+"""User and password in an address."""
 _PATTERNS = (
     # A private key or a certificate as text.
     (re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL), _GONE),
     # The user in an address: http://user:password@host
-    (re.compile(r"(\w[\w+.-]*://)[^/\s@]+@"), rf"\1{_GONE}@"),
+    (re.compile(r"(\w[\w+.-]*://)[^/\s]+@"), rf"\1{_GONE}@"),
     # A header.
     (re.compile(r"(?i)\b(authorization|cookie|set-cookie)(\"?\s*[:=]\s*).+"), rf"\1\2{_GONE}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {_GONE}"),
@@ -72,9 +76,10 @@ class Censor:
     def __init__(self, env: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
         named = [value for name, value in env.items() if _SECRET_NAME.search(name)]
         for name, value in env.items():
-            if name.lower().endswith("_proxy") and "@" in value:
-                user = urllib.parse.urlsplit(value if "//" in value else f"//{value}")
-                named += [user.username or "", user.password or ""]
+            # A proxy's address may be written without its scheme.
+            bare = name.lower().endswith("_proxy") and "//" not in value
+            for pair in _USER.findall(f"//{value}" if bare else value):
+                named += [*pair, *map(urllib.parse.unquote, pair)]
         self._words: dict[str, str] = {}
         for secret in (*named, *secrets):
             if len(secret) >= 4:
@@ -150,7 +155,16 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
 
     Returns:
         `file`.
+
+    Raises:
+        CourseError: there is another file of that name; it is left alone.
     """
+    if file.is_dir() or (file.is_file() and not _is_ours(file)):
+        raise CourseError(
+            f"{file} is there and was not written by `course doctor --report`",
+            "a new file, or an older report",
+            "course doctor --report course-report-2.txt",
+        )
     machine = machine or Machine()
     censor = Censor(machine.env, _secrets())
     sections = {
@@ -163,6 +177,11 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
     file.touch(mode=0o600)
     file.write_text(censor(text))
     return file
+
+
+def _is_ours(file: Path) -> bool:
+    with file.open("rb") as source:
+        return source.read(len(_HEAD)) == _HEAD.encode()
 
 
 def _secrets() -> Iterator[str]:

@@ -146,25 +146,27 @@ class Docker:
         return {base.CONTAINERS, base.CGROUPS}
 
     def remove_owned(self) -> None:
-        """Remove the containers and networks that carry the course's label."""
-        mine = f"label={base.NAME}.owner={base.NAME}"
-        for kind, remove in (("container", ["rm", "--force", "--volumes"]), ("network", ["rm"])):
+        """Remove what carries the course's label, and of images and volumes what checks left."""
+        for kind, label, remove in (
+            ("container", images.OWNER, ["rm", "--force", "--volumes"]),
+            ("network", images.OWNER, ["rm"]),
+            ("volume", images.PROCESS, ["rm", "--force"]),
+            ("image", images.PROCESS, ["rm", "--force"]),
+        ):
             every = ["--all"] if kind == "container" else []
-            listed = self.using.run(
-                ["docker", kind, "ls", *every, "--quiet", "--filter", mine],
-                timeout=60,
-                check=False,
-            ).stdout.split()
+            listed = self._listed(kind, *every, "--filter", f"label={label}")
             if listed:
                 self.using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
 
     def purge(self) -> None:
-        """Remove the images that the course made or pulled, and its volume."""
+        """Remove the images that the course made or pulled, and its volumes."""
         images.remove(using=self.using)
-        mine = ["--filter", f"label={images.OWNER}", "--filter", "name=^course-registry$"]
-        listed = self.using.run(["docker", "volume", "ls", "--quiet", *mine], timeout=60)
-        for volume in listed.stdout.split():
+        for volume in self._listed("volume", "--filter", f"label={images.OWNER}"):
             self.using.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
+
+    def _listed(self, kind: str, *options: str) -> list[str]:
+        argv = ["docker", kind, "ls", "--quiet", *options]
+        return self.using.run(argv, timeout=60, check=False).stdout.split()
 
     def stop(self) -> None:
         """See `ContainerEngine.stop`."""

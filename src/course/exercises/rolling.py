@@ -19,6 +19,7 @@ from course.exercises import Wrong, exercise
 from course.released import GONE, NONE_KNOWN, NOT_READY
 from course.rollout import Rollout, Sample
 from course.shop import NAME, Shop
+from course.text import cut
 from course.trial import Trial
 from course.world import World
 
@@ -276,8 +277,7 @@ def _env(container: Mapping[str, Any], name: str) -> str:
 
 
 def _short(thing: Any) -> str:
-    text = thing if isinstance(thing, str) else json.dumps(thing)
-    return text if len(text) < 120 else f"{text[:117]}..."
+    return cut(thing if isinstance(thing, str) else json.dumps(thing), 120)
 
 
 def _lossless(world: World, release: Trial) -> None:

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import layers, paths
+from course import layers, paths, workspace
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
 from course.repository import Repository
+from course.text import cut
 from course.world import Served, World
 
 _PORT = 3000
@@ -240,8 +241,7 @@ def _kept_below(path: str, layer: Layer, want: str) -> Wrong:
 
 
 def _shortly(by: str) -> str:
-    text = by.replace("/bin/sh -c ", "").replace(" # buildkit", "").strip()
-    return text if len(text) <= 70 else f"{text[:69]}…"
+    return cut(by.replace("/bin/sh -c ", "").replace(" # buildkit", "").strip(), 70)
 
 
 # -- slim-images-1
@@ -393,15 +393,14 @@ class ContextSendsNoSecrets:
 
     def _commit(self, world: World) -> None:
         # A dump that was committed once and removed: the folder has it no more, the history has.
-        git = ["git", "-C", world.folder()]
+        git = ["git", "-C", world.folder(), *workspace.AS_COURSE]
         dump = world.folder() / "dump.sql"
         dump.write_bytes(os.urandom(2_000_000))
-        who = ["-c", "user.name=course", "-c", "user.email=course@localhost"]
         world.run(*git, "init", "--quiet", "--initial-branch=main")
         world.run(*git, "add", "--all")
-        world.run(*git, *who, "commit", "--quiet", "--message", "greet, with a dump")
+        world.run(*git, "commit", "--quiet", "--message", "greet, with a dump")
         dump.unlink()
-        world.run(*git, *who, "commit", "--quiet", "--all", "--message", "no dump")
+        world.run(*git, "commit", "--quiet", "--all", "--message", "no dump")
 
     def check(self, world: World) -> None:
         """Build a copy of the folder as a colleague may have it, and look for what leaks."""
@@ -418,7 +417,7 @@ class ContextSendsNoSecrets:
         with world.copy(without=()) as copy:
             for lang, greeting in new.items():
                 copy.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}))
-            planted = _plant(copy.folder)
+            planted = _plant(copy)
             with world.observe("a build of a colleague's folder"):
                 build = copy.build()
             stack = _layers(world, copy.tag, find=tuple(planted))
@@ -510,7 +509,7 @@ class _Plant:
         self.rank, self.cause, self.name, self.saw, self.try_ = rank, cause, name, saw, try_
 
 
-def _plant(copy: Path) -> dict[bytes, _Plant]:
+def _plant(copy: Copy) -> dict[bytes, _Plant]:
     """Put secrets, packages, history and logs into a copy; text → what it is."""
     deep = f"tools/t{secrets.token_hex(3)}"
     below = "a secret of a folder below is in the image: {path}"
@@ -534,14 +533,9 @@ def _plant(copy: Path) -> dict[bytes, _Plant]:
     for rank, cause, name, saw, try_ in plan:
         text = f"planted-{secrets.token_hex(12)}".encode()
         big = os.urandom(300_000) if cause in ("packages-sent", "history-sent") else b""
-        _put(copy / name, text + b"\n" + big)
+        copy.write(name, text + b"\n" + big)
         planted[text] = _Plant(rank, cause, name, saw, try_)
     return planted
-
-
-def _put(file: Path, content: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
 
 
 def _kb(count: int) -> str:

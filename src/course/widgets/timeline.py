@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import traitlets
 
+from course.text import cut
 from course.widgets import stills
 from course.widgets.live import MAXIMUM, Live, front
 
@@ -264,7 +265,7 @@ class TimelineModel:
             return f"not seeing the cluster: {self.trouble}"
         if self.status is None:
             return "nothing seen yet"
-        held = "".join(f"; {_short(str(waiting))}" for waiting in list(self.status.waiting)[:1])
+        held = "".join(f"; {cut(str(waiting), 140)}" for waiting in list(self.status.waiting)[:1])
         return f"{self.status.state}: {self.status.message}{held}"
 
     def table(self) -> tuple[list[str], list[list[str]]]:
@@ -289,10 +290,6 @@ def _state(pod: Pod) -> int:
     if pod.ready:
         return READY
     return STARTING if pod.phase in _PLAIN else HELD
-
-
-def _short(text: str, most: int = 140) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 class RolloutTimeline(Live):

@@ -1,0 +1,74 @@
+"""What a check makes to look at, and what of it a killed process left behind.
+
+Each thing carries the name of the process that made it (`locks.me`). The next process that asks
+Docker removes what those made that live no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from course import images, locks
+
+_FOLDER = "course-copy-"
+
+
+def labels() -> dict[str, str]:
+    """Of what must not outlive this process."""
+    owner, _, course = images.OWNER.partition("=")
+    return {owner: course, images.PROCESS: locks.me()}
+
+
+def folder() -> Path:
+    """A new folder that must not outlive this process."""
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{locks.me()}-")).resolve()
+
+
+def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What was left behind: what it is called, and what removes it.
+
+    Args:
+        docker: a client of Docker's SDK.
+    """
+    api, marked = docker.api, {"label": images.PROCESS}
+    # The SDK's own lists ask for each thing once more, and fail if one is removed meanwhile.
+    kinds: tuple[tuple[str, list[dict[str, Any]], Callable[[str], object]], ...] = (
+        (
+            "Id",
+            api.containers(all=True, filters=marked),
+            partial(api.remove_container, v=True, force=True),
+        ),
+        ("Id", api.networks(filters=marked), api.remove_network),
+        (
+            "Name",
+            api.volumes(filters=marked)["Volumes"] or [],
+            partial(api.remove_volume, force=True),
+        ),
+        ("Id", api.images(filters=marked), partial(api.remove_image, force=True)),
+    )
+    for key, listed, remove in kinds:
+        for one in listed:
+            if not locks.lives(one["Labels"][images.PROCESS]):
+                yield one[key], partial(remove, one[key])
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        if not locks.lives(left.name.removeprefix(_FOLDER).rpartition("-")[0]):
+            yield str(left), partial(shutil.rmtree, left, ignore_errors=True)
+
+
+def remove(docker: Any) -> None:
+    """Remove what was left behind, as far as that can be done.
+
+    Args:
+        docker: a client of Docker's SDK.
+    """
+    from docker import errors
+
+    for _, away in found(docker):
+        with contextlib.suppress(errors.APIError):
+            away()
