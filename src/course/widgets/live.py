@@ -191,12 +191,16 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
         header, rows = self._model.table()
         text = self._model.text() + (f"; {why}" if why else "")
         last = {"running": False, "frame": self._model.frame(), "text": text}
-        last |= {"announcement": f"Ended: {text}"}
+        last |= {"announcement": f"Ended: {text}"} | self._closing()
         self._set(last | {"header": list(header), "rows": [list(row) for row in rows]})
         with self._setting:
             self._ended = True
             if self._shown:
                 self._replace(self._still(pictures.drawn))
+
+    def _closing(self) -> dict[str, Any]:
+        """What else the last message tells."""
+        return {}
 
     def _asked(self, _: object, content: Any, __: object) -> None:
         """A message of the page."""

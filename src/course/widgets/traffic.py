@@ -347,9 +347,8 @@ class TrafficView(Live):
                 self._model.weigh({}, {})
         super()._update(seconds)
 
-    def _finish(self, why: str) -> None:
-        super()._finish(why)
-        self._set({"numbers": self._model.numbers()})
+    def _closing(self) -> dict[str, Any]:
+        return {"numbers": self._model.numbers()}
 
     def _drawn(self) -> tuple[Any, str]:
         return stills.traffic(self._model, self.title)
