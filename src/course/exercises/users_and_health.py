@@ -201,18 +201,21 @@ class ShelfWritesOnlyItsShelf:
 def _program(served: Served, running: list[Process]) -> str:
     """The service's program or its folder if the service may change it, else an empty string."""
     folder = served.folder()
+    places: list[tuple[Process, str]] = []
     for process in running:
         scripts = [w for w in process.command.split() if w.endswith((".mjs", ".js", ".cjs"))]
         for script in scripts[:1]:
             path = join(folder, script)
-            for place in (path, dirname(path)):
-                entry = served.stat(place)
-                if entry is None:
-                    continue
-                owns = entry.uid == process.uid and entry.mode & 0o200
-                group = entry.gid == process.gid and entry.mode & 0o020
-                if owns or group or entry.mode & 0o002:
-                    return place
+            places += [(process, path), (process, dirname(path))]
+    # `node .` and `npm start` name no script: then it is one of the folder they run in.
+    for process, place in places or [(process, folder) for process in running]:
+        entry = served.stat(place)
+        if entry is None:
+            continue
+        owns = entry.uid == process.uid and entry.mode & 0o200
+        group = entry.gid == process.gid and entry.mode & 0o020
+        if owns or group or entry.mode & 0o002:
+            return place
     return ""
 
 
@@ -845,7 +848,8 @@ class AtlasIsBelievedInTime:
             return _Timeline(wrong=self._not_healthy(health, still))
         healthy = time.monotonic() - loaded
         served.ask("POST", "/lose-one")
-        _until(served, lambda h: h.streak > 0 or h.status == "unhealthy", HANG_SEEN_WITHIN / 2)
+        # As long as a hang may take to be seen: by then a probe has met the lost answer.
+        _until(served, lambda h: h.streak > 0 or h.status == "unhealthy", HANG_SEEN_WITHIN)
         health = _until(served, lambda h: h.streak == 0 or h.status == "unhealthy", 3)
         if health.status == "unhealthy":
             return _Timeline(
