@@ -176,26 +176,7 @@ def _silent(ref: str, served: Served) -> Wrong:
             want="the compiled program in the image, where CMD looks for it",
             try_=f"docker run --rm {ref} ls -R   and which stage has a dist/?",
         )
-    code = served.exit_code()
-    if code is None:
-        return Wrong(
-            "no-answer",
-            saw=f"the container runs but nothing answers on its port {_PORT}",
-            want="the service, listening",
-            try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
-        )
-    return Wrong(
-        "crashes",
-        saw=f"the container ended with exit code {code}: {_last_line(log)}",
-        want="a service that stays up",
-        try_=f"docker run --rm {ref}   shows the whole error",
-    )
-
-
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"\w*Error", line)]
-    return (errors or lines or ["an empty log"])[-1][:160]
+    return served.silent(ref, f"the service, listening on {_PORT}")
 
 
 def _field(body: str, name: str) -> str:
@@ -445,7 +426,7 @@ class ContextSendsNoSecrets:
                 if status == 0:
                     raise Wrong(
                         "does-not-run",
-                        saw=f"the container does not answer: {_last_line(served.log())}",
+                        saw=f"the container does not answer: {served.last_line()}",
                         want="the service of api/server.mjs on port 3000",
                         try_=f"docker run --rm {ref} ls -R /app   is all there that it needs?",
                     )

@@ -85,29 +85,6 @@ def _image(world: World, ref: str) -> str:
     return f"  ({ref} is still the start's image" + (f"; there is `{other}`)" if other else ")")
 
 
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line or "not found" in line]
-    return (errors or lines or ["an empty log"])[-1][:160]
-
-
-def _silent(ref: str, served: Served, what: str) -> Wrong:
-    code = served.exit_code()
-    if code is None:
-        return Wrong(
-            "no-answer",
-            saw=f"the container runs, but nothing answers on its port {_PORT}",
-            want=what,
-            try_=f"docker run --rm {ref}   and read what it prints",
-        )
-    return Wrong(
-        "crashes",
-        saw=f"the container ended with exit code {code}: {_last_line(served.log())}",
-        want=what,
-        try_=f"docker run --rm {ref}   shows the whole error",
-    )
-
-
 @exercise("users-and-health-1")
 class ShelfWritesOnlyItsShelf:
     """A service that writes: a user of its own, and the one folder that this user owns."""
@@ -175,7 +152,7 @@ class ShelfWritesOnlyItsShelf:
     def _keeps(self, served: Served, name: str, text: str) -> None:
         status, said = served.ask("PUT", f"/files/{name}", text.encode())
         if status == 0:
-            raise _silent("shelf:lab", served, "the service of shelf.mjs, up and answering")
+            raise served.silent("shelf:lab", "the service of shelf.mjs, up and answering")
         users = sorted({process.uid for process in served.processes()})
         if status >= 400:
             raise Wrong(
@@ -306,7 +283,7 @@ class ReportStopsWhenTold:
         ):
             status, _ = served.get("/")
             if status == 0:
-                raise _silent("report:lab", served, "the service of report.mjs, up and answering")
+                raise served.silent("report:lab", "the service of report.mjs, up and answering")
             running = served.processes()
             flight = _InFlight(served, f"/report?n={n}")
             if not flight.accepted():
@@ -626,7 +603,7 @@ class CourierTellsTheTruth:
             return
         want = f"healthy within {SEEN_WITHIN:.0f} s while courier and queue work"
         if served.exit_code() is not None:
-            raise _silent("courier:lab", served, want)
+            raise served.silent("courier:lab", want)
         if health.status == "none":
             raise Wrong(
                 "no-health-check",
@@ -871,7 +848,7 @@ class AtlasIsBelievedInTime:
             if status == 200:
                 return time.monotonic()
             if status == 0 and served.exit_code() is not None:
-                return _silent("atlas:lab", served, "the service of atlas.mjs, up and answering")
+                return served.silent("atlas:lab", "the service of atlas.mjs, up and answering")
             if health.status == "none":
                 return Wrong(
                     "no-health-check",
@@ -889,7 +866,7 @@ class AtlasIsBelievedInTime:
                     try_="run the probe by hand in the first seconds: docker exec CONTAINER …",
                 )
             time.sleep(_POLL)
-        return _silent("atlas:lab", served, "GET /health answers 200 when it has loaded")
+        return served.silent("atlas:lab", "GET /health answers 200 when it has loaded")
 
     def _not_healthy(self, health: Health, still: str) -> Wrong:
         probes = len(health.probes)
