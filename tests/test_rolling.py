@@ -370,9 +370,12 @@ def test_a_limit_that_is_broken_is_told_with_its_moment(
 
 
 def test_a_machine_that_starts_containers_late_is_not_the_strategys_fault(decide: Decide) -> None:
-    late = [moment(1, 4), moment(3, 3, 1, "Pending"), moment(7, 3, 1)]
+    two = [moment(1, 4), moment(3, 2, 2, "Pending"), moment(7, 2, 2)]
     with pytest.raises(CourseError, match=r"container started 4.0 s after .* too busy"):
-        decide(*late, seconds=None)
+        decide(*two, seconds=None)
+    assert decide(moment(1, 4), moment(3, 2, 2, "Pending"), moment(4, 2, 2), seconds=None)
+    one = [moment(1, 4), moment(3, 3, 1, "Pending"), moment(7, 3, 1)]
+    assert "too-slow" in decide(*one, seconds=None)  # four rounds of 4 s are too many anywhere
 
 
 def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
