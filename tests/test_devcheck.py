@@ -78,11 +78,13 @@ def test_a_file_that_is_not_listed_is_named(mini: Path) -> None:
 
 def test_a_bank_that_is_too_small_is_named(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = bank.BANK["mini-1"][0]
-    monkeypatch.setitem(bank.BANK, "mini-1", [one, Answer("again", one.apply, one.cause, "stale")])
+    again = Answer("again", one.apply, one.cause, "stale")
+    right = [Answer(kind, one.apply, "", kind) for kind in ("solution", "alternative")]
+    monkeypatch.setitem(bank.BANK, "mini-1", [one, again, *right])
     assert problems(mini) == [
         "mini-1 has 2 wrong answers; want 4 or more",
         "mini-1: its wrong answers are of not-the-serving-object, stale; want 3 classes",
-        "mini-1 has 0 right answers in the bank; want 2",
+        "mini-1 has 1 right answers beside the solution; want 2",
         "mini-1: two wrong answers share the cause `cause-0`",
     ]
     assert devcheck.problems(mini, bank="tests.nowhere") == [

@@ -11,7 +11,7 @@ import pytest
 
 from course.exercises import Wrong
 from course.observed import Health, Observed, Probe, Process
-from course.world import World
+from course.world import Served, World
 
 
 class Made:
@@ -22,9 +22,13 @@ class Made:
         self.archives: dict[str, bytes] = {}
         self.rows: list[list[str]] | None = []
         self.stopped_with: int | None = None
+        self.said = b""
 
     def reload(self) -> None:
         """Nothing changes behind our back here."""
+
+    def logs(self, tail: int) -> bytes:
+        return self.said
 
     def top(self, ps_args: str) -> dict[str, Any]:
         if self.rows is None:
@@ -139,3 +143,27 @@ def test_an_image_that_cannot_start_is_a_wrong_answer_and_leaves_nothing(
     assert told in wrong.value.saw
     assert "unknown" not in wrong.value.saw
     assert engine.removed
+
+
+@pytest.mark.parametrize(
+    ("running", "said", "cause", "told"),
+    [
+        (True, b"listens on 8000", "no-answer", "nothing answers on its port 3000"),
+        (False, b"", "crashes", "exit code 1: an empty log"),
+        (False, b"sh: 1: noode: not found\nbye", "crashes", "exit code 1: sh: 1: noode: not found"),
+        (
+            False,
+            b"throw new Error(x)\n^\nTypeError: no function\n    at a.mjs:1\nNode.js v24",
+            "crashes",
+            "exit code 1: TypeError: no function",
+        ),
+    ],
+)
+def test_a_service_that_does_not_answer_is_told_by_its_end(
+    running: bool, said: bytes, cause: str, told: str
+) -> None:
+    made = Made(Running=running, ExitCode=int(not running))
+    made.said = said
+    wrong = Served(made, 3000).silent("x:lab", "an answer")
+    assert (wrong.cause, wrong.want) == (cause, "an answer")
+    assert wrong.saw.endswith(told)

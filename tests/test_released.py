@@ -102,7 +102,8 @@ def test_pods_on_their_way_out_are_neither_there_nor_ready() -> None:
         1.0,
         0.0,
     )
-    assert (seen.peak, seen.fewest) == (3, 1)
+    assert (seen.found, seen.peak, seen.fewest) == (2, 3, 1)
+    assert (seen.fullest.at, seen.emptiest.at) == (1.2, 2.0)
     assert len(seen.during) == 3  # the state that the release found counts
 
 

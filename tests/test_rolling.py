@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +18,7 @@ from course import shop, trial
 from course.errors import CourseError
 from course.exercises import Wrong, rolling
 from course.released import Failure, Release
-from course.rollout import Pod, Sample, Status
+from course.rollout import Pod, Sample, Status, Waiting
 from course.traffic import Summary
 from course.world import World as RealWorld
 
@@ -62,6 +68,7 @@ class World(RealWorld):
     def __init__(self, made: Object, **others: list[Object]) -> None:
         super().__init__("rolling-1")
         self._made = Api(made, **others)
+        self.facts = {"FAULT_START_MS": "2000"}
 
     @property
     def api(self) -> Any:
@@ -76,7 +83,10 @@ class World(RealWorld):
         return "http://orders.localhost:8080"
 
     def recall(self, name: str) -> str:
-        return {"FAULT_START_MS": "2000"}[name]
+        return self.facts[name]
+
+    def remember(self, name: str, value: str) -> None:
+        self.facts[name] = value
 
 
 def tried(*failures: Failure, after: dict[str, int] | None = None, **figures: Any) -> trial.Trial:
@@ -229,3 +239,174 @@ def test_a_patch_gives_the_made_up_version_to_every_container() -> None:
         "image": "r/shop-lab:bad",
     }
     assert second["name"] == "beside" and "image" not in second
+
+
+class Feed:
+    """Watches a Deployment that stays as it is; each look takes a second."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample, self.seconds = sample, 0.0
+
+    def __enter__(self) -> Feed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def samples(self) -> list[Sample]:
+        self.seconds += 1.1
+        return [self._sample]
+
+
+def test_a_stalled_release_is_named_by_what_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Waiting("new", "ImagePullBackOff", "not found")
+    status = Status(
+        "stalled", "no progress within 8 s", desired=2, version="1.3.0", waiting=(held,)
+    )
+    feed = Feed(Sample(0.0, (), 2, status))
+    monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
+    for cause in ("does-not-start", "only-noticed"):
+        with pytest.raises(Wrong, match=r"no progress within 8 s.*ImagePullBackOff") as wrong:
+            rolling._settled(World(deployment()), cause)
+        assert wrong.value.cause == cause
+
+
+@pytest.mark.parametrize(("digest", "cause"), [("sha256:11", ""), ("sha256:12", "other-version")])
+def test_an_image_is_known_by_what_served_before(digest: str, cause: str) -> None:
+    """And not by what its tag names now: that may be another image, or none."""
+    pod = {
+        "metadata": {"name": "a", "uid": "u1"},
+        "status": {"containerStatuses": [{"imageID": f"r/shop-lab@{digest}"}]},
+    }
+    world = World(deployment(), pods=[pod])
+    world.facts |= {"digest": "sha256:11", "bad": "r/shop-lab:1.3.0", "pods": "u1", "uid": "d"}
+    try:
+        rolling.StuckIsNoticed()._one_good_version(world)
+    except Wrong as wrong:
+        assert wrong.cause == cause
+    else:
+        assert not cause
+
+
+def test_pods_are_counted_as_they_are_ready() -> None:
+    release = tried()  # `spec.replicas` says 2, and one pod was ready
+    with pytest.raises(
+        Wrong, match=r"Deployment shop-lab: ready .*: 1; spec.replicas is 2"
+    ) as wrong:
+        rolling._two_or_more(release)
+    assert wrong.value.cause == "one-pod"
+
+
+def moment(at: float, ready: int, starting: int = 0, phase: str = "Running") -> Sample:
+    old = tuple(Pod(f"old{i}", "1.1.0", 1, "Running", True, False, 0, 60) for i in range(ready))
+    new = tuple(Pod(f"new{i}", PROBE, 2, phase, False, False, 0, 1) for i in range(starting))
+    return Sample(at, old + new, 2, Status("progressing", "2 of 4 updated", desired=4))
+
+
+MEASURED = {
+    "one more": {"seconds": 24.0, "peak": 5, "fewest_ready": 4},
+    "two fewer": {"seconds": 13.0, "peak": 4, "fewest_ready": 2},
+}
+DECISION = {"choice": "two fewer", "measured": MEASURED}
+Decide = Callable[..., str]
+
+
+@pytest.fixture
+def decide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Decide:
+    """What rolling-5 says of a release that was seen so: cause and fact."""
+
+    def decided(
+        *moments: Sample, seconds: float | None = 13.0, decision: Any = DECISION, revision: int = 5
+    ) -> str:
+        seen = replace(tried().seen, samples=moments or (moment(1, 4), moment(2, 2, 2)))
+        before = replace(tried().before, desired=4, revision=revision)
+        release = replace(tried(), seen=seen, before=before, seconds=seconds)
+        release = replace(release, status=seen.samples[-1].status)
+        for name, value in (("_settled", None), ("_answering", None), ("_released", release)):
+            monkeypatch.setattr(rolling, name, lambda *_, _value=value, **__: _value)
+        (tmp_path / "decision.json").write_text(json.dumps(decision))
+        world = World(deployment())
+        world.facts["checks"] = "1"
+        monkeypatch.setattr(world, "folder", lambda: tmp_path)
+        try:
+            rolling.DecideUnderLimits().check(world)
+        except Wrong as wrong:
+            return f"{wrong.cause}: {wrong.saw}"
+        assert world.facts["checks"] == "2"
+        return ""
+
+    return decided
+
+
+def test_a_choice_within_all_limits_is_right(decide: Decide) -> None:
+    assert decide() == ""
+
+
+@pytest.mark.parametrize(
+    ("moments", "seconds", "saw"),
+    [
+        ([moment(1, 3)], 13.0, "replicas-changed: Deployment shop-lab: ready pods .*: 3; .* is 4"),
+        (
+            [moment(1, 4), moment(2.5, 4, 1)],
+            13.0,
+            "too-many-pods: Deployment shop-lab, 1.5 s after its release began: 5 pods",
+        ),
+        (
+            [moment(1, 4), moment(3, 1, 3)],
+            13.0,
+            "too-few-ready: Deployment shop-lab, 2.0 s after its release began: 1 pods ready",
+        ),
+        (
+            [moment(1, 4), moment(3, 3, 1)],
+            None,
+            "too-slow: Deployment shop-lab, 16.0 s after its release began: .*2 of 4 updated",
+        ),
+    ],
+)
+def test_a_limit_that_is_broken_is_told_with_its_moment(
+    decide: Decide, moments: list[Sample], seconds: float | None, saw: str
+) -> None:
+    assert re.match(saw, decide(*moments, seconds=seconds))
+
+
+def test_a_machine_that_starts_containers_late_is_not_the_strategys_fault(decide: Decide) -> None:
+    two = [moment(1, 4), moment(3, 2, 2, "Pending"), moment(7, 2, 2)]
+    with pytest.raises(CourseError, match=r"container started 4.0 s after .* too busy"):
+        decide(*two, seconds=None)
+    assert decide(moment(1, 4), moment(3, 2, 2, "Pending"), moment(4, 2, 2), seconds=None)
+    one = [moment(1, 4), moment(3, 3, 1, "Pending"), moment(7, 3, 1)]
+    assert "too-slow" in decide(*one, seconds=None)  # four rounds of 4 s are too many anywhere
+
+
+def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
+    # The start is one revision, the check before this one two.
+    assert "released Deployment shop-lab 1 times" in decide(revision=4)
+    assert decide(revision=4).startswith("not-measured")
+
+
+@pytest.mark.parametrize(
+    ("figures", "possible"),
+    [
+        ((24.0, 5, 4), True),
+        ((26.0, 4, 3), True),
+        ((6.5, 4, 0), True),
+        ((6.5, 8, 4), True),
+        ((9.0, 5, 4), False),  # four rounds of 4 s
+        ((3.0, 4, 0), False),  # less than one start
+        ((24.0, 4, 4), False),  # no pod more and none away
+        ((24.0, 12, 4), False),
+        ((float("nan"), 5, 4), False),
+    ],
+)
+def test_figures_that_no_four_pods_can_give_are_not_believed(
+    figures: tuple[float, float, float], possible: bool
+) -> None:
+    assert rolling.DecideUnderLimits()._possible(*figures) is possible
+
+
+def test_a_rejected_strategy_with_impossible_figures_is_named(decide: Decide) -> None:
+    invented = {"seconds": 9.0, "peak": 5, "fewest_ready": 4}
+    decision = {**DECISION, "measured": {**MEASURED, "one more": invented}}
+    assert decide(decision=decision).startswith(
+        "impossible-figures: decision.json says of `one more`: 9 s, at most 5 pods, at least 4"
+    )

@@ -17,7 +17,7 @@ from course.errors import CourseError
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 FEWEST_WRONG = 4
-FEWEST_RIGHT = 2
+FEWEST_OTHERS = 2
 FEWEST_CLASSES = 3
 FEWEST_HINTS = 2
 
@@ -152,14 +152,15 @@ def _bank(lesson: manifest.Lesson, package: str) -> Iterator[str]:
         answers = module.BANK.get(exercise.id, [])
         causes = [answer.cause for answer in answers if answer.cause]
         classes = {answer.kind for answer in answers if answer.cause}
-        right = len(answers) - len(causes)
+        others = sum(answer.kind == "alternative" for answer in answers if not answer.cause)
         if len(causes) < FEWEST_WRONG:
             yield f"{exercise.id} has {len(causes)} wrong answers; want {FEWEST_WRONG} or more"
         if len(classes) < FEWEST_CLASSES:
             said = ", ".join(sorted(classes)) or "none"
             yield f"{exercise.id}: its wrong answers are of {said}; want {FEWEST_CLASSES} classes"
-        if right < FEWEST_RIGHT:
-            yield f"{exercise.id} has {right} right answers in the bank; want {FEWEST_RIGHT}"
+        if others < FEWEST_OTHERS:
+            said = f"has {others} right answers beside the solution"
+            yield f"{exercise.id} {said}; want {FEWEST_OTHERS}"
         for cause in sorted({c for c in causes if causes.count(c) > 1}):
             yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
 

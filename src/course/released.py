@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from course.pictures import COLORS, Picture, picture
-from course.rollout import Feed, Pod, Sample
+from course.rollout import Feed, Sample
 from course.traffic import Run, Summary
 
 NOT_READY = "answered with an error by a pod that could not serve yet"
@@ -74,18 +74,37 @@ class Release:
         return (*before, *(s for s in self.samples if s.at >= self.zero))
 
     @property
+    def found(self) -> int:
+        """The ready pods that zero found."""
+        return _serving(self.during[0])
+
+    @property
+    def fullest(self) -> Sample:
+        """The first moment with the most pods."""
+        return max(self.during, key=_there)
+
+    @property
+    def emptiest(self) -> Sample:
+        """The first moment with the fewest ready pods."""
+        return min(self.during, key=_serving)
+
+    @property
     def peak(self) -> int:
         """The most pods at one time, those on their way out left aside."""
-        return max(sum(not pod.terminating for pod in s.pods) for s in self.during)
+        return _there(self.fullest)
 
     @property
     def fewest(self) -> int:
         """The fewest ready pods at one time."""
-        return min(sum(_serving(pod) for pod in s.pods) for s in self.during)
+        return _serving(self.emptiest)
 
 
-def _serving(pod: Pod) -> bool:
-    return pod.ready and not pod.terminating
+def _there(sample: Sample) -> int:
+    return sum(not pod.terminating for pod in sample.pods)
+
+
+def _serving(sample: Sample) -> int:
+    return sum(pod.ready and not pod.terminating for pod in sample.pods)
 
 
 def read(run: Run, feed: Feed, zero: float | None = None) -> Release:

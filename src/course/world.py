@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import http.client
 import os
+import re
 import secrets
 import shutil
 import time
@@ -441,6 +442,34 @@ class Served(Observed):
                     return _ask(at, method, path, body)
             time.sleep(0.1)
         return 0, self.log()
+
+    def silent(self, ref: str, want: str) -> Wrong:
+        """Why it does not answer: it runs and does not listen, or it has ended.
+
+        Args:
+            ref: its image, as the learner names it.
+            want: what should answer.
+        """
+        code = self.exit_code()
+        if code is None:
+            return Wrong(
+                "no-answer",
+                saw=f"the container runs, but nothing answers on its port {self._port}",
+                want=want,
+                try_=f"docker run --rm {ref}   and read what it prints",
+            )
+        return Wrong(
+            "crashes",
+            saw=f"the container ended with exit code {code}: {self.last_line()}",
+            want=want,
+            try_=f"docker run --rm {ref}   shows the whole error",
+        )
+
+    def last_line(self) -> str:
+        """The line of its log that says most of its end: the last error, else the last one."""
+        lines = [line.strip() for line in self.log().splitlines() if line.strip()]
+        errors = [line for line in lines if re.match(r"\W*\w*Error|.*not found", line)]
+        return (errors or lines or ["an empty log"])[-1][:160]
 
     def run(self, *argv: str) -> str:
         """The output of a command in the running container."""

@@ -15,9 +15,11 @@ KINDS = (
     "special-cased",
     "works-once",
     "warned-means",
+    "solution",
     "alternative",
 )
-"""The classes of slips and shortcuts that learners take, and of answers that are right."""
+"""The classes of slips and shortcuts that learners take; then of right answers: the solution's own,
+and those found by other means."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,14 @@ def _price_made_up(world: World) -> None:
     _build(world, "price:lab", _PRICE.replace("rates/rates.json .", "rates/made-up.json ."))
 
 
+def _price_committed(world: World) -> None:
+    # No Dockerfile: what the container lacks is put into one, and that one is kept.
+    made = world.run("docker", "create", "--label", "course.owner=course", "price:lab").strip()
+    world.run("docker", "cp", f"{world.folder()}/rates", f"{made}:/app/data")
+    world.run("docker", "commit", "--change", "ENV PRICE_CURRENCY=CHF", made, "price:lab")
+    world.run("docker", "rm", made)
+
+
 def _quote_name(world: World, tag: str = "1.0") -> str:
     return f"{world.registry}/quote:{tag}"
 
@@ -139,7 +147,7 @@ BANK: dict[str, list[Answer]] = {
             "crashes",
             "wrong-name",
         ),
-        Answer("as in the solution", lambda w: _build(w, "slug:lab", _SLUG), "", "alternative"),
+        Answer("as in the solution", lambda w: _build(w, "slug:lab", _SLUG), "", "solution"),
         Answer(
             "an entry point, another folder, everything copied",
             lambda w: _build(
@@ -195,7 +203,7 @@ BANK: dict[str, list[Answer]] = {
             "wrong-name",
         ),
         Answer("rates made up", _price_made_up, "wrong-rate", "special-cased"),
-        Answer("as in the solution", lambda w: _build(w, "price:lab", _PRICE), "", "alternative"),
+        Answer("as in the solution", lambda w: _build(w, "price:lab", _PRICE), "", "solution"),
         Answer(
             "the whole folder, and the setting in the command",
             lambda w: _build(
@@ -207,6 +215,7 @@ BANK: dict[str, list[Answer]] = {
             "",
             "alternative",
         ),
+        Answer("a container, filled and committed", _price_committed, "", "alternative"),
     ],
     "containers-3": [
         Answer(
@@ -229,7 +238,7 @@ BANK: dict[str, list[Answer]] = {
             "as in the solution",
             lambda w: _tag_and_push(w, "quote:tested", _quote_name(w)),
             "",
-            "alternative",
+            "solution",
         ),
         Answer("with the SDK", _quote_by_sdk, "", "alternative"),
         Answer("by the registry", _quote_by_digest, "", "alternative"),

@@ -307,7 +307,7 @@ BANK: dict[str, list[Answer]] = {
             "dockerfile-syntax",
             "wrong-name",
         ),
-        Answer("as in the solution", _dockerfile(_STOPS), "", "alternative"),
+        Answer("as in the solution", _dockerfile(_STOPS), "", "solution"),
         Answer("in stages of their own", _dockerfile(_STOPS_STAGES), "", "alternative"),
         Answer("with the inputs mounted", _dockerfile(_STOPS_BINDS), "", "alternative"),
     ],
@@ -339,7 +339,7 @@ BANK: dict[str, list[Answer]] = {
         Answer("the user dropped", _orders("USER node\n", ""), "root", "warned-means"),
         Answer("dist from the host", _orders_with_dist_of_the_host, "copy-missing", "works-once"),
         Answer("another tag", _orders("24-slim", "24-slimm"), "no-base", "wrong-name"),
-        Answer("as in the solution", lambda w: _built(w, _ORDERS), "", "alternative"),
+        Answer("as in the solution", lambda w: _built(w, _ORDERS), "", "solution"),
         Answer(
             "no compiler: this Node reads TypeScript",
             lambda w: _built(w, _ORDERS_TYPESCRIPT),
@@ -379,7 +379,7 @@ BANK: dict[str, list[Answer]] = {
             "lock-ignored",
             "symptom-hidden",
         ),
-        Answer("as in the solution", _dockerfile(_GREET), "", "alternative"),
+        Answer("as in the solution", _dockerfile(_GREET), "", "solution"),
         Answer(
             "another folder, named to npm",
             _greet(
@@ -421,7 +421,7 @@ BANK: dict[str, list[Answer]] = {
             "wrong-name",
         ),
         Answer("an index of the host", _site_prebuilt, "stale-output", "stale"),
-        Answer("as in the solution", _site(_SITE, "compress", "index"), "", "alternative"),
+        Answer("as in the solution", _site(_SITE, "compress", "index"), "", "solution"),
         Answer(
             "in stages: neither waits for the other",
             _site(_SITE_STAGES, "apart", "index"),

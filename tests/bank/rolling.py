@@ -141,6 +141,12 @@ def _only_paused(world: World) -> None:
     world.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
 
 
+def _only_noticed(world: World) -> None:
+    limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
+    world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
+    Rollout(NAME).wait(30)
+
+
 def _stuck_pods_deleted(world: World) -> None:
     limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
     world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
@@ -224,6 +230,47 @@ def _decision(
     return write
 
 
+def _restarted(world: World) -> None:
+    """Two releases, which leave what two measurements leave; nobody has to wait for the first."""
+    for _ in range(2):
+        world.run("kubectl", "rollout", "restart", f"deployment/{NAME}")
+        time.sleep(1.5)
+    rest(world)
+
+
+def _measured_otherwise(world: World) -> None:
+    """Percentages in the manifest, releases by a setting and its undo, pods as the API has them."""
+    old = "{ maxUnavailable: 0, maxSurge: 1 }"
+    setting = ("set", "env", f"deployment/{NAME}", "MEASURED=once")
+    undo = ("rollout", "undo", f"deployment/{NAME}")
+    measured = {}
+    for share, change in (("75%", setting), ("60%", undo)):
+        text = _edited(world, (old, f'{{ maxUnavailable: "{share}", maxSurge: 0 }}'))
+        (world.folder() / "applied.yaml").write_text(text)
+        world.run("kubectl", "apply", "-f", world.folder() / "applied.yaml")
+        rest(world)
+        began = time.monotonic()
+        counts: list[tuple[int, int]] = []
+        world.run("kubectl", *change)
+        while not counts or Rollout(NAME).status().state != "complete":
+            pods = world.objects("pods", labelSelector=f"app={NAME}")
+            here = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+            counts.append((len(here), sum(_is_ready(pod) for pod in here)))
+            time.sleep(0.2)
+        measured[share] = {
+            "seconds": time.monotonic() - began,
+            "peak": max(there for there, _ in counts),
+            "fewest_ready": min(ready for _, ready in counts),
+        }
+        rest(world)
+    world.write("decision.json", json.dumps({"choice": "60%", "measured": measured}))
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
 def both(*changes: Change) -> Change:
     """One after the other."""
 
@@ -275,7 +322,7 @@ BANK: dict[str, list[Answer]] = {
                 env={"DRAIN_MS": "10000"},
             ),
             "",
-            "alternative",
+            "solution",
         ),
         Answer(
             "a startup probe, a sleep of the shell, a pod less in place of a pod more",
@@ -289,6 +336,27 @@ BANK: dict[str, list[Answer]] = {
                 container={
                     "startupProbe": {**READY, "failureThreshold": 30},
                     "lifecycle": {"preStop": {"exec": {"command": ["sleep", "4"]}}},
+                },
+            ),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "as many new pods as old ones, a command that asks, a shell that waits",
+            patch(
+                spec={
+                    "replicas": 3,
+                    "strategy": {
+                        "type": "RollingUpdate",
+                        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"},
+                    },
+                },
+                container={
+                    "readinessProbe": {
+                        "exec": {"command": ["node", "-e", _ASK]},
+                        "timeoutSeconds": 3,
+                    },
+                    "command": ["sh", "-c", _BY_SHELL],
                 },
             ),
             "",
@@ -337,7 +405,7 @@ BANK: dict[str, list[Answer]] = {
             "as in the solution",
             patch(container={"readinessProbe": {"httpGet": {"path": "/readyz"}}}),
             "",
-            "alternative",
+            "solution",
         ),
         Answer(
             "a command that asks the service itself",
@@ -385,7 +453,7 @@ BANK: dict[str, list[Answer]] = {
             "as in the solution",
             patch(container={"lifecycle": SLEEP}, env={"DRAIN_MS": "10000"}),
             "",
-            "alternative",
+            "solution",
         ),
         Answer(
             "a sleep longer than the longest request",
@@ -402,6 +470,7 @@ BANK: dict[str, list[Answer]] = {
     ],
     "rolling-4": [
         Answer("nothing changed", nothing, "still-stuck", "stale"),
+        Answer("the deadline, and no way back", _only_noticed, "only-noticed", "works-once"),
         Answer(
             "paused",
             _only_paused,
@@ -424,7 +493,7 @@ BANK: dict[str, list[Answer]] = {
             "as in the solution",
             _rolled_back({"spec": {"progressDeadlineSeconds": 8}}),
             "",
-            "alternative",
+            "solution",
         ),
         Answer("the good image named again", _forward("1.1.0"), "", "alternative"),
         Answer("the good image by its digest, pod by pod", _by_digest, "", "alternative"),
@@ -442,7 +511,7 @@ BANK: dict[str, list[Answer]] = {
         Answer("no figures", _strategy(2, 0), "no-decision", "stale"),
         Answer(
             "figures of another release",
-            both(_strategy(2, 0), _decision(seconds=2.0)),
+            both(_strategy(2, 0), _restarted, _decision(seconds=2.0)),
             "figures-differ",
             "special-cased",
         ),
@@ -452,7 +521,24 @@ BANK: dict[str, list[Answer]] = {
             "no-comparison",
             "special-cased",
         ),
-        Answer("as in the solution", both(_strategy(2, 0), _decision()), "", "alternative"),
-        Answer("in percent", both(_strategy("50%", "0%"), _decision()), "", "alternative"),
+        Answer(
+            "figures without a release",
+            both(_strategy(2, 0), _decision()),
+            "not-measured",
+            "special-cased",
+        ),
+        Answer(
+            "one made up beside one measured",
+            both(_strategy(2, 0), _restarted, _decision(rejected_s=9.0)),
+            "impossible-figures",
+            "symptom-hidden",
+        ),
+        Answer(
+            "as in the solution", both(_strategy(2, 0), _restarted, _decision()), "", "solution"
+        ),
+        Answer(
+            "in percent", both(_strategy("50%", "0%"), _restarted, _decision()), "", "alternative"
+        ),
+        Answer("measured by other means", _measured_otherwise, "", "alternative"),
     ],
 }

@@ -157,7 +157,7 @@ _DUE = [
         "pruned in the first stage",
         lambda w: _dockerfile(w, "due:lab", _PRUNE_IN_BUILD),
         "",
-        "alternative",
+        "solution",
     ),
     Answer(
         "one step that leaves nothing",
@@ -281,7 +281,7 @@ _CONTEXT = [
         "special-cased",
     ),
     Answer("everything mounted for one step", _bind_all, "still-sent", "warned-means"),
-    Answer("patterns for every depth", lambda w: _ignore(w, _IGNORE), "", "alternative"),
+    Answer("patterns for every depth", lambda w: _ignore(w, _IGNORE), "", "solution"),
     Answer(
         "everything out, what runs let in",
         lambda w: _ignore(w, "*\n!api/server.mjs\n!api/lang\n"),
@@ -405,7 +405,7 @@ _PIN = [
         "by digest",
         lambda w: _from(w, _named(w, "@" + _base(w).digest("4.1"))),
         "",
-        "alternative",
+        "solution",
     ),
     Answer(
         "by tag and digest",
@@ -476,6 +476,28 @@ def _install_first(world: World) -> None:
     )
 
 
+_MOUNTED = """\
+FROM node:24-slim AS tools
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+
+FROM node:24-slim
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
+RUN --mount=type=bind,target=/tools,rw --mount=type=tmpfs,target=/tmp \\
+    --mount=type=bind,from=tools,source=/app/node_modules,target=/tools/node_modules \\
+    cd /tools && npm run build -- --outDir /app/dist
+"""
+
+
+def _compiler_mounted(world: World) -> None:
+    # Neither the compiler nor the source is copied: the step that needs them has them mounted.
+    world.write("measured.json", json.dumps(_three(world)))
+    _dockerfile(world, "due:release", _MOUNTED + _CMD)
+
+
 _DECIDE = [
     Answer("no figures", lambda w: _decide(w, {}, "stages"), "no-figures", "special-cased"),
     Answer("the whole images measured", _measured_with_the_base, "with-the-base", "wrong-name"),
@@ -504,8 +526,9 @@ _DECIDE = [
         "edit-missing",
         "stale",
     ),
-    Answer("stages", lambda w: _decide(w, _three(w), "stages"), "", "alternative"),
+    Answer("stages", lambda w: _decide(w, _three(w), "stages"), "", "solution"),
     Answer("packages first, in the last stage", _install_first, "", "alternative"),
+    Answer("compiler and source mounted", _compiler_mounted, "", "alternative"),
 ]
 
 BANK: dict[str, list[Answer]] = {

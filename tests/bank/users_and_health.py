@@ -253,7 +253,7 @@ BANK: dict[str, list[Answer]] = {
             "cannot-start",
             "wrong-name",
         ),
-        Answer("as in the solution", lambda w: _build(w, "shelf:lab", _SHELF), "", "alternative"),
+        Answer("as in the solution", lambda w: _build(w, "shelf:lab", _SHELF), "", "solution"),
         Answer(
             "a user of its own, by number, and chown at COPY",
             _shelf_own_user,
@@ -322,7 +322,7 @@ BANK: dict[str, list[Answer]] = {
             "later-cut",
             "works-once",
         ),
-        Answer("as in the solution", lambda w: _report(w, _ENDS), "", "alternative"),
+        Answer("as in the solution", lambda w: _report(w, _ENDS), "", "solution"),
         Answer(
             "another stop signal: the one that the program knows",
             lambda w: _report(w, _ENDS.replace("SIGTERM", "SIGINT"), more="STOPSIGNAL SIGINT\n"),
@@ -396,7 +396,7 @@ BANK: dict[str, list[Answer]] = {
             "as in the solution: the text of the status",
             lambda w: _courier(w, _fetch("/status", _READS)),
             "",
-            "alternative",
+            "solution",
         ),
         Answer("a status with a code", _courier_status_503, "", "alternative"),
         Answer("a parcel sent through, from a file", _courier_probe_file, "", "alternative"),
@@ -425,9 +425,9 @@ BANK: dict[str, list[Answer]] = {
             "stale",
         ),
         Answer(
-            "the first failure counts",
+            "the first failure counts, and is seldom asked for",
             lambda w: _build(
-                w, "atlas:lab", _atlas(f"--interval=1s --timeout=2s --retries=1 {_START}")
+                w, "atlas:lab", _atlas(f"--interval=4s --timeout=2s --retries=1 {_START}")
             ),
             "one-lost-answer",
             "warned-means",
@@ -476,7 +476,7 @@ BANK: dict[str, list[Answer]] = {
                 w, "atlas:lab", _atlas(f"--interval=1s --timeout=2s --retries=2 {_START}")
             ),
             "",
-            "alternative",
+            "solution",
         ),
         Answer(
             "the probe ends itself, Docker's timeout stays",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import unicodedata
@@ -34,12 +35,6 @@ createServer((request, response) => {
   response.end(JSON.stringify({ slug: slug(text), node: process.version }));
 }).listen(3000, () => console.log("slug listens on 3000"));
 """
-
-
-def _log_tail(served: Served) -> str:
-    lines = [line.strip() for line in served.log().splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"\w*Error", line)]
-    return (errors or lines or ["an empty log"])[-1][:160]
 
 
 @exercise("containers-1")
@@ -80,14 +75,14 @@ class SlugRunsAlone:
         if "RegExp.escape" in log:
             return Wrong(
                 "old-runtime",
-                saw=f"the container ended: {_log_tail(served)}",
+                saw=f"the container ended: {served.last_line()}",
                 want="a runtime that knows what the program calls: Node 24",
                 try_="which Node does your FROM bring?   docker run --rm slug:lab node --version",
             )
         if "Cannot find module" in log:
             return Wrong(
                 "missing-file",
-                saw=f"the container ended: {_log_tail(served)}",
+                saw=f"the container ended: {served.last_line()}",
                 want="slug.mjs in the image, where CMD looks for it",
                 try_="docker run --rm slug:lab ls -l   shows what is in its working folder",
             )
@@ -98,23 +93,7 @@ class SlugRunsAlone:
                 want="a command that keeps running: the service",
                 try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
             )
-        if code is None:
-            return Wrong(
-                "no-answer",
-                saw=f"the container runs but nothing answers on its port {_PORT}",
-                want=f"the service of slug.mjs, listening on {_PORT}",
-                try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
-            )
-        return _crashed("slug:lab", code, served)
-
-
-def _crashed(image: str, code: int | None, served: Served) -> Wrong:
-    return Wrong(
-        "crashes",
-        saw=f"the container ended with exit code {code}: {_log_tail(served)}",
-        want="a service that stays up",
-        try_=f"docker run --rm {image}   shows the whole error",
-    )
+        return served.silent("slug:lab", f"the service of slug.mjs, listening on {_PORT}")
 
 
 def _field(body: str, name: str) -> str:
@@ -198,10 +177,13 @@ class PriceNeedsNothing:
                 want="`CHF`, the setting that run.sh lends it",
                 try_="docker image inspect price:lab --format '{{.Config.Env}}'",
             )
-        if abs(float(got) - cents * rate) <= 1:
+        try:
+            seen = float(got) / cents
+        except ValueError:
+            seen = math.nan  # its rates do not have the currency
+        if abs(seen - rate) * cents <= 1:
             world.note("it started with no -v and no -e: all it needs travels with it")
             return
-        seen = float(got) / cents
         if abs(seen - old) < 1e-6:
             cause, why = "stale-rates", "the rate of rates.2025.json"
         elif abs(seen - 1) < 1e-6:
@@ -219,7 +201,7 @@ class PriceNeedsNothing:
         log = served.log()
         other = world.other_tags("price:lab")
         if "ENOENT" in log:
-            saw = f"without the author's folder it ends: {_log_tail(served)}"
+            saw = f"without the author's folder it ends: {served.last_line()}"
             return Wrong(
                 "missing-data",
                 saw=saw + (f"  (there is also `{other}`)" if other else ""),
@@ -233,7 +215,7 @@ class PriceNeedsNothing:
                 want="the setting in the image, for the time it runs",
                 try_="docker image inspect price:lab --format '{{.Config.Env}}'",
             )
-        return _crashed("price:lab", served.exit_code(), served)
+        return served.silent("price:lab", f"the service of price.mjs, listening on {_PORT}")
 
 
 _QUOTE_DOCKERFILE = """\

@@ -78,7 +78,7 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
     with world.observe("the shop comes to rest"), rollout.watch() as feed:
         while True:
             sample = feed.samples()[-1]
-            if sample.status.state in ("paused", "stalled"):
+            if sample.status.state == "paused":
                 break
             if sample.status.state == "complete" and not trial.serving_old(sample.pods):
                 break
@@ -315,11 +315,11 @@ def _early(world: World, release: Trial) -> Wrong:
         else ""
     )
     waits = deployment["spec"].get("minReadySeconds", 0)
-    if _env(container, _START) not in ("", given) or not _env(container, _START):
+    start = _env(container, _START)
+    if not start or start != given:
         cause, field = (
             "slow-start-hidden",
-            f"{_START} is {_env(container, _START) or 'gone'}: the next release starts slowly "
-            f"all the same",
+            f"{_START} is {start or 'gone'}: the next release starts slowly all the same",
         )
     elif waits:
         cause, field = (
@@ -475,13 +475,18 @@ class ReleaseLosesNothing:
 
 
 def _two_or_more(release: Trial) -> None:
-    if release.before.desired < 2:
+    if release.seen.found < 2:
         raise Wrong(
             "one-pod",
-            saw=f"Deployment {NAME}: spec.replicas is {release.before.desired}",
+            saw=f"Deployment {NAME}: {_ready_before(release)}",
             want="2 or more: one pod is lost with its node",
             try_=f"kubectl get deployment {NAME}",
         )
+
+
+def _ready_before(release: Trial) -> str:
+    found, asked = release.seen.found, release.before.desired
+    return f"ready pods when the release began: {found}; spec.replicas is {asked}"
 
 
 def _figures(world: World, release: Trial) -> None:
@@ -568,13 +573,16 @@ class StuckIsNoticed:
         pods = world.objects("pods", labelSelector=f"app={NAME}")
         world.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
         world.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
+        world.remember("digest", _image_id(pods[0]).rsplit("@", 1)[-1])
         world.remember("uid", _deployment(world)["metadata"]["uid"])
         world.remember("bad", bad)
         world.run("kubectl", "set", "image", f"deployment/{NAME}", f"{shop.CONTAINER}={bad}")
 
     def check(self, world: World) -> None:
         """Look at what serves; then release another bad image and see who notices when."""
-        rollout = _settled(world, held="still-stuck")
+        limit = _deployment(world)["spec"].get("progressDeadlineSeconds", 600)
+        held = "only-noticed" if limit <= self.notice else "still-stuck"
+        rollout = _settled(world, held=held)
         self._one_good_version(world)
         _answering(world)
         bad = f"{world.registry}/{NAME}:{secrets.token_hex(4)}"
@@ -585,14 +593,13 @@ class StuckIsNoticed:
         noticed = [
             s.at - release.seen.zero for s in release.seen.during if s.status.state == "stalled"
         ]
-        limit = _deployment(world)["spec"].get("progressDeadlineSeconds", 600)
         if not noticed or noticed[0] > self.notice + 0.5:
-            held = release.status.waiting[0] if release.status.waiting else release.status.message
+            still = release.status.waiting[0] if release.status.waiting else release.status.message
             raise Wrong(
                 "not-noticed",
                 saw=f"a release of an image that is not there: after {self.notice:.0f} s the "
                 f"condition Progressing of Deployment {NAME} is still {release.status.reason}, "
-                f"while {held}. progressDeadlineSeconds is {limit}",
+                f"while {still}. progressDeadlineSeconds is {limit}",
                 want=f"ProgressDeadlineExceeded within {self.notice:.0f} s",
                 try_="kubectl explain deployment.spec.progressDeadlineSeconds",
             )
@@ -607,9 +614,9 @@ class StuckIsNoticed:
             for pod in world.objects("pods", labelSelector=f"app={NAME}")
             if "deletionTimestamp" not in pod["metadata"]
         ]
-        good = world.manifest(NAME, "1.1.0")
-        digest = good[0] if good else ""
-        wrong = [pod for pod in pods if digest not in _image_id(pod)]
+        # What served when the exercise began: a tag may name another image by now, or none.
+        digest = world.recall("digest")
+        wrong = [pod for pod in pods if not _image_id(pod).endswith(digest)]
         named = image.split("@")[0].rsplit(":", 1)[-1]
         if image.startswith(world.recall("bad")):
             raise Wrong(
@@ -674,6 +681,8 @@ class DecideUnderLimits:
     """Two strategies, three limits."""
 
     most, fewest, seconds = 4, 2, 16.0
+    pods, start, late = 4, 4.0, 2.0
+    """`late`: two rounds of a start, a second each for process and probe, and this are the 16 s."""
     settings: ClassVar = {_START: "4000", _DRAIN: "10000"}
 
     def begin(self, world: World) -> None:
@@ -685,61 +694,98 @@ class DecideUnderLimits:
             strategy=_CAREFUL,
             container=_READY + _PRE_STOP,
         )
+        world.remember("checks", "0")
 
     def check(self, world: World) -> None:
         """Release under traffic, count pods and seconds, and compare with the learner's figures."""
         rollout = _settled(world)
         _answering(world)
         release = _released(world, rollout, {_START: "4000"}, wait=self.seconds + 0.5)
+        # Each check is two releases, there and back; the start state is one.
+        checks = int(world.recall("checks"))
+        world.remember("checks", str(checks + 1))
+        own = release.before.revision - 1 - 2 * checks
         strategy = _short(_deployment(world)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
-        if release.before.desired != 4:
+        if release.seen.found != self.pods:
             raise Wrong(
                 "replicas-changed",
-                saw=f"Deployment {NAME}: spec.replicas is {release.before.desired}",
-                want="4, which the traffic needs between releases",
+                saw=f"Deployment {NAME}: {_ready_before(release)}",
+                want=f"{self.pods}, which the traffic needs between releases",
                 try_=f"kubectl get deployment {NAME}",
             )
         if release.seen.peak > self.most:
             raise Wrong(
                 "too-many-pods",
-                saw=f"{release.seen.peak} pods at one time, with {strategy}",
+                saw=f"{_at(release, release.seen.fullest.at)}: {release.seen.peak} pods, with "
+                f"{strategy}",
                 want=f"at most {self.most}: there is no room for a fifth",
                 try_="which of the two figures lets a release make a pod more?",
             )
         if release.seen.fewest < self.fewest:
             raise Wrong(
                 "too-few-ready",
-                saw=f"{release.seen.fewest} pods ready at the least, with {strategy}",
+                saw=f"{_at(release, release.seen.emptiest.at)}: {release.seen.fewest} pods ready, "
+                f"with {strategy}",
                 want=f"{self.fewest} or more at every moment",
                 try_="how many may be away at one time?",
             )
         _lossless(world, release)
         if release.seconds is None or release.seconds > self.seconds:
+            self._not_too_busy(release)
             raise Wrong(
                 "too-slow",
-                saw=f"the release was not over after {self.seconds:.0f} s, with {strategy}: "
-                f"{release.status.message}",
+                saw=f"{_at(release, release.seen.zero + self.seconds)}: it is not over, with "
+                f"{strategy}: {release.status.message}",
                 want=f"over within {self.seconds:.0f} s",
                 try_="each round takes a start of 4 s: how many rounds are there?",
             )
-        self._defended(world, release)
+        self._defended(world, release, own)
         _figures(world, release)
 
-    def _defended(self, world: World, release: Trial) -> None:
-        """The learner's own figures, against what has just been measured."""
+    def _not_too_busy(self, release: Trial) -> None:
+        """See that seconds mean something here, before a release is called slow for them.
+
+        Raises:
+            CourseError: its rounds would be in time, if containers did not start as late as here.
+        """
+        at_once = max(1, min(self.pods, release.seen.peak - release.seen.fewest))
+        if self.start * self.pods / at_once >= self.seconds:
+            return  # with so few at once the starts alone take too long, on any machine
+        made: dict[str, float] = {}
+        waited: dict[str, float] = {}
+        ran: set[str] = set()
+        for sample in release.seen.during:
+            for pod in sample.pods:
+                if pod.version != release.version or pod.name in ran or pod.terminating:
+                    continue
+                waited[pod.name] = sample.at - made.setdefault(pod.name, sample.at)
+                if pod.phase == "Running":
+                    ran.add(pod.name)
+        late = max(waited.values(), default=0.0)
+        if late > self.late:
+            raise CourseError(
+                f"a pod's container started {late:.1f} s after its pod was made: this machine is "
+                f"too busy for a verdict by seconds",
+                f"a machine on which it takes less than {self.late:.0f} s",
+                "end what else keeps this machine busy, then run the check again",
+            )
+
+    def _defended(self, world: World, release: Trial, own: int) -> None:
+        """The learner's own figures, against what has just been measured, and what is possible.
+
+        Args:
+            world: the exercise's.
+            release: the check's.
+            own: how many releases the learner has made.
+        """
         want = "decision.json with `choice` and the figures of both, as the lab's cell writes it"
         try:
             decision = json.loads((world.folder() / "decision.json").read_text(encoding="utf-8"))
-            chosen = dict(decision["measured"][decision["choice"]])
-            figures = {k: float(chosen[k]) for k in ("seconds", "peak", "fewest_ready")}
-            rejected = [v for k, v in decision["measured"].items() if k != decision["choice"]]
-            broken = [
-                r
-                for r in rejected
-                if float(r["peak"]) > self.most
-                or float(r["seconds"]) > self.seconds
-                or float(r["fewest_ready"]) < self.fewest
-            ]
+            rejected = {
+                name: {k: float(figures[k]) for k in ("seconds", "peak", "fewest_ready")}
+                for name, figures in decision["measured"].items()
+            }
+            chosen = rejected.pop(decision["choice"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Wrong(
                 "no-decision",
@@ -747,6 +793,13 @@ class DecideUnderLimits:
                 want=want,
                 try_="run the measuring cell for both strategies, then write down what they showed",
             ) from None
+        broken = [
+            r
+            for r in rejected.values()
+            if r["peak"] > self.most
+            or r["seconds"] > self.seconds
+            or r["fewest_ready"] < self.fewest
+        ]
         if not broken:
             raise Wrong(
                 "no-comparison",
@@ -755,18 +808,53 @@ class DecideUnderLimits:
                 f"than {self.seconds:.0f} s or fewer than {self.fewest} ready",
                 try_="measure the other one too",
             )
-        near = 0.5 * figures["seconds"] <= (release.seconds or 0) <= 2 * figures["seconds"]
-        same = (figures["peak"], figures["fewest_ready"]) == (
+        if own <= len(rejected):
+            raise Wrong(
+                "not-measured",
+                saw=f"decision.json has figures of {len(rejected) + 1} strategies; since the "
+                f"exercise began you have released Deployment {NAME} {own} times (revision "
+                f"{release.before.revision}, without the start's and two of each check)",
+                want="figures of releases: one or more for each strategy",
+                try_=f"kubectl rollout history deployment/{NAME}; run the measuring cell for each",
+            )
+        for name, r in rejected.items():
+            if not self._possible(**r):
+                raise Wrong(
+                    "impossible-figures",
+                    saw=f"decision.json says of `{name}`: {r['seconds']:g} s, at most "
+                    f"{r['peak']:g} pods, at least {r['fewest_ready']:g} ready",
+                    want=f"figures that {self.pods} pods can give, each of which takes "
+                    f"{self.start:.0f} s to start",
+                    try_="run the measuring cell with that strategy",
+                )
+        near = 0.5 * chosen["seconds"] <= (release.seconds or 0) <= 2 * chosen["seconds"]
+        same = (chosen["peak"], chosen["fewest_ready"]) == (
             release.seen.peak,
             release.seen.fewest,
         )
         if not (near and same):
             raise Wrong(
                 "figures-differ",
-                saw=f"decision.json says {chosen['seconds']} s, at most {chosen['peak']} pods, at "
-                f"least {chosen['fewest_ready']} ready; this release took {release.seconds:.1f} s, "
-                f"at most {release.seen.peak} pods, at least {release.seen.fewest} ready",
+                saw=f"decision.json says {chosen['seconds']:g} s, at most {chosen['peak']:g} pods, "
+                f"at least {chosen['fewest_ready']:g} ready; this release took "
+                f"{release.seconds:.1f} s, at most {release.seen.peak} pods, at least "
+                f"{release.seen.fewest} ready",
                 want="figures of the strategy that the Deployment has: the seconds within a factor "
                 "of 2, the pods exactly",
                 try_="run the measuring cell again with the strategy that you chose",
             )
+
+    def _possible(self, seconds: float, peak: float, fewest_ready: float) -> bool:
+        """Whether a release may have such figures.
+
+        Each of its pods is not ready for the length of a start, and never are more pods not ready
+        at once than lie between the most pods and the fewest ready ones.
+        """
+        at_once = min(self.pods, peak - fewest_ready)
+        counted = self.pods <= peak <= 2 * self.pods and 0 <= fewest_ready <= self.pods
+        return counted and seconds * at_once >= self.start * self.pods
+
+
+def _at(release: Trial, at: float) -> str:
+    """A moment of a release, as a message names it."""
+    return f"Deployment {NAME}, {max(0.0, at - release.seen.zero):.1f} s after its release began"

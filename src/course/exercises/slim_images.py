@@ -9,12 +9,13 @@ import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import layers, paths, workspace
+from course import copies, layers, paths, workspace
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
@@ -175,26 +176,7 @@ def _silent(ref: str, served: Served) -> Wrong:
             want="the compiled program in the image, where CMD looks for it",
             try_=f"docker run --rm {ref} ls -R   and which stage has a dist/?",
         )
-    code = served.exit_code()
-    if code is None:
-        return Wrong(
-            "no-answer",
-            saw=f"the container runs but nothing answers on its port {_PORT}",
-            want="the service, listening",
-            try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
-        )
-    return Wrong(
-        "crashes",
-        saw=f"the container ended with exit code {code}: {_last_line(log)}",
-        want="a service that stays up",
-        try_=f"docker run --rm {ref}   shows the whole error",
-    )
-
-
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"\w*Error", line)]
-    return (errors or lines or ["an empty log"])[-1][:160]
+    return served.silent(ref, f"the service, listening on {_PORT}")
 
 
 def _field(body: str, name: str) -> str:
@@ -444,7 +426,7 @@ class ContextSendsNoSecrets:
                 if status == 0:
                     raise Wrong(
                         "does-not-run",
-                        saw=f"the container does not answer: {_last_line(served.log())}",
+                        saw=f"the container does not answer: {served.last_line()}",
                         want="the service of api/server.mjs on port 3000",
                         try_=f"docker run --rm {ref} ls -R /app   is all there that it needs?",
                     )
@@ -589,7 +571,7 @@ class RebuildIsYesterdays:
         world.remember("digest", base.digest("4.1"))
         world.remember("today-digest", base.digest("4.2"))
         world.run("docker", "build", "--quiet", "--tag", "till:yesterday", world.folder())
-        world.remember("printed", world.run("docker", "run", "--rm", "till:yesterday", wait=60))
+        world.remember("printed", _printed(world, "till:yesterday"))
         world.made("till:yesterday")
 
     def check(self, world: World) -> None:
@@ -606,7 +588,7 @@ class RebuildIsYesterdays:
             stands = rebuilt.attrs["RootFS"]["Layers"]
             if stands[: len(base)] != base:
                 raise self._elsewhere(world, is_today=stands[: len(today)] == today)
-            printed = self._printed(world, copy.tag)
+            printed = _printed(world, copy.tag)
         if image.attrs["RootFS"]["Layers"][: len(base)] != base:
             raise Wrong(
                 "stale-image",
@@ -616,9 +598,9 @@ class RebuildIsYesterdays:
             )
         for which, text in (
             (f"a rebuild of {world.id}", printed),
-            ("till:lab", self._printed(world, "till:lab")),
+            ("till:lab", _printed(world, "till:lab")),
         ):
-            if text != world.recall("printed"):
+            if text != world.recall("printed").strip():
                 raise Wrong(
                     "other-result",
                     saw=f"{which} prints {text.strip()[:120] or 'nothing'}",
@@ -642,10 +624,6 @@ class RebuildIsYesterdays:
                 want="a base that another machine can pull too",
                 try_="what does a name without a registry's address mean?   docker pull …",
             ) from None
-
-    def _printed(self, world: World, ref: str) -> str:
-        with world.observe(f"a run of {_called(ref)}"):
-            return world.run("docker", "run", "--rm", ref, wait=30, check=False)
 
     def _followed(self, world: World, image: Any, tag: str, before: dict[str, str]) -> Wrong:
         """Why a rebuild stood on what the check made a tag name."""
@@ -688,6 +666,16 @@ class RebuildIsYesterdays:
 
 
 _MOVED = "course.moved"
+_PRINT_WAIT = 30.0
+
+
+def _printed(world: World, ref: str) -> str:
+    """What an image prints until it ends; it is ended if it has not by itself."""
+    with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
+        deadline = time.monotonic() + _PRINT_WAIT
+        while served.exit_code() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return served.log()
 
 
 def _release(world: World, version: str, base: str, name: str, keep: str = "") -> str:
@@ -879,8 +867,9 @@ class SmallAndMovesLittle:
             with world.observe("a build of a copy of your folder, and one after a changed line"):
                 copy.build(wait=_INSTALL_WAIT)
                 before = layers.digests(world.docker, [copy.tag])
-                source = (copy.folder / "src/server.ts").read_text(encoding="utf-8")
-                edit = {"src/server.ts": f'{source}\nconsole.log("{copy.nonce}");\n'}
+                name = "src/server.ts"
+                source = copies.decode(copy.folder / name, f"{world.id}/{name}", world.id)
+                edit = {name: f'{source}\nconsole.log("{copy.nonce}");\n'}
                 copy.rebuild(edit, wait=_INSTALL_WAIT)
             with world.observe("a look into the layers that changed"):
                 find = (copy.nonce.encode(),)

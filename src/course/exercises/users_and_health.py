@@ -85,29 +85,6 @@ def _image(world: World, ref: str) -> str:
     return f"  ({ref} is still the start's image" + (f"; there is `{other}`)" if other else ")")
 
 
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line or "not found" in line]
-    return (errors or lines or ["an empty log"])[-1][:160]
-
-
-def _silent(ref: str, served: Served, what: str) -> Wrong:
-    code = served.exit_code()
-    if code is None:
-        return Wrong(
-            "no-answer",
-            saw=f"the container runs, but nothing answers on its port {_PORT}",
-            want=what,
-            try_=f"docker run --rm {ref}   and read what it prints",
-        )
-    return Wrong(
-        "crashes",
-        saw=f"the container ended with exit code {code}: {_last_line(served.log())}",
-        want=what,
-        try_=f"docker run --rm {ref}   shows the whole error",
-    )
-
-
 @exercise("users-and-health-1")
 class ShelfWritesOnlyItsShelf:
     """A service that writes: a user of its own, and the one folder that this user owns."""
@@ -175,7 +152,7 @@ class ShelfWritesOnlyItsShelf:
     def _keeps(self, served: Served, name: str, text: str) -> None:
         status, said = served.ask("PUT", f"/files/{name}", text.encode())
         if status == 0:
-            raise _silent("shelf:lab", served, "the service of shelf.mjs, up and answering")
+            raise served.silent("shelf:lab", "the service of shelf.mjs, up and answering")
         users = sorted({process.uid for process in served.processes()})
         if status >= 400:
             raise Wrong(
@@ -201,18 +178,21 @@ class ShelfWritesOnlyItsShelf:
 def _program(served: Served, running: list[Process]) -> str:
     """The service's program or its folder if the service may change it, else an empty string."""
     folder = served.folder()
+    places: list[tuple[Process, str]] = []
     for process in running:
         scripts = [w for w in process.command.split() if w.endswith((".mjs", ".js", ".cjs"))]
         for script in scripts[:1]:
             path = join(folder, script)
-            for place in (path, dirname(path)):
-                entry = served.stat(place)
-                if entry is None:
-                    continue
-                owns = entry.uid == process.uid and entry.mode & 0o200
-                group = entry.gid == process.gid and entry.mode & 0o020
-                if owns or group or entry.mode & 0o002:
-                    return place
+            places += [(process, path), (process, dirname(path))]
+    # `node .` and `npm start` name no script: then it is one of the folder they run in.
+    for process, place in places or [(process, folder) for process in running]:
+        entry = served.stat(place)
+        if entry is None:
+            continue
+        owns = entry.uid == process.uid and entry.mode & 0o200
+        group = entry.gid == process.gid and entry.mode & 0o020
+        if owns or group or entry.mode & 0o002:
+            return place
     return ""
 
 
@@ -303,7 +283,7 @@ class ReportStopsWhenTold:
         ):
             status, _ = served.get("/")
             if status == 0:
-                raise _silent("report:lab", served, "the service of report.mjs, up and answering")
+                raise served.silent("report:lab", "the service of report.mjs, up and answering")
             running = served.processes()
             flight = _InFlight(served, f"/report?n={n}")
             if not flight.accepted():
@@ -623,7 +603,7 @@ class CourierTellsTheTruth:
             return
         want = f"healthy within {SEEN_WITHIN:.0f} s while courier and queue work"
         if served.exit_code() is not None:
-            raise _silent("courier:lab", served, want)
+            raise served.silent("courier:lab", want)
         if health.status == "none":
             raise Wrong(
                 "no-health-check",
@@ -845,7 +825,8 @@ class AtlasIsBelievedInTime:
             return _Timeline(wrong=self._not_healthy(health, still))
         healthy = time.monotonic() - loaded
         served.ask("POST", "/lose-one")
-        _until(served, lambda h: h.streak > 0 or h.status == "unhealthy", HANG_SEEN_WITHIN / 2)
+        # As long as a hang may take to be seen: by then a probe has met the lost answer.
+        _until(served, lambda h: h.streak > 0 or h.status == "unhealthy", HANG_SEEN_WITHIN)
         health = _until(served, lambda h: h.streak == 0 or h.status == "unhealthy", 3)
         if health.status == "unhealthy":
             return _Timeline(
@@ -867,7 +848,7 @@ class AtlasIsBelievedInTime:
             if status == 200:
                 return time.monotonic()
             if status == 0 and served.exit_code() is not None:
-                return _silent("atlas:lab", served, "the service of atlas.mjs, up and answering")
+                return served.silent("atlas:lab", "the service of atlas.mjs, up and answering")
             if health.status == "none":
                 return Wrong(
                     "no-health-check",
@@ -885,7 +866,7 @@ class AtlasIsBelievedInTime:
                     try_="run the probe by hand in the first seconds: docker exec CONTAINER …",
                 )
             time.sleep(_POLL)
-        return _silent("atlas:lab", served, "GET /health answers 200 when it has loaded")
+        return served.silent("atlas:lab", "GET /health answers 200 when it has loaded")
 
     def _not_healthy(self, health: Health, still: str) -> Wrong:
         probes = len(health.probes)
