@@ -153,6 +153,26 @@ COPY . .
 USER node
 CMD ["node", "server.mjs"]
 """
+_GREET_NO_NUMBER = """\
+FROM node:24-slim AS lock
+WORKDIR /lock
+COPY package.json package-lock.json ./
+RUN node -e 'const fs = require("fs"); \\
+  for (const name of ["package.json", "package-lock.json"]) { \\
+    const file = JSON.parse(fs.readFileSync(name)); \\
+    file.version = "0.0.0"; \\
+    if (file.packages) file.packages[""].version = "0.0.0"; \\
+    fs.writeFileSync(name, JSON.stringify(file)); \\
+  }' && touch -d @0 package.json package-lock.json
+
+FROM node:24-slim
+WORKDIR /app
+COPY --from=lock /lock/ ./
+RUN npm ci
+COPY . .
+USER node
+CMD ["node", "server.mjs"]
+"""
 _GREET_MOUNT = "RUN --mount=type=cache,target=/root/.npm npm ci"
 
 
@@ -362,6 +382,12 @@ BANK: dict[str, list[Answer]] = {
             "wrong-name",
         ),
         Answer(
+            "the dashes forgotten",
+            _greet("RUN mount=type=cache,target=/root/.npm npm ci"),
+            "no-option",
+            "wrong-name",
+        ),
+        Answer(
             "never asking: works here, not on a new machine",
             _greet(f"{_GREET_MOUNT} --offline"),
             "needs-a-full-cache",
@@ -386,6 +412,12 @@ BANK: dict[str, list[Answer]] = {
                 "RUN --mount=type=cache,id=greet,sharing=locked,target=/tmp/npm "
                 "npm ci --cache /tmp/npm --prefer-offline"
             ),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "an install that never sees the number",
+            _dockerfile(_GREET_NO_NUMBER),
             "",
             "alternative",
         ),

@@ -372,8 +372,8 @@ BANK: dict[str, list[Answer]] = {
             "symptom-hidden",
         ),
         Answer(
-            "a delay as long as the last start",
-            patch(container={"readinessProbe": {"initialDelaySeconds": 2}}),
+            "a delay twice as long as the last start",
+            patch(container={"readinessProbe": {"initialDelaySeconds": 4}}),
             "guessed-delay",
             "special-cased",
         ),

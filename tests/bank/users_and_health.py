@@ -162,15 +162,19 @@ def _courier_status_503(world: World) -> None:
     _courier(world, _fetch("/status"))
 
 
-def _courier_probe_file(world: World) -> None:
+def _courier_probe_file(world: World, probe: str) -> None:
     text = _COURIER.format(probe='["node", "health.mjs"]').replace("courier.mjs ./", "*.mjs ./")
-    _build(
-        world,
-        "courier:lab",
-        text,
-        health_mjs='const r = await fetch("http://127.0.0.1:3000/parcels", { method: "POST" });\n'
-        "process.exit(r.status === 202 ? 0 : 1);\n",
-    )
+    _build(world, "courier:lab", text, health_mjs=probe)
+
+
+_DELIVERS = """\
+const answer = await fetch("http://127.0.0.1:3000/parcels", { method: "POST" });
+process.exit(answer.status === 202 ? 0 : 1);
+"""
+_BOTH = """\
+const asked = ["http://127.0.0.1:3000/", "http://queue:7000/"].map((url) => fetch(url));
+process.exit((await Promise.all(asked)).every((answer) => answer.ok) ? 0 : 1);
+"""
 
 
 # -- 4
@@ -383,6 +387,12 @@ BANK: dict[str, list[Answer]] = {
             "no-health-check",
             "symptom-hidden",
         ),
+        Answer(
+            "a parcel sent through, each second",
+            lambda w: _courier_probe_file(w, _DELIVERS),
+            "probe-delivers",
+            "symptom-hidden",
+        ),
         Answer("a courier that gives up", _courier_gives_up, "ends-instead", "symptom-hidden"),
         Answer("every 30 s", _courier_default_interval, "no-probe-yet", "stale"),
         Answer("twenty failures", _courier_many_retries, "too-slow", "stale"),
@@ -399,7 +409,12 @@ BANK: dict[str, list[Answer]] = {
             "solution",
         ),
         Answer("a status with a code", _courier_status_503, "", "alternative"),
-        Answer("a parcel sent through, from a file", _courier_probe_file, "", "alternative"),
+        Answer(
+            "courier and queue asked, each by itself",
+            lambda w: _courier_probe_file(w, _BOTH),
+            "",
+            "alternative",
+        ),
     ],
     "users-and-health-4": [
         Answer(

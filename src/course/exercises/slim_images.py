@@ -805,7 +805,8 @@ class SmallAndMovesLittle:
                 "too-large",
                 saw=f"due:release holds {own:.1f} MB above the base",
                 want=f"{_MOST_MB:.0f} MB or less, over all of its layers",
-                try_="docker history due:release   which layer would a pull not need?",
+                try_="docker history due:release   is it a build of the Dockerfile as it is now? "
+                "and which layer holds files that a later one deletes?",
             )
         _ask_due(world, "due:release")
         moved = self._moved(world) / 1e6
@@ -839,20 +840,20 @@ class SmallAndMovesLittle:
                 continue
             whole = sum(int(step["Size"]) for step in image.history()) / 1e6
             want = f"the size of its layers above node:24-slim: {own:.1f} MB"
-            try_ = f"docker history {ref}"
+            try_ = f"docker history {ref}   (`docker images` counts the compressed layers too)"
             if figure > 0.9 * whole:
                 raise Wrong(
                     "with-the-base",
                     saw=f"measured.json says {figure:g} MB for {ref}: that is with the base",
                     want=want,
-                    try_=try_ + "   against   docker history node:24-slim",
+                    try_=f"docker history {ref}   against   docker history node:24-slim",
                 )
             if way == "later" and figure < 0.7 * own:
                 raise Wrong(
                     "measured-inside",
                     saw=f"measured.json says {figure:g} MB for {ref}: about what a container sees",
                     want=want + ", also of what a later layer hides",
-                    try_=try_ + "   du in a container sees the topmost layer of each file alone",
+                    try_=f"docker history {ref}   du in a container sees the topmost layer alone",
                 )
             raise Wrong(
                 "wrong-figure",

@@ -520,6 +520,14 @@ docker inspect "$courier" --format \\
   '{{if .State.Health}}{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}
 {{end}}{{end}}' | sed '/^$/d'
 """
+_COUNTS = """\
+let taken = 0;
+require("node:http").createServer((request, response) => {
+  if (request.method === "POST") taken += 1;
+  response.end(request.url === "/taken" ? String(taken) : "taken");
+}).listen(7000);
+"""
+"""The check's own queue, which says what was posted to it."""
 SEEN_WITHIN = 5.0
 """Seconds within which it must be healthy after its start, and unhealthy after the loss."""
 
@@ -540,7 +548,6 @@ class CourierTellsTheTruth:
     def check(self, world: World) -> None:
         """Run it beside a queue, take the queue away, and look at its health before and after."""
         still = _image(world, "courier:lab")
-        source = "require('node:http').createServer((q, r) => r.end('taken')).listen(7000)"
         with (
             world.observe("courier:lab with its queue, and without"),
             world.network() as network,
@@ -549,7 +556,7 @@ class CourierTellsTheTruth:
             world.container(
                 "courier:lab",
                 port=7000,
-                entrypoint=["node", "-e", source],
+                entrypoint=["node", "-e", _COUNTS],
                 network=network,
                 networking_config=world.alias(network, "queue"),
             ) as queue,
@@ -565,6 +572,15 @@ class CourierTellsTheTruth:
     def _seen(self, served: Served, queue: Served, still: str) -> float:
         """Seconds after which the lost queue was seen."""
         self._becomes_healthy(served, still)
+        taken = queue.ask("GET", "/taken")[1]
+        if taken != "0":
+            raise Wrong(
+                "probe-delivers",
+                saw=f"before anybody sent a parcel the queue had got {taken}: the health check "
+                "posts one each time",
+                want="a check that asks and changes nothing",
+                try_="which request to the courier tells of the queue and hands nothing over?",
+            )
         if not any(served.ask("POST", "/parcels")[0] == 202 for _ in range(3)):
             raise Wrong(
                 "no-parcels",
