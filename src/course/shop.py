@@ -61,7 +61,8 @@ class Shop:
             Its name.
         """
         name = f"{self.world.registry}/{NAME}:{version}"
-        source = orders.fingerprint()
+        # With the version: another one may have been pushed under this tag.
+        source = f"{version}-{orders.fingerprint()}"
         if self.world.labels(NAME, version).get(_SOURCE_LABEL) != source:
             self._build(name, version, source)
         return name
