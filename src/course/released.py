@@ -165,8 +165,8 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     end = max(seen.summary.seconds, model.now - seen.zero)
     _draw_pods(above, model, seen.zero, end)
     colors = {
-        NOT_READY: (COLORS[1], "////"),
-        NONE_KNOWN: (COLORS[5], "xx"),
+        NOT_READY: (COLORS[5], "////"),
+        NONE_KNOWN: (COLORS[2], "xx"),
         GONE: (COLORS[3], ""),
         SLOW: (COLORS[6], ".."),
     }
@@ -200,6 +200,9 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     )
     if seen.failures:
         below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42), frameon=False, fontsize=8)
+    else:
+        below.text(0.5, 0.5, "no request failed", transform=below.transAxes, ha="center")
+        below.set_yticks([0])
     said = finding(seen)
     above.set_title(f"{what}: {said}", loc="left", fontsize=10, pad=20, wrap=True)
     for axes in (above, below):
@@ -231,8 +234,8 @@ def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
     from course.widgets.timeline import ENDING, GONE, READY
 
     bars = [bar for bar in model.bars if bar.state != GONE or bar.changes[-1][0] > zero]
-    # By name: the same version has the same colour in every picture.
-    colors = {name: COLORS[(0, 2)[i % 2]] for i, name in enumerate(sorted(model.versions))}
+    # The first two colours, as in the live views; failures have the others.
+    colors = {name: COLORS[i % 2] for i, name in enumerate(sorted(model.versions))}
     for row, bar in enumerate(bars):
         color = colors[model.versions[bar.version - 1]]
         ends = [at for at, _ in bar.changes[1:]] + [end + zero]
