@@ -359,7 +359,7 @@ def test_a_choice_within_all_limits_is_right(decide: Decide) -> None:
         (
             [moment(1, 4), moment(3, 3, 1)],
             None,
-            "too-slow: Deployment shop-lab, 16.0 s after its release began: .*2 of 4 updated",
+            "too-slow: Deployment shop-lab, 20.0 s after its release began: .*2 of 4 updated",
         ),
     ],
 )
@@ -375,7 +375,7 @@ def test_a_machine_that_starts_containers_late_is_not_the_strategys_fault(decide
         decide(*two, seconds=None)
     assert decide(moment(1, 4), moment(3, 2, 2, "Pending"), moment(4, 2, 2), seconds=None)
     one = [moment(1, 4), moment(3, 3, 1, "Pending"), moment(7, 3, 1)]
-    assert "too-slow" in decide(*one, seconds=None)  # four rounds of 4 s are too many anywhere
+    assert "too-slow" in decide(*one, seconds=None)  # four rounds of 5 s are too many anywhere
 
 
 def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
@@ -391,7 +391,7 @@ def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
         ((26.0, 4, 3), True),
         ((6.5, 4, 0), True),
         ((6.5, 8, 4), True),
-        ((9.0, 5, 4), False),  # four rounds of 4 s
+        ((9.0, 5, 4), False),  # four rounds of 5 s
         ((3.0, 4, 0), False),  # less than one start
         ((24.0, 4, 4), False),  # no pod more and none away
         ((24.0, 12, 4), False),

@@ -682,10 +682,10 @@ def _image_id(pod: Mapping[str, Any]) -> str:
 class DecideUnderLimits:
     """Two strategies, three limits."""
 
-    most, fewest, seconds = 4, 2, 16.0
-    pods, start, late = 4, 4.0, 2.0
-    """`late`: two rounds of a start, a second each for process and probe, and this are the 16 s."""
-    settings: ClassVar = {_START: "4000", _DRAIN: "10000"}
+    most, fewest, seconds = 4, 2, 20.0
+    pods, start, late = 4, 5.0, 3.0
+    """`late`: two rounds of a start, a second each for process and probe, and this are the 20 s."""
+    settings: ClassVar = {_START: "5000", _DRAIN: "10000"}
 
     def begin(self, world: World) -> None:
         """Four pods, careful and slow."""
@@ -702,7 +702,7 @@ class DecideUnderLimits:
         """Release under traffic, count pods and seconds, and compare with the learner's figures."""
         rollout = _settled(world)
         _answering(world)
-        release = _released(world, rollout, {_START: "4000"}, wait=self.seconds + 0.5)
+        release = _released(world, rollout, {_START: "5000"}, wait=self.seconds + 0.5)
         # Each check is two releases, there and back; the start state is one.
         checks = int(world.recall("checks"))
         world.remember("checks", str(checks + 1))
@@ -739,7 +739,7 @@ class DecideUnderLimits:
                 saw=f"{_at(release, release.seen.zero + self.seconds)}: it is not over, with "
                 f"{strategy}: {release.status.message}",
                 want=f"over within {self.seconds:.0f} s",
-                try_="each round takes a start of 4 s: how many rounds are there?",
+                try_="each round takes a start of 5 s: how many rounds are there?",
             )
         self._defended(world, release, own)
         _figures(world, release)
