@@ -130,12 +130,17 @@ def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
         "/containers/json": two("Id"),
         "/networks": two("Id"),
         "/volumes": {"Volumes": two("Name")},
-        "/images/json": two("Id"),
+        "/images/json": [{"RepoTags": [f"course-check:{p}-mini-1"]} for p in (dead, locks.me())],
     }
     with FakeDocker(**lists, **{"/volumes/dead": b""}) as fake:
         monkeypatch.setenv("DOCKER_HOST", fake.host)
         World("mini-1").docker.ping()
-    assert fake.removed == ["/containers/dead", "/networks/dead", "/volumes/dead", "/images/dead"]
+    assert fake.removed == [
+        "/containers/dead",
+        "/networks/dead",
+        "/volumes/dead",
+        f"/images/course-check:{dead}-mini-1",
+    ]
     assert sorted(p.name for p in home.glob("course-copy-*")) == sorted(
         [here.name, "course-copy-of-somebody"]
     )

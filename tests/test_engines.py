@@ -175,7 +175,7 @@ def test_only_what_carries_the_label_is_removed(monkeypatch: pytest.MonkeyPatch)
         "container": "label=course.owner=course",
         "network": "label=course.owner=course",
         "volume": "label=course.process",
-        "image": "label=course.process",
+        "image": "reference=course-check:*",
     }
     removed = [call[1:] for call in fake.calls if "rm" in call]
     assert removed == [

@@ -1,7 +1,7 @@
 """What a check makes to look at, and what of it a killed process left behind.
 
-Each thing carries the name of the process that made it (`locks.me`). The next process that asks
-Docker removes what those made that live no more.
+Each thing carries the name of the process that made it (`locks.me`), as a label or in its own name.
+The next process that asks Docker removes what those made that live no more.
 """
 
 from __future__ import annotations
@@ -23,6 +23,15 @@ def labels() -> dict[str, str]:
     """Of what must not outlive this process."""
     owner, _, course = images.OWNER.partition("=")
     return {owner: course, images.PROCESS: locks.me()}
+
+
+def tag(name: str) -> str:
+    """The name of a new image that must not outlive this process.
+
+    Args:
+        name: what tells it from the process's other images.
+    """
+    return f"{images.CHECK}:{locks.me()}-{name}"
 
 
 def folder() -> Path:
@@ -50,12 +59,15 @@ def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
             api.volumes(filters=marked)["Volumes"] or [],
             partial(api.remove_volume, force=True),
         ),
-        ("Id", api.images(filters=marked), partial(api.remove_image, force=True)),
     )
     for key, listed, remove in kinds:
         for one in listed:
             if not locks.lives(one["Labels"][images.PROCESS]):
                 yield one[key], partial(remove, one[key])
+    for image in api.images(name=images.CHECK):
+        for ref in image["RepoTags"] or []:
+            if not locks.lives(ref.partition(":")[2]):
+                yield ref, partial(api.remove_image, ref, force=True)
     for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         if not locks.lives(left.name.removeprefix(_FOLDER).rpartition("-")[0]):
             yield str(left), partial(shutil.rmtree, left, ignore_errors=True)

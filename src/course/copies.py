@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course import abandoned, builds, images, locks
+from course import abandoned, builds
 from course.errors import CourseError
 from course.exercises import Wrong
 
@@ -41,8 +41,7 @@ class Copy:
     def __init__(self, world: World, without: tuple[str, ...] = MADE_BY_MACHINE) -> None:
         self._world = world
         self.nonce = secrets.token_hex(6)
-        self.tag = f"course-check:{world.id}-{self.nonce}"
-        self._label = f"{images.PROCESS}={locks.me()}-{self.nonce}"
+        self.tag = abandoned.tag(f"{world.id}-{self.nonce}")
         source = world.folder()
         if not source.is_dir():
             raise Wrong(
@@ -70,13 +69,13 @@ class Copy:
             raise
 
     def close(self) -> None:
-        """Remove the folder and its images; the build's cache stays."""
+        """Remove the folder and the image; the build's cache stays."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        # Also those whose tag a rebuild has taken. What cannot be removed now is so later.
-        with contextlib.suppress(Exception):
-            api = self._world.docker.api
-            for image in api.images(filters={"label": self._label}):
-                api.remove_image(image["Id"], force=True)
+        self._remove_image()
+
+    def _remove_image(self) -> None:
+        with contextlib.suppress(Exception):  # what cannot be removed now is so later
+            self._world.docker.api.remove_image(self.tag, force=True)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the copy; a link out of the copy gives way, what it names is theirs."""
@@ -116,7 +115,8 @@ class Copy:
             CourseError: no Docker answers.
         """
         self._find_dockerfile()
-        options = ("--label", self._label, *options)
+        if self.tag in options:
+            self._remove_image()  # else a rebuild would leave it behind without a name
         return builds.run(self.folder, *options, wait=wait, env=self._world.env())
 
     def rebuild(

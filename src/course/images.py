@@ -31,6 +31,11 @@ No image carries it: a label of an image is inherited by the learner's own image
 """
 PROCESS = "course.process"
 """The label of what must not outlive the process that made it (`abandoned`)."""
+CHECK = "course-check"
+"""The name of images that a check builds: their tags begin with its process.
+
+By name and not by label: to list by label Docker reads every image that it has.
+"""
 _BUILD_WAIT = 900.0
 _EDITION = "2"
 """Of how recipes are built; another one makes all images anew."""

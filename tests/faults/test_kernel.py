@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager
 
 from course import engines, execute, locks, paths, traffic
 from course.engines import docker
-from course.images import PROCESS
+from course.images import CHECK, PROCESS
 
 # A cell of each kind: where it is, a text that it holds, and seconds until the kernel is killed.
 KINDS = {
@@ -44,9 +44,10 @@ def made() -> list[tuple[str, str]]:
         "container": api.containers(all=True, filters=marked),
         "network": api.networks(filters=marked),
         "volume": api.volumes(filters=marked)["Volumes"] or [],
-        "image": api.images(filters=marked),
     }
     found = [(kind, one["Labels"][PROCESS]) for kind, ones in listed.items() for one in ones]
+    tags = [ref for image in api.images(name=CHECK) for ref in image["RepoTags"]]
+    found += [("image", ref.partition(":")[2]) for ref in tags]
     folders = Path(tempfile.gettempdir()).glob("course-copy-*")
     return found + [("folder", f.name.removeprefix("course-copy-")) for f in folders]
 

@@ -147,14 +147,14 @@ class Docker:
 
     def remove_owned(self) -> None:
         """Remove what carries the course's label, and of images and volumes what checks left."""
-        for kind, label, remove in (
-            ("container", images.OWNER, ["rm", "--force", "--volumes"]),
-            ("network", images.OWNER, ["rm"]),
-            ("volume", images.PROCESS, ["rm", "--force"]),
-            ("image", images.PROCESS, ["rm", "--force"]),
+        for kind, mine, remove in (
+            ("container", f"label={images.OWNER}", ["rm", "--force", "--volumes"]),
+            ("network", f"label={images.OWNER}", ["rm"]),
+            ("volume", f"label={images.PROCESS}", ["rm", "--force"]),
+            ("image", f"reference={images.CHECK}:*", ["rm", "--force"]),
         ):
             every = ["--all"] if kind == "container" else []
-            listed = self._listed(kind, *every, "--filter", f"label={label}")
+            listed = self._listed(kind, *every, "--filter", mine)
             if listed:
                 self.using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
 
