@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import copies, layers, paths, workspace
+from course import copies, images, layers, paths, workspace
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
 from course.repository import Repository
+from course.stacks import pieces
 from course.text import cut
 from course.world import Served, World
 
@@ -198,18 +199,14 @@ def _layers(world: World, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
 
 def _called(ref: str) -> str:
     """How an image is told: the name of a copy's image says nothing to a learner."""
-    return "the copy's image" if ref.startswith("course-check:") else ref
+    return "the copy's image" if ref.startswith(f"{images.CHECK}:") else ref
 
 
-def _own_bytes(world: World, ref: str) -> int:
-    """Bytes above node:24-slim as `docker history` has them; of all layers, on another base."""
-    image = world.docker.images.get(ref)
-    base = world.docker.images.get(_BASES[0])
-    below = base.attrs["RootFS"]["Layers"]
-    sizes = [int(step["Size"]) for step in image.history()]
-    if image.attrs["RootFS"]["Layers"][: len(below)] == below:
-        sizes = sizes[: -len(base.history())]
-    return sum(sizes)
+def _sizes(world: World, ref: str) -> tuple[int, int]:
+    """Bytes above node:24-slim, as `docker history` has them, and bytes in all."""
+    with world.observe(f"a look at the layers of {ref}"):
+        found = pieces(world.image(ref), world.docker.images.get(_BASES[0]))
+    return sum(p.size for p in found if not p.base), sum(p.size for p in found)
 
 
 def _kept_below(path: str, layer: Layer, want: str) -> Wrong:
@@ -270,7 +267,7 @@ class ShipsWhatRuns:
                 kind = _not_needed(path)
                 if kind:
                     raise self._left(kind, path, layer, visible=path in seen)
-        size = _own_bytes(world, "due:lab")
+        size, _ = _sizes(world, "due:lab")
         world.note(f"above the base your layers hold {size / 1e6:.1f} MB in {len(seen)} files")
         cache = sum(n for path, n in seen.items() if path.startswith("root/.npm/"))
         if cache:
@@ -798,8 +795,7 @@ class SmallAndMovesLittle:
     def check(self, world: World) -> None:
         """Compare the figures with the images, then judge the release by both needs."""
         self._figures(world)
-        world.image("due:release")
-        own = _own_bytes(world, "due:release") / 1e6
+        own = _sizes(world, "due:release")[0] / 1e6
         if own > _MOST_MB:
             raise Wrong(
                 "too-large",
@@ -834,11 +830,9 @@ class SmallAndMovesLittle:
             ) from None
         for way, figure in figures.items():
             ref = f"due:{way}"
-            image = world.image(ref)
-            own = _own_bytes(world, ref) / 1e6
+            own, whole = (size / 1e6 for size in _sizes(world, ref))
             if abs(figure - own) <= max(_TOLERANCE * own, 0.3):
                 continue
-            whole = sum(int(step["Size"]) for step in image.history()) / 1e6
             want = f"the size of its layers above node:24-slim: {own:.1f} MB"
             try_ = f"docker history {ref}   (`docker images` counts the compressed layers too)"
             if figure > 0.9 * whole:
