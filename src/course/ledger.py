@@ -91,13 +91,13 @@ def entries(course: manifest.Manifest) -> list[Entry]:
     claims = {lesson.stem: lesson.claim for lesson in course.lessons}
     found = []
     for stem in [*titles, *sorted(set(rows) - set(titles))]:
-        said = tuple(predictions(data["predictions"], stem))
         for i, row in enumerate(rows.get(stem, [])):
             # Where no row says which are its own, they stand once, beside the first.
-            own = "predictions" in row
-            beside = tuple(predictions(data["predictions"], stem, row)) if own else said * (i == 0)
-            found.append(Entry(stem, titles.get(stem, ""), row["claim"], row, beside))
+            told = i == 0 or "predictions" in row
+            said = tuple(predictions(data["predictions"], stem, row)) if told else ()
+            found.append(Entry(stem, titles.get(stem, ""), row["claim"], row, said))
         if stem not in rows:
+            said = tuple(predictions(data["predictions"], stem))
             found.append(Entry(stem, titles[stem], claims[stem], None, said))
     return found
 

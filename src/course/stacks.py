@@ -178,7 +178,7 @@ def _columns(build: Build) -> list[tuple[str, list[Step]]]:
     The builder does a step that stages have in common once, and tells it of one of them or of
     none; here it stands in each.
     """
-    by_digest = {step.digest: step for step in build.steps}
+    by_digest = {step.digest: step for step in build.steps if step.digest}
     tops = {step.stage: step for step in sorted(build.steps, key=lambda step: step.number)}
     if len(tops) > 1:
         tops.pop("", None)

@@ -572,8 +572,8 @@ class CourierTellsTheTruth:
     def _seen(self, served: Served, queue: Served, still: str) -> float:
         """Seconds after which the lost queue was seen."""
         self._becomes_healthy(served, still)
-        taken = queue.ask("GET", "/taken")[1]
-        if taken != "0":
+        status, taken = queue.ask("GET", "/taken")
+        if status == 200 and taken != "0":
             raise Wrong(
                 "probe-delivers",
                 saw=f"before anybody sent a parcel the queue had got {taken}: the health check "
