@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course import fetch, images, locks
+from course import debian, fetch, images, locks, paths, run, tools
+from course.engines import docker
 from course.engines.docker import Docker
+from course.errors import CourseError
 from course.run import Completed, FakeRunner
 
 
@@ -108,3 +111,36 @@ def test_a_process_of_a_container_is_not_taken_for_dead() -> None:
     process.communicate()
     assert name.startswith("1-") and locks.lives(name)
     assert locks.lives("4194305-1"), "nor one of which less is known"
+
+
+def test_a_file_that_another_program_holds_is_waited_for_and_not_written_to(tmp_path: Path) -> None:
+    file = tmp_path / "meta.db"
+    said = {"what": "another Docker uses it", "try_": "end that one"}
+    locks.awaited(file, wait=0, **said)
+    assert not file.exists()
+    file.write_text("kept")
+    with file.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(CourseError, match="another Docker uses it"):
+            locks.awaited(file, wait=0.1, **said)
+    locks.awaited(file, wait=0, **said)
+    assert file.read_text() == "kept"
+
+
+def test_dockerd_is_not_started_on_a_folder_that_another_uses(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_RUN", home / "run"), ("_START_WAIT", 0.1)):
+        monkeypatch.setattr(docker, name, value)
+    monkeypatch.setattr(debian, "ensure", lambda *_, **__: None)
+    bins = {name: Path(name) for name in ("docker", "dockerd", "docker-proxy")}
+    monkeypatch.setattr(tools, "ensure", lambda *_, **__: bins)
+    monkeypatch.setattr(tools, "link", lambda _: home)
+    monkeypatch.setattr(run, "spawn", lambda *_, **__: pytest.fail("it was started"))
+    held = paths.cache() / "docker" / docker._CONTAINERD_FILE
+    held.parent.mkdir(parents=True)
+    held.touch()
+    with held.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(CourseError, match="another Docker uses"):
+            Docker(FakeRunner())._start(quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
@@ -30,16 +32,35 @@ def held(file: Path, *, wait: float, what: str, try_: str) -> Iterator[None]:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise CourseError(what, "its end", try_) from None
-                time.sleep(0.05)
+        _take(lock, wait, what, try_)
         yield
+
+
+def awaited(file: Path, *, wait: float, what: str, try_: str) -> None:
+    """Wait until no process holds another program's file by flock(2); one not there is free.
+
+    Args:
+        file: it is not written to.
+        wait: deadline in seconds.
+        what: who may hold it, for the message.
+        try_: what to do about it.
+
+    Raises:
+        CourseError: it is still held after the deadline.
+    """
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as lock:
+        _take(lock, wait, what, try_)
+
+
+def _take(lock: IO[Any], wait: float, what: str, try_: str) -> None:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise CourseError(what, "its end", try_) from None
+            time.sleep(0.05)
 
 
 def me() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from course import debian, images, paths, run, tools
+from course import debian, images, locks, paths, run, tools
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -22,6 +22,7 @@ from course.steps import Report
 
 _RUN = Path("/run/course")
 _START_WAIT = 60.0
+_CONTAINERD_FILE = "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
 OLDEST = (24, 0)
 
 
@@ -112,11 +113,19 @@ class Docker:
         _RUN.mkdir(parents=True, exist_ok=True)
         for stale in ("docker.pid", "docker.sock"):
             (_RUN / stale).unlink(missing_ok=True)
-        report("starting dockerd", None)
-        log = paths.state() / "logs" / "dockerd.log"
         # Neither memory nor a small partition: images are gigabytes and stay.
         data = paths.cache() / "docker"
         data.mkdir(parents=True, exist_ok=True)
+        report("starting dockerd", None)
+        # Its containerd would wait for it in silence, and dockerd give up after 15 s. Who holds it
+        # may be out of sight: another container that shares the home folder.
+        locks.awaited(
+            data / _CONTAINERD_FILE,
+            wait=_START_WAIT,
+            what=f"another Docker uses {data}, on this machine or in a container that shares it",
+            try_="end that one (is it here: ps -C dockerd,containerd), then: course up",
+        )
+        log = paths.state() / "logs" / "dockerd.log"
         argv: list[object] = [sys.executable, "-m", "course.engines.own_root"]
         argv += [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
         argv += ["--data-root", data, "--exec-root", _RUN / "docker"]
