@@ -184,6 +184,17 @@ def test_only_what_carries_the_label_is_removed(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_the_image_of_a_check_is_removed_by_its_name() -> None:
+    # Of a copy that nothing was changed in, its content may be that of the learner's own image.
+    fake = FakeRunner({"docker": "", "docker image ls": "course-check:1-2-3-x\n"})
+    Docker(fake).remove_owned()
+    assert {call for call in fake.calls if call[1] == "image" and "--quiet" in call} == {
+        ("docker", "image", "ls", "--quiet", "--format", "{{.Repository}}:{{.Tag}}", "--filter")
+        + ("reference=course-check:*",)
+    }
+    assert ("docker", "image", "rm", "--force", "course-check:1-2-3-x") in fake.calls
+
+
 def test_a_docker_that_we_did_not_start_is_not_stopped(home: Path) -> None:
     fake = FakeRunner()
     Docker(fake).stop()

@@ -113,6 +113,11 @@ def test_a_process_of_a_container_is_not_taken_for_dead() -> None:
     assert locks.lives("4194305-1"), "nor one of which less is known"
 
 
+def test_a_name_that_is_no_process_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_space", str)
+    assert locks.lives("of-somebody") and locks.lives("latest")
+
+
 def test_a_file_that_another_program_holds_is_waited_for_and_not_written_to(tmp_path: Path) -> None:
     file = tmp_path / "meta.db"
     said = {"what": "another Docker uses it", "try_": "end that one"}

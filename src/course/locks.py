@@ -83,7 +83,7 @@ def lives(process: str) -> bool:
         True also if that cannot be seen from here.
     """
     pid, started, space = (process.split("-") + ["", ""])[:3]
-    return space != _space() or _started(int(pid)) == started
+    return space != _space() or not pid.isdigit() or _started(int(pid)) == started
 
 
 def _space() -> str:

@@ -23,6 +23,8 @@ from course.steps import Report
 _RUN = Path("/run/course")
 _START_WAIT = 60.0
 _CONTAINERD_FILE = "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
+_LISTING = {"container": ("--all",), "image": ("--format", "{{.Repository}}:{{.Tag}}")}
+"""An image by its name: by its digest a learner's own of the same content would go with it."""
 OLDEST = (24, 0)
 
 
@@ -162,8 +164,7 @@ class Docker:
             ("volume", f"label={images.PROCESS}", ["rm", "--force"]),
             ("image", f"reference={images.CHECK}:*", ["rm", "--force"]),
         ):
-            every = ["--all"] if kind == "container" else []
-            listed = self._listed(kind, *every, "--filter", mine)
+            listed = self._listed(kind, *_LISTING.get(kind, ()), "--filter", mine)
             if listed:
                 self.using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
 
