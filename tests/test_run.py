@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -76,6 +79,38 @@ def test_spawned_programs_write_to_their_log(tmp_path: Path) -> None:
     pid = spawn(python("print('hello')"), log=log)
     os.waitpid(pid, 0)
     assert log.read_text() == "hello\n"
+
+
+def test_what_was_not_recorded_does_not_begin(tmp_path: Path) -> None:
+    # Killed after the program was started and before anybody could know of it.
+    begun, log = tmp_path / "begun", tmp_path / "log"
+    code = (
+        "import os, pathlib, signal, sys; from course.run import spawn\n"
+        "def killed(pid):\n"
+        "    print(pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"spawn(['touch', {str(begun)!r}], log=pathlib.Path({str(log)!r}), record=killed)"
+    )
+    done = subprocess.run(python(code), stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(done.stdout)).wait(timeout=20)
+    assert not begun.exists() and log.read_text() == ""
+
+
+def test_a_program_begins_once_it_is_recorded(tmp_path: Path) -> None:
+    kept = tmp_path / "pid"
+
+    def record(pid: int) -> None:
+        time.sleep(0.2)
+        kept.write_text(str(pid))
+
+    pid = spawn(
+        python(f"import os; print(open({str(kept)!r}).read() == str(os.getpid()))"),
+        log=tmp_path / "log",
+        record=record,
+    )
+    os.waitpid(pid, 0)
+    assert (tmp_path / "log").read_text() == "True\n"
 
 
 def test_the_fake_answers_by_the_longest_prefix_and_records() -> None:

@@ -9,6 +9,7 @@ import secrets
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -69,17 +70,7 @@ def start(*, prefer: int = 8888) -> None:
         env |= engines.environment()
     venv = str(Path(sys.executable).parent)
     env["PATH"] = f"{venv}{os.pathsep}{env.get('PATH', os.environ.get('PATH', ''))}"
-    pid = run.spawn(argv, log=log, env=env, cwd=work)
-    record = {
-        "pid": pid,
-        "started": psutil.Process(pid).create_time(),
-        "port": port,
-        "token": token,
-    }
-    part = _file().with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_text(json.dumps(record))
-    part.replace(_file())
+    run.spawn(argv, log=log, env=env, cwd=work, record=partial(_remember, port, token))
     deadline = time.monotonic() + _WAIT
     while not _answers(port, token):
         if time.monotonic() > deadline or url() is None:
@@ -90,6 +81,14 @@ def start(*, prefer: int = 8888) -> None:
                 f"read {log}; then: course up --lab",
             )
         time.sleep(0.2)
+
+
+def _remember(port: int, token: str, pid: int) -> None:
+    started = psutil.Process(pid).create_time()
+    part = _file().with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps({"pid": pid, "started": started, "port": port, "token": token}))
+    part.replace(_file())
 
 
 def stop() -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from course.errors import CourseError
 
@@ -202,6 +202,7 @@ def spawn(
     log: Path,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    record: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Start a program that outlives us, its output in a log file.
 
@@ -210,12 +211,14 @@ def spawn(
         log: file that both streams are appended to.
         env: variables added to the current environment.
         cwd: folder to run in.
+        record: keeps the process id; the program begins after that. If we are ended before, it
+            never does, and so none runs of which nothing is known.
 
     Returns:
         The process id.
 
     Raises:
-        CommandError: the program cannot be started.
+        CommandError: it cannot be started; what the program itself says stands in the log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     words = tuple(str(a) for a in argv)
@@ -223,10 +226,10 @@ def spawn(
     with log.open("ab") as sink:
         try:
             process = subprocess.Popen(
-                words,
+                ("sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *words),
                 cwd=cwd,
                 env={**inherited, **(env or {})},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
                 start_new_session=True,
@@ -235,6 +238,9 @@ def spawn(
             raise CommandError(
                 Completed(words, 127), f"cannot be started ({error.strerror})", "course doctor"
             ) from None
+    with cast("IO[bytes]", process.stdin) as go:
+        record(process.pid)
+        go.write(b"\n")
     return process.pid
 
 

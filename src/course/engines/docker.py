@@ -134,8 +134,7 @@ class Docker:
         argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]
         argv += ["--userland-proxy-path", commands["docker-proxy"]]
         env = {"PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}"}
-        pid = run.spawn(argv, log=log, env=env)
-        remember(pid)
+        pid = run.spawn(argv, log=log, env=env, record=remember)
         deadline = time.monotonic() + _START_WAIT
         while not answers(f"unix://{_RUN}/docker.sock"):
             if time.monotonic() > deadline or not psutil.pid_exists(pid) or _zombie(pid):
