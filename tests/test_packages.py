@@ -112,7 +112,7 @@ def test_a_module_is_built_with_its_tags_stamps_and_names(home: Path) -> None:
     made = build(go, "kubernetes", home)
     assert made["etcd"].read_text() == "go.etcd.io/etcd/server/v3"
     flags = go.calls[0][go.calls[0].index("-ldflags") + 1]
-    assert "-X k8s.io/component-base/version.gitVersion=v1.36.3" in flags
+    assert "-X k8s.io/component-base/version.gitVersion=v1.36.4" in flags
     assert go.env["GOARCH"] == "arm64" and go.env["CGO_ENABLED"] == "0"
     assert go.env["GOTOOLCHAIN"] == gobuild.TOOLCHAIN
     build(go, "runc", home)

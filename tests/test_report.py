@@ -99,7 +99,7 @@ def test_it_says_what_a_reader_needs(text: str) -> None:
     for needed in (
         "## versions",
         "python: 3.",
-        "kubernetes v1.36.3",
+        "kubernetes v1.36.4",
         "docker (client): Docker version 29.8.1",
         "## findings",
         "✗ proxy",

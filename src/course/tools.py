@@ -17,9 +17,9 @@ from course.run import Runner
 from course.steps import Report
 
 KIND = "v0.33.0"
-KUBERNETES = "v1.36.3"
+KUBERNETES = "v1.36.4"
 DOCKER = "29.8.1"
-BUILDX = "v0.38.2"
+BUILDX = "v0.38.0"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from course.engines import base
 from course.engines.kind import Kind
 from course.steps import Report
 
-IMAGE = "traefik:v3.7.15"
+IMAGE = "traefik:v3.7.13"
 GATEWAY_API = "v1.6.3"
 _CRDS_URL = (
     "https://github.com/kubernetes-sigs/gateway-api/releases/download/"
