@@ -26,6 +26,7 @@ from course.errors import CourseError
 from course.traffic import feed
 from course.traffic.exchange import Client
 from course.traffic.feed import Answer, Batch, Reader
+from course.traffic.plan import Plan
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
 from course.traffic.worker import Lease
@@ -422,13 +423,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_not_used_again() -> No
 
     async def use(server: Server) -> None:
         client = Client(
-            parse(url(server)),
-            method="GET",
-            headers={},
-            body=b"",
-            keep_alive=True,
-            version_header="x-orders-version",
-            timeout=5,
+            Plan(url(server), 1.0, 1.0, keep_alive=True),
             clock=time.monotonic,
             on_answer=lambda _, __, ___, error: ends.append(error),
             on_unsent=lambda _: ends.append("unsent"),

@@ -285,7 +285,7 @@ def load(
         seconds=console.seconds(for_),
         keep_alive=keep_alive,
         method=method,
-        headers=dict(map(console.header, header or ())),
+        headers=map(console.header, header or ()),
         body=body,
         timeout=timeout,
         version_header=version_header,
@@ -298,6 +298,7 @@ def load(
         print(json.dumps(summary.as_dict()))
     else:
         console.show(summary)
+    console.refuse_none(run, summary)
     if summary.ended == "stopped":
         raise typer.Exit(_INTERRUPTED)
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 
 from course.traffic.exchange import Client, Request
-from course.traffic.target import parse
+from course.traffic.plan import Plan
 
 CONNECTIONS = 16
 
@@ -34,13 +34,7 @@ async def _run(url: str, seconds: float, keep_alive: bool) -> None:
             over.set()
 
     client = Client(
-        parse(url),
-        method="GET",
-        headers={},
-        body=b"",
-        keep_alive=keep_alive,
-        version_header="x-orders-version",
-        timeout=5,
+        Plan(url, 1.0, seconds, keep_alive=keep_alive),
         clock=time.monotonic,
         on_answer=answered,
         on_unsent=lambda _: over.set(),

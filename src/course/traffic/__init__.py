@@ -14,8 +14,8 @@ tells its blind time, and its verdict is `unknown` where a failure may have gone
 from __future__ import annotations
 
 from course.traffic.feed import Answer, Batch
+from course.traffic.preflight import probe
 from course.traffic.runs import Run, join, running, start
 from course.traffic.summary import Summary
-from course.traffic.target import probe
 
 __all__ = ["Answer", "Batch", "Run", "Summary", "join", "probe", "running", "start"]

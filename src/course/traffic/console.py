@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from course.errors import CourseError
 from course.traffic.feed import Batch
@@ -18,20 +21,30 @@ from course.traffic.summary import BLIND_MS, Summary
 
 _SAY_EVERY = 5.0
 _JUDGED_AFTER = 2.0
+_SHOWN, _LISTED = 4, 20
+"""Versions on the line of a run that goes on, and in the summary: a header may be another each
+time."""
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
+_UNITS[""] = _UNITS["s"]
 _UNHELD = 0.5
 """The share of requests late or unsent, over the first seconds, at which a rate is hopeless."""
 
 
 def seconds(text: str) -> float:
-    """A length of time as one types it: `30s`, `2m`, `500ms`, `30`.
+    """A length of time as one types it: `30s`, `2m`, `1m30s`, `500ms`, `30`.
 
     Raises:
         CourseError: it is none.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", text.strip())
-    if not match:
-        raise CourseError(f"`{text}` is no length of time", "e.g. 30s, 2m or 500ms", "--for 30s")
-    return float(match[1]) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+    words = text.strip()
+    if not re.fullmatch(rf"{_NUMBER}|({_NUMBER}\s*(ms|s|m|h)\s*)+", words):
+        raise CourseError(
+            f"`{text}` is no length of time", "e.g. 30s, 2m, 1m30s or 500ms", "--for 30s"
+        )
+    parts = re.findall(rf"({_NUMBER})\s*(ms|s|m|h|$)", words)
+    # Not in floats: 0.3 s are not 300 × 0.001 s.
+    return float(sum(Fraction(number) * _UNITS[unit] for number, unit in parts))
 
 
 def header(text: str) -> tuple[str, str]:
@@ -43,7 +56,7 @@ def header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise CourseError(f"`{text}` is no header", "NAME: VALUE", '-H "x-canary: always"')
-    return name.strip(), value.strip()
+    return name, value
 
 
 @dataclass
@@ -53,7 +66,7 @@ class _Count:
     sent: int = 0
     failed: int = 0
     missed: int = 0
-    versions: dict[str, int] = field(default_factory=dict)
+    versions: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: Batch) -> None:
         self.sent += len(batch.answers)
@@ -62,10 +75,13 @@ class _Count:
             self.failed += bool(answer.error)
             self.missed += answer.late_ms > BLIND_MS
             if answer.version:
-                self.versions[answer.version] = self.versions.get(answer.version, 0) + 1
+                self.versions[answer.version] += 1
 
     def __str__(self) -> str:
-        shares = [f"{v} {n / self.sent:.0%}" for v, n in sorted(self.versions.items())]
+        most = sorted(self.versions.most_common(_SHOWN))
+        shares = [f"{v} {n / self.sent:.0%}" for v, n in most]
+        if len(self.versions) > _SHOWN:
+            shares.append(f"{len(self.versions) - _SHOWN:,} other versions")
         return "  ".join([f"{self.sent:,} answered", f"{self.failed:,} failed", *shares])
 
 
@@ -85,7 +101,7 @@ def watch(run: Run) -> Summary:
     progress = Progress(
         TextColumn("{task.fields[rate]:g}/s"),
         BarColumn(),
-        TextColumn("{task.fields[count]}"),
+        TextColumn("{task.fields[count]}", markup=False),
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
@@ -140,10 +156,14 @@ def show(summary: Summary) -> None:
         (f"{summary.blind_ms:,.0f} ms", "blind: the generator itself did not run"),
     ]
     answered = sum(summary.by_version.values())
-    rows += [
-        (f"{n / answered:.1%}", f"version {version} ({n:,})")
-        for version, n in summary.by_version.items()
-    ]
+    versions = Counter(summary.by_version)
+    most = sorted(versions.most_common(_LISTED))
+    rows += [(f"{n / answered:.1%}", f"version {version} ({n:,})") for version, n in most]
+    if others := len(versions) - len(most):
+        n = answered - sum(n for _, n in most)
+        rows.append((f"{n / answered:.1%}", f"{others:,} other versions ({n:,})"))
+    if summary.retried:
+        rows.append((f"{summary.retried:,}", "sent twice: the server had closed the connection"))
     rows += [
         (f"{ms:,.1f} ms", f"{name} from intended send to answer")
         for name, ms in (
@@ -159,7 +179,26 @@ def show(summary: Summary) -> None:
         for at, length in longest
     ]
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # a version may look like markup
     console = Console(highlight=False)
     console.print(table)
     console.print(summary.verdict, markup=False)
+
+
+def refuse_none(run: Run, summary: Summary) -> None:
+    """Say that a run did not take place, or not to its end.
+
+    Args:
+        run: the run, ended.
+        summary: its summary.
+
+    Raises:
+        CourseError: its generator died, or it planned nothing.
+    """
+    if summary.ended == "died" or (summary.ended != "stopped" and not summary.planned):
+        words = run.last_words or "killed from outside, without a word"
+        raise CourseError(
+            f"the generator died after {summary.planned:,} planned requests ({words})",
+            "a run to its end",
+            f"what it said is in {run.folder / 'log'}",
+        )

@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import socket
 import ssl
+import struct
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httptools
 
-from course.traffic.target import Target
+from course.traffic.plan import Plan
+from course.traffic.request import build
+from course.traffic.target import parse
 
 _LINGER = 1.0
 """Seconds that an answered connection is left to the server to close. Who closes first keeps the
@@ -26,11 +31,46 @@ SWEEP = 0.050
 """Seconds between two looks for what has waited too long."""
 _CHUNK = 65536
 _LONGEST = 80
-"""Bytes of a version that are kept."""
+"""Characters of a version that are kept."""
+_LONGEST_HEAD = 1 << 20
+"""Bytes in which the headers must end: a server that never ends them would fill the memory."""
 _OURS = {errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors that are this machine's and not the server's: no port, no file, no memory left."""
+_RESET = struct.pack("ii", 1, 0)
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
+_LEAST = len(b"HTTP/1.1 100 ")
+_HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(rb"(?i)\r?\ncontent-length:[ \t]*([^\r\n]*)")
+# What clients read though no server should write it. Nothing is passed on, so nobody is misled.
+_LENIENT = {
+    "lenient_headers": True,  # folded lines, control characters
+    "lenient_chunked_length": True,  # Transfer-Encoding overrides a length: RFC 9112, 6.3
+    "lenient_optional_cr_before_lf": True,
+    "lenient_spaces_after_chunk_size": True,
+}
 
 Clock = Callable[[], float]
+Address = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one attempt failed.
+
+    Args:
+        kind: its name, as in `Answer.error`.
+        stage: how far it came: `connect`, `tls` (the handshake), `answer` (the request went out)
+            or `rest` (the answer had begun).
+        address: who was dialled.
+        cause: what was raised, if anything.
+        said: the first bytes of the server that could not be understood.
+    """
+
+    kind: str
+    stage: str
+    address: Address
+    cause: Exception | None = None
+    said: bytes = b""
 
 
 class Request:
@@ -42,13 +82,16 @@ class Request:
         expires: when it has waited too long, in time that this process ran.
     """
 
-    __slots__ = ("connection", "done", "expires", "index", "sent")
+    __slots__ = ("connection", "done", "expires", "failures", "index", "retried", "sent", "status")
 
     def __init__(self, index: int, sent: float, expires: float) -> None:
         self.index = index
         self.sent = sent
         self.expires = expires
         self.done = False
+        self.retried = False
+        self.status = 0
+        self.failures: tuple[Failure, ...] = ()
         self.connection: Connection | None = None
 
 
@@ -62,26 +105,37 @@ class Connection:
 
     Args:
         client: who opens it.
+        place: which of the client's addresses to dial.
 
     Raises:
         OSError: it cannot be opened.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, place: int) -> None:
         self._client = client
+        self.place = place
+        self.address = address = client.addresses[place]
         self._request: Request | None = None
         self._parser: Any = None
         self._version = ""
-        self._framed = self._headers_done = self._writing = False
+        self._coding = b""
+        self._length = self._headers_done = False
+        self._writing = self._connected = self._used = False
+        self._heard = 0
+        self._before: bytes | None = b""
         self._out = b""
-        self._socket = socket.socket(client.family, socket.SOCK_STREAM)
+        self._unsent: OSError | None = None
+        self._socket = socket.socket(
+            socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM
+        )
         self.closed = False
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = self._socket.connect_ex(client.address)
-        if code not in (0, errno.EINPROGRESS):
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _dial(self._socket, address)
+        except OSError:
             self._socket.close()
-            raise OSError(code, os.strerror(code))
+            raise
         self._tls = _Tls(client.tls, client.name) if client.tls else None
         client.loop.add_reader(self._socket, self._readable)
 
@@ -90,12 +144,21 @@ class Connection:
         self._request = request
         request.connection = self
         self._version = ""
-        self._framed = self._headers_done = False
-        self._parser = httptools.HttpResponseParser(self)
+        self._coding = b""
+        self._length = self._headers_done = False
+        self._heard = 0
+        self._before = b""
+        self._parser = self._new_parser()
         try:
-            self._write(self._tls.write(self._client.wire) if self._tls else self._client.wire)
+            wire = self._client.wire.data
+            self._write(self._tls.write(wire) if self._tls else wire)
         except OSError as error:
-            self._fail(kind(error))
+            self._cannot_write(error)
+
+    def _new_parser(self) -> Any:
+        parser = httptools.HttpResponseParser(self)
+        parser.set_dangerous_leniencies(**_LENIENT)
+        return parser
 
     def close(self) -> None:
         """Close at once; a request that waits here is forgotten."""
@@ -108,6 +171,10 @@ class Connection:
                 loop.remove_writer(self._socket)
             self._socket.close()
             self._client.gone(self)
+
+    def expire(self) -> None:
+        """Its request has waited too long."""
+        self._fail("timeout")
 
     def stale(self) -> bool:
         """Whether the server has something to say on it, as a rule that it is closed."""
@@ -125,11 +192,17 @@ class Connection:
         self._out += data
         try:
             self._out = self._out[self._socket.send(self._out) :]
+            if not self._connected:
+                self._connected = True
+                self._client.settled(self.place)
         except BlockingIOError:
             pass
         except OSError as error:
             if error.errno != errno.ENOTCONN:  # macOS while it connects
                 raise
+        self._watch_writing()
+
+    def _watch_writing(self) -> None:
         if bool(self._out) != self._writing:
             self._writing = not self._writing
             if self._writing:
@@ -141,69 +214,176 @@ class Connection:
         try:
             self._write(b"")
         except OSError as error:
-            self._fail(kind(error))
+            self._cannot_write(error)
+
+    def _cannot_write(self, error: OSError) -> None:
+        if self._connected and isinstance(error, ConnectionError):
+            # A server may answer, and close, before it has read all. What it said is here still.
+            self._unsent = error
+            self._out = b""
+            self._watch_writing()
+        else:
+            self._fail(kind(error), error)
 
     def _readable(self) -> None:
         try:
             data = self._socket.recv(_CHUNK)
             if not data:
-                self._ended()
-                return
-            if self._tls:
-                data, answer = self._tls.read(data)
-                if answer:
-                    self._write(answer)
-            if data and self._request:
-                self._parser.feed_data(data)
+                # The end of TCP is not that of TLS: anybody can send it (RFC 9112, 9.8).
+                self._ended(clean=self._tls is None)
+            elif self._tls is None:
+                self._hear(data)
+            else:
+                self._hear_tls(self._tls, data)
         except BlockingIOError:
             pass
         except OSError as error:
-            self._fail(kind(error))
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("not-http")
+            self._fail(kind(error), error)
 
-    def _ended(self) -> None:
+    def _hear_tls(self, tls: _Tls, data: bytes) -> None:
+        try:
+            for plain in tls.read(data):
+                self._hear(plain)
+        finally:
+            answer = tls.pending()  # with an alert, when something is wrong
+            if answer and not self.closed:
+                try:
+                    self._write(answer)
+                except OSError as error:
+                    self._cannot_write(error)
+        if tls.ended and not self.closed:
+            self._ended(clean=True)
+
+    def _hear(self, data: bytes) -> None:
+        if self._request is None:
+            # Nobody asked, so it answers nothing: a 408 for a connection that was idle too long,
+            # or bytes beyond the end of an answer.
+            self.close()
+            return
+        self._heard += len(data)
+        if self._before is not None:
+            data = self._skip_interim(self._before + data)
+        if not self._headers_done and self._heard > _LONGEST_HEAD:
+            self._fail("not-http", ValueError("its headers do not end"), data)
+        if not data or self._request is None:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.close()
+        except httptools.HttpParserError as error:
+            self._misread(error, data)
+
+    def _skip_interim(self, data: bytes) -> bytes:
+        """What follows 100 Continue, 103 Early Hints and their like: they answer nothing yet.
+
+        They are not left to the parser: after one that says `Connection: close`, it stops.
+        """
+        while _INTERIM.match(data):
+            end = _HEAD_ENDS.search(data)
+            if not end:
+                self._before = data
+                return b""
+            data = data[end.end() :]
+        if len(data) < _LEAST and data[:5] == b"HTTP/"[: len(data)]:
+            self._before = data
+            return b""
+        self._before = None
+        return data
+
+    def _misread(self, error: Exception, data: bytes) -> None:
+        once = _one_length(data) if self._heard == len(data) and not self._headers_done else None
+        if once is None:
+            self._fail("not-http", error, data)
+            return
+        self._parser, self._version = self._new_parser(), ""
+        self._hear(once)
+
+    def _ended(self, *, clean: bool) -> None:
         # A body without a length ends with the connection.
-        if self._request and self._headers_done and not self._framed:
+        if clean and self._request and self._headers_done and self._until_close():
             self.on_message_complete()
-        self._fail("closed")
+        self._fail(kind(self._unsent) if self._unsent else "closed", self._unsent)
 
-    def _fail(self, error: str) -> None:
-        self._finish(error)
-        self.close()
-
-    def _finish(self, error: str) -> None:
+    def _fail(
+        self, error: str, cause: Exception | None = None, said: bytes = b"", *, lost: bool = False
+    ) -> None:
         request, self._request = self._request, None
-        if request is not None:
-            self._client.finish(request, self._version, error)
+        self.close()
+        if request is None:
+            return
+        stage = "rest" if self._heard else "answer"
+        if not self._connected:
+            stage = "connect"
+        elif self._tls and not self._tls.ready:
+            stage, said = "tls", self._tls.heard
+        # A kept connection on which nothing came back: the server may have closed it just before.
+        lost = self._used and (lost or (not self._heard and error in ("closed", "reset")))
+        failure = Failure(error, stage, self.address, cause, said)
+        self._client.failed(request, failure, self.place, self._version, lost=lost)
+
+    def _until_close(self) -> bool:
+        """Whether the end of the connection is that of the body (RFC 9112, 6.3)."""
+        if self._coding:
+            return self._coding.rpartition(b",")[2].strip().lower() != b"chunked"
+        return not self._length
 
     # -- httptools' calls
 
+    def on_message_begin(self) -> None:
+        """See `httptools`."""
+        if self._request is None:  # more than was asked for
+            self.close()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """See `httptools`."""
+        if self._headers_done:
+            return  # a trailer: who answers, and how long, was said before
         name = name.lower()
         if name == self._client.version_header:
-            self._version = value[:_LONGEST].decode("latin-1")
-        elif name in (b"content-length", b"transfer-encoding"):
-            self._framed = True
+            self._version = _joined(self._version, value)
+        elif name == b"content-length":
+            self._length = True
+        elif name == b"transfer-encoding":
+            self._coding = value
 
     def on_headers_complete(self) -> None:
         """See `httptools`."""
-        self._headers_done = self._parser.get_status_code() >= 200
-        if self._headers_done and self._client.bodyless:
+        self._headers_done = True
+        status = self._parser.get_status_code()
+        if status < 200 and status != 101:  # what `_skip_interim` does not know
+            self._fail("not-http", ValueError(f"the status {status:03}"))
+        elif self._client.wire.head:
             self.on_message_complete()
 
     def on_message_complete(self) -> None:
         """See `httptools`."""
-        status = self._parser.get_status_code()
-        if status < 200 or self._request is None:
+        request, client = self._request, self._client
+        if request is None:
             return
-        self._finish("" if status < 400 else str(status))
-        self._client.answered(self, self._client.keep_alive and self._parser.should_keep_alive())
+        request.status = status = self._parser.get_status_code()
+        if status == 408 and self._used:  # as servers end idle connections
+            self._fail("408", lost=True)
+            return
+        if status == 101 and not client.wire.upgrade:
+            self._fail("not-http", ValueError("101 Switching Protocols, unasked"))
+            return
+        error = "" if status < 400 else str(status)
+        again = client.wire.keep_alive and not self._out and self._parser.should_keep_alive()
+        self._request = None
+        self._used = True
+        client.finish(request, self._version, error)
+        if status == 101:
+            self.close()
+        else:
+            client.answered(self, again)
 
 
 class _Tls:
     """TLS on bytes, without a socket.
+
+    It has `ready` (the handshake is done), `ended` (the other side said so), and `heard`: what
+    the other side sent for a handshake that is not done.
 
     Args:
         context: what is trusted.
@@ -214,7 +394,8 @@ class _Tls:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = context.wrap_bio(self._in, self._out, server_hostname=name)
         self._waiting = b""
-        self._ready = False
+        self.ready = self.ended = False
+        self.heard = b""
 
     def write(self, data: bytes) -> bytes:
         """What has to go over the wire for `data` to be sent."""
@@ -222,28 +403,30 @@ class _Tls:
         self._advance()
         return self._out.read()
 
-    def read(self, data: bytes) -> tuple[bytes, bytes]:
-        """What was said by `data`, and what has to go over the wire in turn."""
+    def read(self, data: bytes) -> Iterator[bytes]:
+        """What was said by `data`."""
         self._in.write(data)
-        plain = b""
+        if not self.ready:
+            self.heard += data
+        self._advance()
         try:
-            self._advance()
-            while self._ready:
-                part = self._object.read(_CHUNK)
-                if not part:
-                    break
-                plain += part
+            while self.ready and (part := self._object.read(_CHUNK)):
+                yield part
+            self.ended = self.ready
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
-            pass  # the end of TLS; that of the connection follows
-        return plain, self._out.read()
+            self.ended = True
+
+    def pending(self) -> bytes:
+        """What has to go over the wire in turn."""
+        return self._out.read()
 
     def _advance(self) -> None:
         try:
-            if not self._ready:
+            if not self.ready:
                 self._object.do_handshake()
-                self._ready = True
+                self.ready, self.heard = True, b""
             if self._waiting:
                 self._object.write(self._waiting)
                 self._waiting = b""
@@ -252,17 +435,13 @@ class _Tls:
 
 
 class Client:
-    """Sends requests of one kind to one target.
+    """Sends the request of a plan, as often as it is told to.
+
+    A request times out that many seconds of the plan's after its send; those in which this process
+    did not run are left out, since the answer may have been there.
 
     Args:
-        target: where to.
-        method: the HTTP method.
-        headers: headers beside Host and Connection.
-        body: sent with each request; may be empty.
-        keep_alive: use a connection again instead of opening one for each request.
-        version_header: the header that tells who answered.
-        timeout: seconds from the send to the end of the answer; those in which this process did
-            not run are left out, since the answer may have been there.
+        plan: what to send, and where to.
         clock: seconds; the same that the schedule uses.
         on_answer: told of each end.
         on_unsent: told of each request that could not be sent by a fault of this machine's, or
@@ -270,30 +449,18 @@ class Client:
     """
 
     def __init__(
-        self,
-        target: Target,
-        *,
-        method: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        keep_alive: bool,
-        version_header: str,
-        timeout: float,
-        clock: Clock,
-        on_answer: OnAnswer,
-        on_unsent: OnUnsent,
+        self, plan: Plan, *, clock: Clock, on_answer: OnAnswer, on_unsent: OnUnsent
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.address = (target.dial, target.port)
-        self.family = socket.AF_INET6 if ":" in target.dial else socket.AF_INET
+        target = parse(plan.url, ca=plan.ca or None, verify=plan.verify)
+        self.addresses: tuple[Address, ...] = target.addresses
         self.tls = target.tls()
-        self.name = target.host
-        self.wire = wire(target, method, headers, body, keep_alive)
-        self.bodyless = method == "HEAD"
-        self.keep_alive = keep_alive
-        self.version_header = version_header.lower().encode("latin-1")
+        self.name = target.name
+        self.wire = build(plan, target)
+        self.version_header = plan.version_header.lower().encode()
         self.in_flight = 0
-        self._timeout = timeout
+        self._place: int | None = None
+        self._timeout = plan.timeout
         self._clock = clock
         self._on_answer = on_answer
         self._on_unsent = on_unsent
@@ -309,16 +476,29 @@ class Client:
         now, awake = self._now()
         request = Request(index, now, awake + self._timeout)
         self.in_flight += 1
+        self._flying.append(request)
+        connection = self._free()
+        if connection:
+            connection.send(request)
+        else:
+            self._connect(request, self._place or 0)
+
+    def _connect(self, request: Request, place: int) -> None:
         try:
-            connection = self._free() or Connection(self)
+            connection = Connection(self, place)
         except OSError as error:
-            if error.errno in _OURS:
+            if error.errno in _OURS and place == 0:
                 self._give_up(request)
             else:
-                self.finish(request, "", kind(error))
+                failure = Failure(kind(error), "connect", self.addresses[place], error)
+                self.failed(request, failure, place)
             return
-        self._flying.append(request)
         connection.send(request)
+
+    def settled(self, place: int) -> None:
+        """Somebody listens there: the run stays with this address."""
+        if self._place is None:
+            self._place = place
 
     def _free(self) -> Connection | None:
         """A connection that waits to be used again."""
@@ -336,6 +516,38 @@ class Client:
             self._asleep += now - self._looked
         self._looked = now
         return now, now - self._asleep
+
+    def failed(
+        self,
+        request: Request,
+        failure: Failure,
+        place: int,
+        version: str = "",
+        *,
+        lost: bool = False,
+    ) -> None:
+        """An attempt has failed; there may be another.
+
+        Args:
+            request: whose.
+            failure: how.
+            place: the address that was dialled.
+            version: who had begun to answer.
+            lost: it went out on a kept connection that the server may have closed before. Then it
+                is sent once more, if it may be (RFC 9112, 9.3.1), as browsers and Go do it.
+        """
+        if lost and self.wire.idempotent and not request.retried:
+            request.retried = True
+            self._connect(request, place)
+            return
+        request.failures += (failure,)
+        if failure.stage == "connect" and failure.kind != "timeout":
+            following = place + 1 if self._place is None else self._place
+            if place < following < len(self.addresses):
+                self._connect(request, following)
+                return
+            failure = request.failures[0]
+        self.finish(request, version, failure.kind)
 
     def finish(self, request: Request, version: str, error: str) -> None:
         """A request has ended."""
@@ -368,8 +580,9 @@ class Client:
             request = flying.popleft()
             if not request.done:
                 if request.connection:
-                    request.connection.close()
-                self.finish(request, "", "timeout")
+                    request.connection.expire()
+                else:
+                    self.finish(request, "", "timeout")
         while self._closing and (self._closing[0][1].closed or self._closing[0][0] < now):
             self._closing.popleft()[1].close()
 
@@ -384,16 +597,47 @@ class Client:
             connection.close()
 
 
-def wire(
-    target: Target, method: str, headers: Mapping[str, str], body: bytes, keep_alive: bool
-) -> bytes:
-    """A request as it goes over the wire."""
-    lines = [f"{method} {target.path} HTTP/1.1", f"Host: {target.authority}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    if body or method in ("POST", "PUT", "PATCH"):
-        lines.append(f"Content-Length: {len(body)}")
-    lines.append(f"Connection: {'keep-alive' if keep_alive else 'close'}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+def _dial(sock: socket.socket, address: Address) -> None:
+    """Begin to connect.
+
+    Raises:
+        OSError: that fails at once.
+    """
+    code = sock.connect_ex(address)
+    if code in (0, errno.EINPROGRESS) and sock.getsockname()[:2] == address[:2]:
+        # Nobody listens, and the port that the kernel chose for us is the one that we dial: it
+        # connects us to ourselves (RFC 9293, 3.5), and a server could not bind that port.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        code = errno.ECONNREFUSED
+    if code not in (0, errno.EINPROGRESS):
+        raise OSError(code, os.strerror(code))
+
+
+def _joined(version: str, value: bytes) -> str:
+    """A version, together with what another line of the same header said (RFC 9110, 5.3)."""
+    text = value.decode("utf-8", "backslashreplace")
+    if not text.isprintable():  # it ends on a terminal
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    text = text[:_LONGEST]
+    if not version or text in ("", version):
+        return text or version
+    return f"{version}, {text}"[:_LONGEST]
+
+
+def _one_length(data: bytes) -> bytes | None:
+    """An answer whose length is said twice, but alike, with it said once (RFC 9112, 6.3).
+
+    llhttp refuses it, clients do not.
+    """
+    end = _HEAD_ENDS.search(data)
+    if not end:
+        return None
+    head, rest = data[: end.start()], data[end.start() :]
+    lines: list[bytes] = _LENGTH.findall(head)
+    lengths: set[bytes] = {one.strip() for line in lines for one in line.split(b",")}
+    if len(lengths) != 1 or lines == [*lengths]:
+        return None
+    return _LENGTH.sub(b"", head) + b"\r\nContent-Length: " + lengths.pop() + rest
 
 
 def kind(error: OSError) -> str:

@@ -50,6 +50,8 @@ class Batch:
         planned: requests planned from the start of the run until this line was written.
         unsent: intended sends that did not happen, in seconds since the start.
         blind: stretches (start, seconds) in which the generator itself did not run.
+        retried: intended sends of requests that were sent twice: the server had closed the kept
+            connection that the first went out on.
     """
 
     at: float
@@ -57,6 +59,7 @@ class Batch:
     planned: int = 0
     unsent: tuple[float, ...] = ()
     blind: tuple[tuple[float, float], ...] = ()
+    retried: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def line(
     planned: int,
     unsent: list[int],
     blind: list[tuple[float, float]],
+    retried: list[int] | None = None,
 ) -> str:
     """A batch as text.
 
@@ -99,10 +103,13 @@ def line(
         planned: requests planned so far.
         unsent: indexes of requests that were not sent.
         blind: (start, seconds).
+        retried: indexes of requests that were sent twice.
     """
     record: dict[str, Any] = {"s": number, "n": planned, "a": sorted(known)}
     if unsent:
         record["u"] = unsent
+    if retried:
+        record["r"] = retried
     if blind:
         record["b"] = [[round(at, 4), round(seconds, 4)] for at, seconds in blind]
     return json.dumps(record, separators=(",", ":")) + "\n"
@@ -175,4 +182,5 @@ class Reader:
             planned=record["n"],
             unsent=tuple(index / rate for index in record.get("u", ())),
             blind=tuple((at, seconds) for at, seconds in record.get("b", ())),
+            retried=tuple(index / rate for index in record.get("r", ())),
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+import math
+from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 
 FILE = "plan.json"
@@ -19,7 +20,7 @@ class Plan:
         rate: requests per second.
         seconds: for how long.
         method: the HTTP method.
-        headers: headers beside Host and Connection.
+        headers: names and values, in the order in which they are sent.
         body: sent with each request; may be empty.
         keep_alive: use connections again.
         version_header: the header that tells who answered.
@@ -34,7 +35,7 @@ class Plan:
     rate: float
     seconds: float
     method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
     keep_alive: bool = False
     version_header: str = "x-orders-version"
@@ -46,8 +47,9 @@ class Plan:
 
     @property
     def planned(self) -> int:
-        """How many requests that is."""
-        return max(1, round(self.rate * self.seconds))
+        """How many requests that is: each whose time, number / rate, comes before the end."""
+        # As they are written: in binary, 1.1 × 10 is a little more than 11.
+        return math.ceil(Fraction(repr(self.rate)) * Fraction(repr(self.seconds)))
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
@@ -58,4 +60,6 @@ class Plan:
     @classmethod
     def load(cls, folder: Path) -> Plan:
         """Read it."""
-        return cls(**json.loads((folder / FILE).read_text()))
+        fields = json.loads((folder / FILE).read_text())
+        fields["headers"] = tuple((name, value) for name, value in fields.get("headers", ()))
+        return cls(**fields)

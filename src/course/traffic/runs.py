@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -23,10 +23,12 @@ from course import locks, paths
 from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
-from course.traffic import target as target_
 from course.traffic.feed import Batch, Reader
 from course.traffic.plan import Plan
+from course.traffic.preflight import first
+from course.traffic.request import build, token
 from course.traffic.summary import Summary, Tally
+from course.traffic.target import Target, parse
 from course.traffic.worker import GRACE
 
 MAX_RATE = 3000.0
@@ -178,6 +180,16 @@ class Run:
             so_far = tally.last + 1 / self.plan.rate
             return tally.summary(seconds=so_far, ended="" if live else "died")
 
+    @property
+    def last_words(self) -> str:
+        """What its process said last, as a rule the error that ended it; may be empty."""
+        try:
+            text = (self.folder / "log").read_text(errors="replace")
+        except OSError:
+            return ""
+        lines = [line for line in text.splitlines() if line.strip() and line[0] != " "]
+        return lines[-1] if lines else ""
+
     def _new_reader(self) -> Reader:
         return Reader(self.folder / feed.FILE, self.plan.rate)
 
@@ -199,7 +211,7 @@ def start(
     method: str = "GET",
     ca: str | Path | None = None,
     verify: bool = True,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     body: str = "",
     timeout: float = 5.0,
     probe: bool = False,
@@ -207,7 +219,8 @@ def start(
     """Start a generator and return at once.
 
     Args:
-        url: where to; a name is dialled at 127.0.0.1, with the name as Host and SNI.
+        url: where to; a name is dialled at 127.0.0.1, or at ::1 if nobody listens there, with
+            the name as Host and SNI.
         rate: requests per second.
         seconds: for how long.
         keep_alive: use connections again instead of opening one for each request.
@@ -218,55 +231,63 @@ def start(
         method: the HTTP method.
         ca: a file of CA certificates to trust in place of the system's.
         verify: whether the certificate is verified.
-        headers: headers beside Host and Connection.
+        headers: names and values, as a mapping or as pairs; Host, Connection and the length are
+            added where they are missing.
         body: sent with each request.
         timeout: seconds from a send to the end of its answer.
-        probe: first send one request and wait for its answer, at most some seconds.
+        probe: first send one such request and wait for its answer.
 
     Raises:
         CourseError: an impossible rate or time, a bad address, a process that is not there, a
-            second generator on the same target; with `probe` also an address where nothing
-            answers, and a certificate that fails.
+            second generator on the same target, a request that cannot be sent; with `probe`
+            also whatever stands in the way of an answer.
     """
     _refuse(rate, seconds, timeout)
-    target = target_.parse(url, ca=ca, verify=verify)
+    target = parse(url, ca=ca, verify=verify)
     target.tls()
     pid = os.getpid() if lease_pid is None else lease_pid
     try:
         created = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from None
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     plan = Plan(
         url=url,
         rate=float(rate),
         seconds=float(seconds),
-        method=_token(method.upper(), "method"),
-        headers={_token(k, "header"): _line(v) for k, v in (headers or {}).items()},
+        method=method.upper(),
+        headers=tuple((name, value) for name, value in pairs),
         body=body,
         keep_alive=keep_alive,
-        version_header=_token(version_header, "header"),
+        version_header=token(version_header, "header"),
         timeout=float(timeout),
         ca=target.ca,
         verify=verify,
         lease_pid=pid,
         lease_started=created,
     )
+    build(plan, target)
+    if probe:
+        _refuse_second(target)  # before its traffic is met
+        first(plan)
     with locks.held(
         _home() / "lock", wait=10, what="another generator is being started", try_="try again"
     ):
-        for other in running():
-            if target_.parse(other.plan.url).key == target.key:
-                raise CourseError(
-                    f"a generator already loads {target.key}: run {other.id}, "
-                    f"{other.plan.rate:g}/s for {other.plan.seconds:g} s",
-                    "one generator for each target: two would measure each other",
-                    f"wait for it, or: traffic.join({other.id!r}).stop(), on a terminal: "
-                    f"kill {other.pid}",
-                )
-        if probe:
-            target_.probe(url, ca=ca, verify=verify)
+        _refuse_second(target)
         _prune()
         return _spawn(plan)
+
+
+def _refuse_second(target: Target) -> None:
+    for other in running():
+        if parse(other.plan.url).key == target.key:
+            raise CourseError(
+                f"a generator already loads {target.key}: run {other.id}, "
+                f"{other.plan.rate:g}/s for {other.plan.seconds:g} s",
+                "one generator for each target: two would measure each other",
+                f"wait for it, or: traffic.join({other.id!r}).stop(), on a terminal: "
+                f"kill {other.pid}",
+            )
 
 
 def _spawn(plan: Plan) -> Run:
@@ -333,15 +354,3 @@ def _refuse(rate: float, seconds: float, timeout: float) -> None:
         raise CourseError(f"a run of {seconds:g} s", f"more than 0 and at most {MAX_SECONDS:g} s")
     if not 0 < timeout <= 60:
         raise CourseError(f"a timeout of {timeout:g} s", "more than 0 and at most 60 s")
-
-
-def _token(text: str, what: str) -> str:
-    if not text or not all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in text):
-        raise CourseError(f"`{text}` as a {what}", f"the name of a {what}")
-    return text
-
-
-def _line(text: str) -> str:
-    if not text.isprintable():
-        raise CourseError(f"{text!r} as a header's value", "one printable line")
-    return text

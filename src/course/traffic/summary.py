@@ -41,6 +41,8 @@ class Summary:
         outages: stretches (start, seconds) in which every request failed, from the first that
             failed to the next that did not; at most 1,000 of them.
         ended: why the run ended: `done`, `stopped`, `orphaned`, `died`; empty while it runs.
+        retried: requests that were sent twice, on a second connection: with `keep_alive` a server
+            may close a connection at the moment in which it is used again.
     """
 
     planned: int
@@ -59,6 +61,7 @@ class Summary:
     seconds: float
     outages: tuple[tuple[float, float], ...] = ()
     ended: str = ""
+    retried: int = 0
 
     @property
     def failed(self) -> int:
@@ -82,7 +85,7 @@ class Summary:
         if self.blind_ms > BLIND_MS:
             return f"blind for {self.blind_ms:,.0f} ms"
         if self.ended == "died":
-            return "the generator was killed"
+            return "the generator died"
         if self.late or self.unsent:
             return f"{self.late} requests late, {self.unsent} unsent"
         return "" if self.ok else "no request was answered"
@@ -127,6 +130,7 @@ class Tally:
     _late: int = 0
     _sent: int = 0
     _unsent: int = 0
+    _retried: int = 0
     _blind: float = 0.0
     _errors: Counter[str] = field(default_factory=Counter)
     _versions: Counter[str] = field(default_factory=Counter)
@@ -143,6 +147,7 @@ class Tally:
                 if self.since <= answer.intended < self.until:
                     self._count(answer)
             self._unsent += sum(self.since <= at < self.until for at in batch.unsent)
+            self._retried += sum(self.since <= at < self.until for at in batch.retried)
             for at, seconds in batch.blind:
                 end = min(at + seconds, self.until)
                 self._blind += max(0.0, end - max(at, self.since))
@@ -194,6 +199,7 @@ class Tally:
             seconds=round(window, 3),
             outages=outages(self._failed, sorted(self._good), 1 / self.rate),
             ended=ended,
+            retried=self._retried,
         )
 
 

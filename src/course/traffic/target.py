@@ -1,18 +1,27 @@
-"""Where requests go: an address, who is dialled for it, and one first request."""
+"""Where requests go: an address as one types it, and who is dialled for it."""
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import ipaddress
+import re
 import socket
 import ssl
+import string
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from course.errors import CourseError
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK = ("127.0.0.1", "::1")
+"""Who is dialled for a name, in this order: it is never looked up, it means this machine."""
+_WANT = "http://NAME:PORT/PATH or https://…"
+_EXAMPLE = "e.g. http://orders.localhost:8080/"
+# What browsers leave as it is (URL Standard, "path percent-encode set" and "query …").
+_IN_PATH = "".join(c for c in string.punctuation if c not in '"#<>?^`{}')
+_IN_QUERY = "".join(c for c in string.punctuation if c not in '"#<>')
+_KEY = b"PRIVATE KEY-----"
 
 
 @dataclass(frozen=True)
@@ -22,11 +31,12 @@ class Target:
     Args:
         url: as it was given.
         secure: whether it is HTTPS.
-        host: the name in Host and SNI.
+        host: the name in Host, in ASCII, or an IP address.
         port: where to connect.
-        path: path and query.
+        path: path and query, percent-encoded.
         ca: a file of CA certificates to trust in place of the system's; empty for the system's.
         verify: whether certificate and name are verified.
+        scope: the number of the interface of a link-local IPv6 address, else 0.
     """
 
     url: str
@@ -36,11 +46,23 @@ class Target:
     path: str
     ca: str = ""
     verify: bool = True
+    scope: int = 0
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int] | tuple[str, int, int, int], ...]:
+        """The socket addresses to try, in this order."""
+        hosts = (self.host,) if _ip(self.host) else LOOPBACK
+        return tuple((h, self.port, 0, self.scope) if ":" in h else (h, self.port) for h in hosts)
 
     @property
     def dial(self) -> str:
-        """The address that is connected to: a name is never looked up, it means this machine."""
-        return self.host if _ip(self.host) else LOOPBACK
+        """The first address that is connected to."""
+        return self.addresses[0][0]
+
+    @property
+    def name(self) -> str:
+        """The name for SNI and for the certificate: without the root's dot (RFC 6066, 3)."""
+        return self.host.removesuffix(".")
 
     @property
     def authority(self) -> str:
@@ -61,22 +83,44 @@ class Target:
         """
         if not self.secure:
             return None
-        try:
-            context = ssl.create_default_context(cafile=self.ca or None)
-        except (OSError, ssl.SSLError) as error:
-            raise CourseError(
-                f"the CA file {self.ca} cannot be used ({error.strerror or error})",
-                "a file of certificates in PEM form",
-                f"openssl x509 -noout -subject -in {self.ca}",
-            ) from None
+        # Not `create_default_context`: it writes keys where SSLKEYLOGFILE says.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        if not self.ca:
+            context.load_default_certs()
+            return context
+        try:
+            context.load_verify_locations(self.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise _bad_ca(self.ca, error) from error
         return context
+
+
+def _bad_ca(file: str, error: OSError) -> CourseError:
+    why, try_ = error.strerror or str(error), f"openssl x509 -noout -subject -in {file}"
+    if isinstance(error, ssl.SSLError):
+        content = b""
+        with contextlib.suppress(OSError):
+            content = Path(file).read_bytes()[:65536]
+        why = "it holds no certificate"
+        if _KEY in content:
+            why = "it holds a private key and no certificate"
+        elif content[:2] in (b"\x30\x82", b"\x30\x81"):
+            why, try_ = "its form is DER", f"openssl x509 -inform der -in {file} -out {file}.pem"
+        elif b"BEGIN CERTIFICATE-----" in content:
+            why = f"a certificate in it is damaged: {error.reason or error}"
+    return CourseError(
+        f"the CA file {file} cannot be used: {why}", "a file of certificates in PEM form", try_
+    )
 
 
 def parse(url: str, *, ca: str | Path | None = None, verify: bool = True) -> Target:
     """Read an address.
+
+    What has no place in one is percent-encoded, as browsers do it; a fragment is left out, since
+    it is never sent.
 
     Args:
         url: `http://` or `https://`, a name or an IP address, a path.
@@ -86,29 +130,72 @@ def parse(url: str, *, ca: str | Path | None = None, verify: bool = True) -> Tar
     Raises:
         CourseError: it is not of that form, or is not on this machine or its own network.
     """
-    want = "http://NAME:PORT/PATH or https://…"
-    example = "e.g. http://orders.localhost:8080/"
+    url = url.strip(" ")
+    if any(c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" for c in url):
+        raise CourseError(f"{url!a} contains what no address may contain", _WANT, _EXAMPLE)
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
-        host.encode("idna")  # as TLS does, too late for a clear word
+        if "@" in parts.netloc:  # not shown again: it may hold a password
+            raise CourseError(
+                "the address carries a name or a password",
+                _WANT,
+                'a header instead: -H "Authorization: Basic $(printf NAME:PASSWORD | base64)"',
+            )
+        scope = 0
+        if ":" in host:
+            host, scope = _without_zone(host)
+        elif not _ip(host):
+            # As TLS does, too late for a clear word; and Host takes ASCII alone.
+            host = host.encode("idna").decode()
     except ValueError as error:
-        raise CourseError(f"`{url}` is not an address ({error})", want, example) from None
-    if parts.scheme not in ("http", "https") or not host or parts.username or port == 0:
-        raise CourseError(f"`{url}` is not an address that can be loaded", want, example)
-    if any(c <= " " or c > "~" for c in url):
-        raise CourseError(f"`{url}` contains what no address may contain", want, example)
+        raise CourseError(f"`{url}` is not an address ({error})", _WANT, _EXAMPLE) from error
+    if parts.scheme not in ("http", "https"):
+        bare = re.match(r"[\w.-]+(:\d+)?(/|$)", url)
+        raise CourseError(
+            f"`{url}` is not an address that can be loaded",
+            _WANT,
+            f"http://{url}" if bare else _EXAMPLE,
+        )
+    if port == 0 or not (_ip(host) or re.fullmatch(r"[a-z0-9_.-]*[a-z0-9_-]\.?", host)):
+        raise CourseError(f"`{url}` is not an address that can be loaded", _WANT, _EXAMPLE)
+    _refuse_strangers(host)
+    secure = parts.scheme == "https"
+    query = f"?{quote(parts.query, _IN_QUERY)}" if parts.query else ""
+    path = (quote(parts.path, _IN_PATH) or "/") + query
+    where = str(Path(ca).resolve()) if ca else ""
+    return Target(url, secure, host, port or (443 if secure else 80), path, where, verify, scope)
+
+
+def _without_zone(host: str) -> tuple[str, int]:
+    """An IPv6 address, and the number of the interface that it names (RFC 6874: after `%25`)."""
+    host, _, zone = host.partition("%")
+    zone = zone[2:] if zone.startswith("25") and len(zone) > 2 else zone
+    if not zone:
+        if ipaddress.IPv6Address(host).is_link_local:
+            raise CourseError(
+                f"{host} is one address on each interface",
+                "the interface behind it",
+                f"http://[{host}%25eth0]/, with a name out of `ip link`",
+            )
+        return host, 0
+    try:
+        return host, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except OSError as error:
+        known = ", ".join(name for _, name in socket.if_nameindex())
+        raise CourseError(f"this machine has no interface `{zone}`", f"one of {known}") from error
+
+
+def _refuse_strangers(host: str) -> None:
     ip = _ip(host)
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
     if ip and not (ip.is_private or ip.is_loopback or ip.is_link_local):
         raise CourseError(
             f"{host} is not on this machine or its own network",
             "a system of yours: the load would reach somebody else's",
-            example,
+            _EXAMPLE,
         )
-    secure = parts.scheme == "https"
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    where = str(Path(ca).resolve()) if ca else ""
-    return Target(url, secure, host, port or (443 if secure else 80), path, where, verify)
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -116,54 +203,3 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def probe(
-    url: str, *, ca: str | Path | None = None, verify: bool = True, timeout: float = 3.0
-) -> int:
-    """Send one request.
-
-    Args:
-        url: where to.
-        ca: a file of CA certificates.
-        verify: whether to verify the certificate.
-        timeout: deadline of each step in seconds.
-
-    Returns:
-        The status of the answer, whatever it is.
-
-    Raises:
-        CourseError: a bad address, nothing that answers there, or a certificate that fails.
-    """
-    target = parse(url, ca=ca, verify=verify)
-    context = target.tls()
-    where = f"{target.dial}:{target.port}"
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout)
-    try:
-        raw = socket.create_connection((target.dial, target.port), timeout=timeout)
-        connection.sock = raw
-        if context:
-            connection.sock = context.wrap_socket(raw, server_hostname=target.host)
-        headers = {"Host": target.authority, "Connection": "close"}
-        connection.request("GET", target.path, headers=headers)
-        return connection.getresponse().status
-    except ssl.SSLCertVerificationError as error:
-        raise CourseError(
-            f"the certificate of {target.host} at {where} fails: {error.verify_message}",
-            "one that is signed by a CA you trust, for this name, and not out of date",
-            "--ca FILE to trust the CA that signed it, or --insecure to look away"
-            f"; look at it: openssl s_client -connect {where} -servername {target.host}",
-        ) from None
-    except ssl.SSLError as error:
-        raise CourseError(
-            f"{where} does not speak TLS ({error.reason or error})", "HTTPS", "http:// instead?"
-        ) from None
-    except (OSError, http.client.HTTPException) as error:
-        why = "no answer in time" if isinstance(error, TimeoutError) else str(error) or repr(error)
-        raise CourseError(
-            f"nothing answers HTTP at {where} ({why})",
-            f"an answer of {target.url}",
-            f"curl -sv {target.url}   course status",
-        ) from None
-    finally:
-        connection.close()

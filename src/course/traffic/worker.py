@@ -26,7 +26,6 @@ import psutil
 from course.traffic import feed
 from course.traffic.exchange import SWEEP, Client, Request
 from course.traffic.plan import Plan
-from course.traffic.target import parse
 
 BLIND = 0.010
 """Seconds that the process may be late before it counts as blind."""
@@ -70,10 +69,12 @@ class Worker:
         )
         # Writing may block when the disk is busy: never in the thread that sends.
         self._writer = ThreadPoolExecutor(1)
+        self._unwritten: OSError | None = None
         self._start = 0.0
         self._planned = 0
         self._known: dict[int, list[feed.Known]] = defaultdict(list)
         self._unsent: dict[int, list[int]] = defaultdict(list)
+        self._retried: dict[int, list[int]] = defaultdict(list)
         self._blind: deque[tuple[float, float]] = deque()
         self._why = ""  # not empty once it sends no more
         self._deadline = math.inf  # when it ends whatever is in flight
@@ -86,13 +87,7 @@ class Worker:
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._stop, "stopped")
         self._client = Client(
-            parse(plan.url, ca=plan.ca or None, verify=plan.verify),
-            method=plan.method,
-            headers=plan.headers,
-            body=plan.body.encode(),
-            keep_alive=plan.keep_alive,
-            version_header=plan.version_header,
-            timeout=plan.timeout,
+            plan,
             clock=clock,
             on_answer=self._answered,
             on_unsent=lambda request: self._not_sent(request.index),
@@ -117,6 +112,8 @@ class Worker:
         self._write(feed.last_line(feed.End(self._why, self._planned, seconds)))
         self._writer.shutdown()
         os.close(self._fd)
+        if self._unwritten:
+            raise self._unwritten
 
     def _stop(self, why: str) -> None:
         self._why = self._why or why
@@ -124,7 +121,7 @@ class Worker:
     async def _pace(self) -> None:
         """Send each request at its time, and notice each time that was missed."""
         plan, client, start = self._plan, self._client, self._start
-        interval, total = 1 / plan.rate, plan.planned
+        rate, total = plan.rate, plan.planned
         wake = start
         while not self._why:
             now = clock()
@@ -133,10 +130,10 @@ class Worker:
                 now = clock()
             if now - wake > BLIND:
                 self._blind.append((wake - start, now - wake))
-            while self._planned < total and start + self._planned * interval <= now:
+            while self._planned < total and start + self._planned / rate <= now:
                 index = self._planned
                 self._planned += 1
-                late = clock() - start - index * interval
+                late = clock() - start - index / rate
                 if late > GIVE_UP or client.in_flight >= self._max_flying:
                     self._not_sent(index)
                 else:
@@ -144,7 +141,7 @@ class Worker:
             if now >= start + plan.seconds:
                 self._stop("done")
                 break
-            following = start + self._planned * interval if self._planned < total else now + 1
+            following = start + self._planned / rate if self._planned < total else now + 1
             wake = min(following, now + _BEAT, start + plan.seconds)
 
     def _answered(self, request: Request, at: float, version: str, error: str) -> None:
@@ -153,6 +150,8 @@ class Worker:
         latency = round((at - intended) * 1e6)
         slot = feed.slot(request.index, self._plan.rate)
         self._known[slot].append((request.index, late, latency, version, error))
+        if request.retried:
+            self._retried[slot].append(request.index)
 
     def _not_sent(self, index: int) -> None:
         self._unsent[feed.slot(index, self._plan.rate)].append(index)
@@ -189,6 +188,7 @@ class Worker:
                     self._known.pop(slot, []),
                     planned=self._planned,
                     unsent=self._unsent.pop(slot, []),
+                    retried=self._retried.pop(slot, []),
                     blind=blind,
                 )
             )
@@ -196,7 +196,17 @@ class Worker:
             self._write("".join(lines))
 
     def _write(self, text: str) -> None:
-        self._writer.submit(_append, self._fd, text.encode())
+        self._writer.submit(self._append, text.encode())
+
+    def _append(self, data: bytes) -> None:
+        if self._unwritten:
+            return  # a line was cut off: what follows would be read as its end
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:  # a full disk
+            self._unwritten = error
+            self._stop("died")
 
     async def _sweep(self) -> None:
         while True:
@@ -247,11 +257,6 @@ def _prefer() -> None:
     with contextlib.suppress(AttributeError, OSError):
         reset = os.SCHED_RR | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(0, reset, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
-
-
-def _append(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
 
 
 def _files() -> int:

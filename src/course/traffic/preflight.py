@@ -1,0 +1,286 @@
+"""One request ahead of a run: the plan's own, and what stands in its way in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import time
+from pathlib import Path
+
+from course.errors import CourseError
+from course.traffic.exchange import SWEEP, Client, Failure, Request
+from course.traffic.plan import Plan
+from course.traffic.request import build
+from course.traffic.target import Target, parse
+
+_ASIDE = 2.0
+"""Seconds for a second look, at whether a port speaks TLS or does not."""
+_ALERT, _HANDSHAKE, _TLS_MAJOR = 21, 22, 3
+_CERTIFICATE_REQUEST = 13
+_TRUST = "--ca FILE to trust the CA that signed it, or --insecure to look away"
+# By OpenSSL's word for it (a substring of its reason): what was seen, and what is wanted.
+_TLS = {
+    "CERTIFICATE_REQUIRED": (
+        "requires a client certificate, and the generator has none",
+        "a server, or a port of it, that asks for none",
+    ),
+    "UNRECOGNIZED_NAME": (
+        "does not know the name {name} (SNI)",
+        "a name that it has a certificate for",
+    ),
+    "PROTOCOL_VERSION": (
+        "speaks another version of TLS only",
+        "TLS 1.2 or 1.3",
+    ),
+    "UNSUPPORTED_PROTOCOL": (
+        "speaks an old version of TLS only",
+        "TLS 1.2 or 1.3",
+    ),
+    "WRONG_SSL_VERSION": (
+        "speaks another version of TLS only",
+        "TLS 1.2 or 1.3",
+    ),
+    "HANDSHAKE_FAILURE": (
+        "breaks the TLS handshake off: no version or cipher in common, or no certificate for the "
+        "name {name}",
+        "TLS 1.2 or 1.3, and a name that it knows",
+    ),
+    "INTERNAL_ERROR": (
+        "breaks the TLS handshake off with an error of its own; some servers do so when they have "
+        "no certificate for a name, here {name}",
+        "a name that it knows",
+    ),
+}
+
+
+def probe(
+    url: str, *, ca: str | Path | None = None, verify: bool = True, timeout: float = 3.0
+) -> int:
+    """Send one GET.
+
+    Args:
+        url: where to.
+        ca: a file of CA certificates.
+        verify: whether to verify the certificate.
+        timeout: seconds until the end of the answer.
+
+    Returns:
+        The status of the answer, whatever it is.
+
+    Raises:
+        CourseError: a bad address, nothing that answers there, or a certificate that fails.
+    """
+    target = parse(url, ca=ca, verify=verify)
+    return first(Plan(url, 1.0, 1.0, ca=target.ca, verify=verify, timeout=timeout))
+
+
+def first(plan: Plan) -> int:
+    """Send the request of a plan once, as the generator will.
+
+    Args:
+        plan: the plan.
+
+    Returns:
+        The status of the answer, whatever it is.
+
+    Raises:
+        CourseError: the plan is bad, or there is no answer, with the reason.
+    """
+    target = parse(plan.url, ca=plan.ca or None, verify=plan.verify)
+    target.tls()
+    build(plan, target)
+    request, error = _once(plan)
+    if error == "unsent":
+        raise CourseError(
+            "no request can be sent: this machine has no port, file or memory left for it",
+            "room for a connection",
+            "end what holds many: ss -s; ulimit -n",
+        )
+    if not target.secure and (request.status == 400 or error in ("closed", "reset", "not-http")):
+        _refuse_plain_towards_tls(plan, target)
+    if error and not error.isdecimal():
+        raise _reason(plan, target, request, error) from request.failures[-1].cause
+    return request.status
+
+
+def _once(plan: Plan) -> tuple[Request, str]:
+    """Send the request, in a thread: a notebook's own has a loop that runs."""
+    found: list[tuple[Request, str] | BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(asyncio.run(_send(plan)))
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=work, name="preflight", daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
+
+
+async def _send(plan: Plan) -> tuple[Request, str]:
+    ended: list[tuple[Request, str]] = []
+    over = asyncio.Event()
+
+    def end(request: Request, error: str) -> None:
+        ended.append((request, error))
+        over.set()
+
+    client = Client(
+        plan,
+        clock=time.monotonic,
+        on_answer=lambda request, _, __, error: end(request, error),
+        on_unsent=lambda request: end(request, "unsent"),
+    )
+    client.send(0)
+    while not over.is_set():
+        try:
+            await asyncio.wait_for(over.wait(), SWEEP)
+        except TimeoutError:
+            client.sweep()
+    client.close()
+    return ended[0]
+
+
+def _reason(plan: Plan, target: Target, request: Request, error: str) -> CourseError:
+    """Why there was no answer."""
+    failure, where = request.failures[-1], _where(request.failures)
+    curl = f"curl -sv {target.url}   course status"
+    longer = f"a longer --timeout than {plan.timeout:g} (at most 60), or: {curl}"
+    if failure.stage == "connect":
+        if error == "timeout":
+            saw = f"nothing answers HTTP at {where} (no connection within {plan.timeout:g} s)"
+            return CourseError(saw, f"an answer of {target.url}", longer)
+        why = _why(request.failures[0])
+        return CourseError(
+            f"nothing answers HTTP at {where} ({why})", f"an answer of {target.url}", curl
+        )
+    if failure.stage == "tls" or error == "tls":
+        return _tls_reason(plan, target, failure, where)
+    if error == "timeout":
+        told = (
+            "begins to answer, but does not end" if failure.stage == "rest" else "does not answer"
+        )
+        saw = f"{where} takes the request and {told} within {plan.timeout:g} s"
+        return CourseError(saw, f"a whole answer of {target.url}", longer)
+    if error == "not-http":
+        said = ascii(failure.said[:60])[1:]
+        return CourseError(
+            f"{where} answers, but not in valid HTTP/1.1 ({failure.cause or 'another protocol'}): "
+            f"{said}",
+            f"an answer of {target.url}",
+            curl,
+        )
+    how = "resets" if error == "reset" else "closes"
+    when = "in the middle of its answer" if failure.stage == "rest" else "without an answer"
+    return CourseError(
+        f"{where} {how} the connection {when}", f"a whole answer of {target.url}", curl
+    )
+
+
+def _where(failures: tuple[Failure, ...]) -> str:
+    """Who was dialled: all of them if nobody listened."""
+    tried = failures if failures[-1].stage == "connect" else failures[-1:]
+    names = []
+    for failure in tried:
+        host, port = failure.address[:2]
+        names.append(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    return ", nor at ".join(dict.fromkeys(names))
+
+
+def _why(failure: Failure) -> str:
+    cause = failure.cause
+    text = cause.strerror if isinstance(cause, OSError) else ""
+    return (text or failure.kind).lower()
+
+
+def _tls_reason(plan: Plan, target: Target, failure: Failure, where: str) -> CourseError:
+    cause, name = failure.cause, target.name
+    look = f"openssl s_client -connect {where} -servername {name}"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        wants = {
+            9: ("one that is valid already", "is this machine's clock right? date"),
+            10: ("one that has not expired", "renew it; is this machine's clock right? date"),
+            62: (f"one for the name {name}", "the name that stands in it"),
+            64: (f"one for the address {name}", "the name that stands in it"),
+        }
+        want, try_ = wants.get(cause.verify_code, ("one that is signed by a CA you trust", _TRUST))
+        return CourseError(
+            f"the certificate of {name} at {where} fails: {cause.verify_message}",
+            want,
+            f"{try_}; look at it: {look}",
+        )
+    reason = (cause.reason or "") if isinstance(cause, ssl.SSLError) else ""
+    if _asks_for_a_certificate(failure.said):
+        reason = "CERTIFICATE_REQUIRED"
+    for word, (saw, want) in _TLS.items():
+        if word in reason:
+            return CourseError(f"{where} {saw.format(name=name)}", want, look)
+    said_tls = _is_tls(failure.said)
+    if failure.stage == "tls" and not said_tls and _answers_plain(plan, target, failure):
+        return CourseError(
+            f"{where} does not speak TLS: it answers in plain HTTP",
+            "HTTPS",
+            f"http://{target.authority}{target.path} instead?",
+        )
+    if failure.stage == "tls" and failure.said and not said_tls:
+        return CourseError(
+            f"{where} does not speak TLS: it says {ascii(failure.said[:60])[1:]}", "HTTPS", look
+        )
+    if reason:
+        saw = f"TLS with {where} fails: {reason.replace('_', ' ').lower()}"
+    elif failure.kind == "timeout":
+        saw = f"{where} does not end the TLS handshake within {plan.timeout:g} s"
+    else:
+        how = "resets" if failure.kind == "reset" else "closes"
+        saw = f"{where} {how} the connection in the TLS handshake"
+    return CourseError(saw, "HTTPS", look)
+
+
+def _asks_for_a_certificate(said: bytes) -> bool:
+    """Whether there is a CertificateRequest in what a server said up to TLS 1.2, in the clear."""
+    messages = b""
+    while len(said) > 5 and said[0] == _HANDSHAKE:
+        end = 5 + int.from_bytes(said[3:5], "big")
+        messages, said = messages + said[5:end], said[end:]
+    while len(messages) >= 4:
+        if messages[0] == _CERTIFICATE_REQUEST:
+            return True
+        messages = messages[4 + int.from_bytes(messages[1:4], "big") :]
+    return False
+
+
+def _is_tls(said: bytes) -> bool:
+    return len(said) > 1 and said[0] in (_ALERT, _HANDSHAKE) and said[1] == _TLS_MAJOR
+
+
+def _refuse_plain_towards_tls(plan: Plan, target: Target) -> None:
+    """Raise an error if the port speaks TLS, which plain HTTP gets an odd answer from."""
+    other, _ = _once(_aside(plan, target, "https"))
+    for failure in other.failures[-1:]:
+        if failure.stage in ("connect", "tls") and not _is_tls(failure.said):
+            return
+    raise CourseError(
+        f"{target.authority} speaks TLS, and the address says http://",
+        "HTTPS",
+        f"https://{target.authority}{target.path}; --ca FILE trusts the CA of its certificate",
+    )
+
+
+def _answers_plain(plan: Plan, target: Target, failure: Failure) -> bool:
+    if failure.said:
+        return failure.said.startswith(b"HTTP/")
+    _, error = _once(_aside(plan, target, "http"))
+    return not error or error.isdecimal()
+
+
+def _aside(plan: Plan, target: Target, scheme: str) -> Plan:
+    """A look at a port that does nothing there: no header, no body, the path alone."""
+    zone = f"%25{target.scope}" if target.scope else ""
+    host = f"[{target.host}{zone}]" if ":" in target.host else target.host
+    url = f"{scheme}://{host}:{target.port}/"
+    return Plan(url, 1.0, 1.0, method="HEAD", verify=False, timeout=min(_ASIDE, plan.timeout))
