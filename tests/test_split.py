@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
+from fractions import Fraction
+from statistics import NormalDist
 
 import pytest
 
@@ -77,8 +80,41 @@ def test_telling_says_so_when_it_cannot() -> None:
 
 
 def test_a_band_for_checks() -> None:
-    assert split.band(0.1, 900) == pytest.approx((0.06, 0.14))
-    assert split.band(0.01, 10) == pytest.approx((0.0, 0.1359), abs=1e-4)
+    low, high = split.band(0.1, 900)
+    assert (low, high) == (56 / 900, 128 / 900)
+    assert split.band(0.05, 100) == (0.0, 0.16)
+    assert split.band(0.5, 0) == (0, 1)
+    assert (split.band(0, 50), split.band(1, 50)) == ((0, 0), (1, 1))
+
+
+def _outside(p: float, n: int, low: float, high: float) -> tuple[float, float]:
+    """How often a count falls below and above, exactly: in whole numbers."""
+    up, whole = p.as_integer_ratio()
+    each = [math.comb(n, k) * up**k * (whole - up) ** (n - k) for k in range(n + 1)]
+    assert sum(each) == whole**n
+    below = sum(each[k] for k in range(n + 1) if k / n < low)
+    above = sum(each[k] for k in range(n + 1) if k / n > high)
+    return float(Fraction(below, whole**n)), float(Fraction(above, whole**n))
+
+
+@pytest.mark.parametrize("sigmas", [2, 3, 4])
+@pytest.mark.parametrize("n", [1, 10, 100, 333])
+@pytest.mark.parametrize("p", [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.7, 0.95, 0.999])
+def test_a_right_share_is_outside_its_band_as_rarely_as_is_said(
+    p: float, n: int, sigmas: float
+) -> None:
+    tail = NormalDist().cdf(-sigmas)
+    low, high = split.band(p, n, sigmas)
+    assert all(outside <= tail for outside in _outside(p, n, low, high))
+    # And no wider than that: one request less at either end, and it would be outside too often.
+    narrower = _outside(p, n, low + 0.5 / n, high - 0.5 / n)
+    assert all(outside > tail for outside in narrower)
+
+
+def test_a_band_of_many_requests_is_that_of_the_normal_distribution() -> None:
+    n, p = 1_000_000, 0.3
+    half = 4 * (p * (1 - p) / n) ** 0.5
+    assert split.band(p, n) == pytest.approx((p - half, p + half), abs=5 / n)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What counts say about a share: pure statistics of a traffic split.
 
-All of it takes each request for a throw of its own. A proxy that deals requests out by weighted
+All of it treats each request as an independent trial. A proxy that deals requests out by weighted
 round robin does not throw: it is deterministic, its count keeps closer to the weight than chance
 would, and the intervals here are then wider than need be, never too narrow. With several replicas
 of the proxy, or a choice by hash or by cookie, chance is back.
@@ -77,14 +77,46 @@ def share(count: int, total: int, confidence: float = CONFIDENCE) -> Share:
 def band(expected: float, total: int, sigmas: float = 4.0) -> tuple[float, float]:
     """Between which shares a right split is measured, for a check that must not fail by chance.
 
+    It is exact for independent requests: by the binomial distribution, not by the normal one, which
+    is far off for small shares (of 5 % of 100 requests, four standard deviations are left once in
+    2,159 times).
+
     Args:
         expected: the share that was set.
         total: how many requests are counted.
-        sigmas: half the band's width; with 4 a right split falls outside once in 16,000 times.
+        sigmas: how rarely a right split falls outside: at each end at most as often as a normal
+            value falls that many standard deviations beyond its mean. With 4 that is outside at
+            most once in 15,787 times.
+
+    Returns:
+        The lowest and the highest share that are inside.
     """
     _check_share(expected)
-    half = sigmas * math.sqrt(expected * (1 - expected) / max(1, total))
-    return max(0.0, expected - half), min(1.0, expected + half)
+    if total < 1:
+        return 0.0, 1.0
+    tail = NormalDist().cdf(-sigmas)
+    fewest = _fewest(expected, total, tail)
+    return fewest / total, (total - _fewest(1 - expected, total, tail)) / total
+
+
+def _fewest(share_: float, total: int, tail: float) -> int:
+    """The largest count below which a binomial count falls with at most this probability."""
+    if share_ in (0, 1):
+        return round(share_ * total)
+    # Far below the mean nothing adds up to anything: by Hoeffding's inequality, less than 1e-30.
+    first = max(0, math.floor(share_ * total - math.sqrt(35 * total)))
+    below, count = 0.0, first
+    while True:
+        below += math.exp(
+            math.lgamma(total + 1)
+            - math.lgamma(count + 1)
+            - math.lgamma(total - count + 1)
+            + count * math.log(share_)
+            + (total - count) * math.log1p(-share_)
+        )
+        if below > tail:
+            return count
+        count += 1
 
 
 def needed(expected: float, half_width: float, confidence: float = CONFIDENCE) -> int:
