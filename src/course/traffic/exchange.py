@@ -123,6 +123,7 @@ class Connection:
         self._writing = self._connected = self._used = False
         self._heard = 0
         self._before: bytes | None = b""
+        self._head = b""
         self._out = b""
         self._unsent: OSError | None = None
         self._socket = socket.socket(
@@ -136,6 +137,8 @@ class Connection:
         except OSError:
             self._socket.close()
             raise
+        if client.wire.head:  # a body all the same: what comes next cannot be told from it
+            self.on_body = lambda _: self.close()
         self._tls = _Tls(client.tls, client.name) if client.tls else None
         client.loop.add_reader(self._socket, self._readable)
 
@@ -148,6 +151,7 @@ class Connection:
         self._length = self._headers_done = False
         self._heard = 0
         self._before = b""
+        self._head = b""
         self._parser = self._new_parser()
         try:
             wire = self._client.wire.data
@@ -267,6 +271,8 @@ class Connection:
             self._fail("not-http", ValueError("its headers do not end"), data)
         if not data or self._request is None:
             return
+        if not self._headers_done:
+            self._head += data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -292,12 +298,17 @@ class Connection:
         return data
 
     def _misread(self, error: Exception, data: bytes) -> None:
-        once = _one_length(data) if self._heard == len(data) and not self._headers_done else None
-        if once is None:
+        head, self._head = self._head, b""
+        whole = _HEAD_ENDS.search(head)
+        once = _one_length(head, whole.start()) if whole else None
+        if self._headers_done or "Content-Length" not in str(error) or (whole and not once):
             self._fail("not-http", error, data)
             return
         self._parser, self._version = self._new_parser(), ""
-        self._hear(once)
+        if once:
+            self._hear(once)
+        else:
+            self._before = head  # the rest of the headers is still to come
 
     def _ended(self, *, clean: bool) -> None:
         # A body without a length ends with the connection.
@@ -350,6 +361,7 @@ class Connection:
     def on_headers_complete(self) -> None:
         """See `httptools`."""
         self._headers_done = True
+        self._head = b""
         status = self._parser.get_status_code()
         if status < 200 and status != 101:  # what `_skip_interim` does not know
             self._fail("not-http", ValueError(f"the status {status:03}"))
@@ -615,7 +627,7 @@ def _dial(sock: socket.socket, address: Address) -> None:
 
 def _joined(version: str, value: bytes) -> str:
     """A version, together with what another line of the same header said (RFC 9110, 5.3)."""
-    text = value.decode("utf-8", "backslashreplace")
+    text = value.strip(b" \t").decode("utf-8", "backslashreplace")
     if not text.isprintable():  # it ends on a terminal
         text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     text = text[:_LONGEST]
@@ -624,20 +636,21 @@ def _joined(version: str, value: bytes) -> str:
     return f"{version}, {text}"[:_LONGEST]
 
 
-def _one_length(data: bytes) -> bytes | None:
+def _one_length(data: bytes, end: int) -> bytes | None:
     """An answer whose length is said twice, but alike, with it said once (RFC 9112, 6.3).
 
     llhttp refuses it, clients do not.
+
+    Args:
+        data: the answer so far.
+        end: where its headers end.
     """
-    end = _HEAD_ENDS.search(data)
-    if not end:
-        return None
-    head, rest = data[: end.start()], data[end.start() :]
-    lines: list[bytes] = _LENGTH.findall(head)
+    lines: list[bytes] = _LENGTH.findall(data[:end])
     lengths: set[bytes] = {one.strip() for line in lines for one in line.split(b",")}
     if len(lengths) != 1 or lines == [*lengths]:
         return None
-    return _LENGTH.sub(b"", head) + b"\r\nContent-Length: " + lengths.pop() + rest
+    once = b"\r\nContent-Length: " + lengths.pop()
+    return _LENGTH.sub(b"", data[:end]) + once + data[end:]
 
 
 def kind(error: OSError) -> str:
