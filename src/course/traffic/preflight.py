@@ -21,10 +21,6 @@ _CERTIFICATE_REQUEST = 13
 _TRUST = "--ca FILE to trust the CA that signed it, or --insecure to look away"
 # By OpenSSL's word for it (a substring of its reason): what was seen, and what is wanted.
 _TLS = {
-    "CERTIFICATE_REQUIRED": (
-        "requires a client certificate, and the generator has none",
-        "a server, or a port of it, that asks for none",
-    ),
     "UNRECOGNIZED_NAME": (
         "does not know the name {name} (SNI)",
         "a name that it has a certificate for",
@@ -90,7 +86,7 @@ def first(plan: Plan) -> int:
     target = parse(plan.url, ca=plan.ca or None, verify=plan.verify)
     target.tls()
     build(plan, target)
-    request, error = _once(plan)
+    request, error, asked = _once(plan)
     if error == "unsent":
         raise CourseError(
             "no request can be sent: this machine has no port, file or memory left for it",
@@ -100,13 +96,17 @@ def first(plan: Plan) -> int:
     if not target.secure and (request.status == 400 or error in ("closed", "reset", "not-http")):
         _refuse_plain_towards_tls(plan, target)
     if error and not error.isdecimal():
-        raise _reason(plan, target, request, error) from request.failures[-1].cause
+        raise _reason(plan, target, request, error, asked) from request.failures[-1].cause
     return request.status
 
 
-def _once(plan: Plan) -> tuple[Request, str]:
+_Ended = tuple[Request, str, bool]
+"""A request, its error, and whether the server asked for a client certificate."""
+
+
+def _once(plan: Plan) -> _Ended:
     """Send the request, in a thread: a notebook's own has a loop that runs."""
-    found: list[tuple[Request, str] | BaseException] = []
+    found: list[_Ended | BaseException] = []
 
     def work() -> None:
         try:
@@ -122,9 +122,10 @@ def _once(plan: Plan) -> tuple[Request, str]:
     return found[0]
 
 
-async def _send(plan: Plan) -> tuple[Request, str]:
+async def _send(plan: Plan) -> _Ended:
     ended: list[tuple[Request, str]] = []
     over = asyncio.Event()
+    messages: set[int] = set()
 
     def end(request: Request, error: str) -> None:
         ended.append((request, error))
@@ -136,6 +137,10 @@ async def _send(plan: Plan) -> tuple[Request, str]:
         on_answer=lambda request, _, __, error: end(request, error),
         on_unsent=lambda request: end(request, "unsent"),
     )
+    if client.tls:
+        # The one way to see what TLS 1.3 asks for: not every server ends with an alert that says
+        # so. It is not public, so nothing but a better word hangs on it.
+        client.tls._msg_callback = lambda *told: messages.add(told[4])  # type: ignore[attr-defined]
     client.send(0)
     while not over.is_set():
         try:
@@ -143,10 +148,10 @@ async def _send(plan: Plan) -> tuple[Request, str]:
         except TimeoutError:
             client.sweep()
     client.close()
-    return ended[0]
+    return *ended[0], _CERTIFICATE_REQUEST in messages
 
 
-def _reason(plan: Plan, target: Target, request: Request, error: str) -> CourseError:
+def _reason(plan: Plan, target: Target, request: Request, error: str, asked: bool) -> CourseError:
     """Why there was no answer."""
     failure, where = request.failures[-1], _where(request.failures)
     curl = f"curl -sv {target.url}   course status"
@@ -160,26 +165,23 @@ def _reason(plan: Plan, target: Target, request: Request, error: str) -> CourseE
             f"nothing answers HTTP at {where} ({why})", f"an answer of {target.url}", curl
         )
     if failure.stage == "tls" or error == "tls":
-        return _tls_reason(plan, target, failure, where)
+        return _tls_reason(plan, target, failure, where, asked)
+    if asked and failure.stage == "answer" and error != "timeout":
+        return _no_certificate(where, "asks for", target)
+    try_ = curl
     if error == "timeout":
         told = (
             "begins to answer, but does not end" if failure.stage == "rest" else "does not answer"
         )
-        saw = f"{where} takes the request and {told} within {plan.timeout:g} s"
-        return CourseError(saw, f"a whole answer of {target.url}", longer)
-    if error == "not-http":
-        said = ascii(failure.said[:60])[1:]
-        return CourseError(
-            f"{where} answers, but not in valid HTTP/1.1 ({failure.cause or 'another protocol'}): "
-            f"{said}",
-            f"an answer of {target.url}",
-            curl,
-        )
-    how = "resets" if error == "reset" else "closes"
-    when = "in the middle of its answer" if failure.stage == "rest" else "without an answer"
-    return CourseError(
-        f"{where} {how} the connection {when}", f"a whole answer of {target.url}", curl
-    )
+        saw, try_ = f"takes the request and {told} within {plan.timeout:g} s", longer
+    elif error == "not-http":
+        cause, said = failure.cause or "another protocol", ascii(failure.said[:60])[1:]
+        saw = f"answers, but not in valid HTTP/1.1 ({cause}): {said}"
+    else:
+        how = "resets" if error == "reset" else "closes"
+        when = "in the middle of its answer" if failure.stage == "rest" else "without an answer"
+        saw = f"{how} the connection {when}"
+    return CourseError(f"{where} {saw}", f"a whole answer of {target.url}", try_)
 
 
 def _where(failures: tuple[Failure, ...]) -> str:
@@ -198,9 +200,22 @@ def _why(failure: Failure) -> str:
     return (text or failure.kind).lower()
 
 
-def _tls_reason(plan: Plan, target: Target, failure: Failure, where: str) -> CourseError:
-    cause, name = failure.cause, target.name
-    look = f"openssl s_client -connect {where} -servername {name}"
+def _look(target: Target, where: str) -> str:
+    return f"openssl s_client -connect {where} -servername {target.name}"
+
+
+def _no_certificate(where: str, how: str, target: Target) -> CourseError:
+    return CourseError(
+        f"{where} {how} a client certificate, and the generator has none",
+        "a server, or a port of it, that does without",
+        _look(target, where),
+    )
+
+
+def _tls_reason(
+    plan: Plan, target: Target, failure: Failure, where: str, asked: bool
+) -> CourseError:
+    cause, name, look = failure.cause, target.name, _look(target, where)
     if isinstance(cause, ssl.SSLCertVerificationError):
         wants = {
             9: ("one that is valid already", "is this machine's clock right? date"),
@@ -215,8 +230,8 @@ def _tls_reason(plan: Plan, target: Target, failure: Failure, where: str) -> Cou
             f"{try_}; look at it: {look}",
         )
     reason = (cause.reason or "") if isinstance(cause, ssl.SSLError) else ""
-    if _asks_for_a_certificate(failure.said):
-        reason = "CERTIFICATE_REQUIRED"
+    if (asked and failure.kind != "timeout") or "CERTIFICATE_REQUIRED" in reason:
+        return _no_certificate(where, "requires", target)
     for word, (saw, want) in _TLS.items():
         if word in reason:
             return CourseError(f"{where} {saw.format(name=name)}", want, look)
@@ -237,21 +252,11 @@ def _tls_reason(plan: Plan, target: Target, failure: Failure, where: str) -> Cou
         saw = f"{where} does not end the TLS handshake within {plan.timeout:g} s"
     else:
         how = "resets" if failure.kind == "reset" else "closes"
-        saw = f"{where} {how} the connection in the TLS handshake"
-    return CourseError(saw, "HTTPS", look)
-
-
-def _asks_for_a_certificate(said: bytes) -> bool:
-    """Whether there is a CertificateRequest in what a server said up to TLS 1.2, in the clear."""
-    messages = b""
-    while len(said) > 5 and said[0] == _HANDSHAKE:
-        end = 5 + int.from_bytes(said[3:5], "big")
-        messages, said = messages + said[5:end], said[end:]
-    while len(messages) >= 4:
-        if messages[0] == _CERTIFICATE_REQUEST:
-            return True
-        messages = messages[4 + int.from_bytes(messages[1:4], "big") :]
-    return False
+        saw = (
+            f"{where} {how} the connection in the TLS handshake and does not say why; servers do "
+            f"so when they do not know a name, here {name}, or speak an old version of TLS only"
+        )
+    return CourseError(saw, "TLS 1.2 or 1.3", look)
 
 
 def _is_tls(said: bytes) -> bool:
@@ -260,7 +265,7 @@ def _is_tls(said: bytes) -> bool:
 
 def _refuse_plain_towards_tls(plan: Plan, target: Target) -> None:
     """Raise an error if the port speaks TLS, which plain HTTP gets an odd answer from."""
-    other, _ = _once(_aside(plan, target, "https"))
+    other, *_ = _once(_aside(plan, target, "https"))
     for failure in other.failures[-1:]:
         if failure.stage in ("connect", "tls") and not _is_tls(failure.said):
             return
@@ -274,7 +279,7 @@ def _refuse_plain_towards_tls(plan: Plan, target: Target) -> None:
 def _answers_plain(plan: Plan, target: Target, failure: Failure) -> bool:
     if failure.said:
         return failure.said.startswith(b"HTTP/")
-    _, error = _once(_aside(plan, target, "http"))
+    _, error, _ = _once(_aside(plan, target, "http"))
     return not error or error.isdecimal()
 
 
