@@ -152,6 +152,17 @@ def test_an_interim_answer_says_nothing_of_the_final_one(interim: bytes, cut: in
         assert (end.error, end.version, end.status) == ("", wanted, 200)
 
 
+@pytest.mark.parametrize("name", ["content-length", "Transfer-Encoding", "connection"])
+def test_any_header_may_be_the_one_that_tells_who_answers(name: str) -> None:
+    head = {"content-length": "Content-Length: 2", "connection": "Connection: close"}
+    text = answer(head.get(name, "Transfer-Encoding: chunked"), "2\nok\n0\n\n")
+    [whole] = talk(says(text), version_header=name)
+    assert (whole.error, whole.version) == ("", head.get(name, "x: chunked").split()[1])
+    if name == "content-length":
+        [cut] = talk(says(answer("Content-Length: 9")), version_header=name)
+        assert cut.error == "closed"
+
+
 def test_interim_answers_alone_are_no_answer() -> None:
     [end] = talk(says(b"HTTP/1.1 100 Continue\r\n\r\n"))
     assert (end.error, end.status) == ("closed", 0)
@@ -520,14 +531,15 @@ def test_kept_connections_over_tls_are_used_again(server_tls: ssl.SSLContext) ->
 
 
 @pytest.mark.skipif(not Path("/proc/sys/net").exists(), reason="Linux' ports")
-def test_where_nobody_listens_nobody_is_reached_not_even_oneself() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"])
+def test_where_nobody_listens_nobody_is_reached_not_even_oneself(host: str) -> None:
     # One of the ports that Linux gives out to who connects: it goes through all that are as odd
     # or even as the first, one after the other.
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     port = first + 2 * 3000
     while not _free(port):
         port += 2
-    seen = asyncio.run(_send(f"http://127.0.0.1:{port}/", 30_000, together=200))
+    seen = asyncio.run(_send(f"http://{host}:{port}/", 30_000, together=200))
     assert {end.error for end in seen} == {"refused"}
     assert _free(port)
 

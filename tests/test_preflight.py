@@ -467,6 +467,31 @@ def test_a_disk_that_fills_ends_the_run_and_loses_nothing_that_was_written(
     assert reader.end is None  # so the run says that it died
 
 
+def test_a_run_that_sent_nothing_is_no_success(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As on a machine that has no file left for a single connection.
+    code = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, 64))"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with serving(version("v1")) as server:
+        code_, out, err = course(capsys, "load", url(server), "--rate", "20", "--for", "1s")
+    assert code_ == 1
+    assert "none of 20 requests was sent" in err
+    assert "unsent" in out
+
+
+def test_a_plan_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    Plan("http://x/", 1.0, 1.0, headers=(("Authorization", "Basic c2VjcmV0"),)).save(tmp_path)
+    assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_headers_that_are_no_pairs_are_refused() -> None:
+    for headers in (["X-A: 1"], 7):
+        with pytest.raises(CourseError, match="as headers"):
+            traffic.start("http://orders.localhost:1/", headers=headers)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -177,6 +177,12 @@ def test_a_body_that_is_no_text_is_refused() -> None:
         made(method="POST", body="\ud83d")
 
 
+def test_what_is_no_text_is_refused() -> None:
+    for pair in (("X-A", 1), ("X-A", None), ("X-A", b"1"), (1, "a")):
+        with pytest.raises(CourseError, match="header"):
+            made(pair)  # type: ignore[arg-type]
+
+
 def test_a_header_as_one_types_it() -> None:
     assert header("X-A: b: c") == ("X-A", " b: c")
     assert header("X-A:") == ("X-A", "")
@@ -224,8 +230,9 @@ def test_an_interface_is_dialled_and_not_sent() -> None:
         target = parse(url)
         assert target.addresses == (("fe80::1", 81, 0, 1),)
         assert "%" not in target.authority
-    with pytest.raises(CourseError, match="no interface `eth99`"):
-        parse("http://[fe80::1%25eth99]/")
+    for zone in ("eth99", "999999", "99999999999999999999"):
+        with pytest.raises(CourseError, match=f"no interface `{zone}`"):
+            parse(f"http://[fe80::1%25{zone}]/")
     with pytest.raises(CourseError, match="on each interface"):
         parse("http://[fe80::1]/")
 

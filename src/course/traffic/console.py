@@ -193,12 +193,19 @@ def refuse_none(run: Run, summary: Summary) -> None:
         summary: its summary.
 
     Raises:
-        CourseError: its generator died, or it planned nothing.
+        CourseError: its generator died, or sent nothing.
     """
-    if summary.ended == "died" or (summary.ended != "stopped" and not summary.planned):
+    if summary.ended == "died":
         words = run.last_words or "killed from outside, without a word"
         raise CourseError(
             f"the generator died after {summary.planned:,} planned requests ({words})",
             "a run to its end",
             f"what it said is in {run.folder / 'log'}",
+        )
+    if summary.ended == "done" and summary.unsent == summary.planned:
+        raise CourseError(
+            f"none of {summary.planned:,} requests was sent: this machine had no time, port or "
+            "file left for one",
+            "a run that sends",
+            "end what keeps the machine busy: top; ss -s; ulimit -n",
         )

@@ -22,7 +22,7 @@ import httptools
 
 from course.traffic.plan import Plan
 from course.traffic.request import build
-from course.traffic.target import parse
+from course.traffic.target import parse, plain
 
 _LINGER = 1.0
 """Seconds that an answered connection is left to the server to close. Who closes first keeps the
@@ -353,7 +353,7 @@ class Connection:
         name = name.lower()
         if name == self._client.version_header:
             self._version = _joined(self._version, value)
-        elif name == b"content-length":
+        if name == b"content-length":
             self._length = True
         elif name == b"transfer-encoding":
             self._coding = value
@@ -616,13 +616,21 @@ def _dial(sock: socket.socket, address: Address) -> None:
         OSError: that fails at once.
     """
     code = sock.connect_ex(address)
-    if code in (0, errno.EINPROGRESS) and sock.getsockname()[:2] == address[:2]:
+    if code in (0, errno.EINPROGRESS) and _meets_itself(sock, address):
         # Nobody listens, and the port that the kernel chose for us is the one that we dial: it
         # connects us to ourselves (RFC 9293, 3.5), and a server could not bind that port.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         code = errno.ECONNREFUSED
     if code not in (0, errno.EINPROGRESS):
         raise OSError(code, os.strerror(code))
+
+
+def _meets_itself(sock: socket.socket, address: Address) -> bool:
+    host, port = sock.getsockname()[:2]
+    if port != address[1]:
+        return False
+    here, there = (plain(name) for name in (host, address[0]))
+    return here == there or (there.is_unspecified and here.is_loopback)
 
 
 def _joined(version: str, value: bytes) -> str:

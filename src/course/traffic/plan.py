@@ -54,6 +54,7 @@ class Plan:
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
         part = folder / f"{FILE}.part"
+        part.touch(mode=0o600)  # a header may hold a password
         part.write_text(json.dumps(asdict(self)))
         part.replace(folder / FILE)
 

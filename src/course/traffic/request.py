@@ -45,7 +45,7 @@ def token(text: str, what: str) -> str:
     Raises:
         CourseError: it has a character that no such name has.
     """
-    if not _TOKEN.fullmatch(text):
+    if not isinstance(text, str) or not _TOKEN.fullmatch(text):
         raise CourseError(
             f"{text!a} as the name of a {what}" if text else f"a {what} without a name",
             "letters, digits and signs like - and _, without spaces",
@@ -113,6 +113,8 @@ _OURS = {"host", "cookie", "content-length", "transfer-encoding", "connection"}
 
 
 def _value(name: str, value: str) -> str:
+    if not isinstance(value, str):
+        raise CourseError(f"the header {name} is {value!r}", "text", f'"{value}"')
     value = value.strip(" \t")
     if found := _CONTROL.search(value):
         raise CourseError(

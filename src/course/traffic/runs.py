@@ -250,13 +250,12 @@ def start(
         created = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
         raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from None
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     plan = Plan(
         url=url,
         rate=float(rate),
         seconds=float(seconds),
         method=method.upper(),
-        headers=tuple((name, value) for name, value in pairs),
+        headers=_pairs(headers),
         body=body,
         keep_alive=keep_alive,
         version_header=token(version_header, "header"),
@@ -276,6 +275,18 @@ def start(
         _refuse_second(target)
         _prune()
         return _spawn(plan)
+
+
+def _pairs(
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None,
+) -> tuple[tuple[str, str], ...]:
+    try:
+        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+        return tuple((name, value) for name, value in pairs)
+    except (TypeError, ValueError) as error:
+        raise CourseError(
+            f"{headers!r} as headers", "names and values", 'headers={"X-Canary": "always"}'
+        ) from error
 
 
 def _refuse_second(target: Target) -> None:

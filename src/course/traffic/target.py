@@ -180,16 +180,27 @@ def _without_zone(host: str) -> tuple[str, int]:
             )
         return host, 0
     try:
-        return host, int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
-    except OSError as error:
+        if not zone.isdecimal():
+            return host, socket.if_nametoindex(zone)
+        socket.if_indextoname(int(zone))
+        return host, int(zone)
+    except (OSError, OverflowError) as error:
         known = ", ".join(name for _, name in socket.if_nameindex())
         raise CourseError(f"this machine has no interface `{zone}`", f"one of {known}") from error
 
 
+def plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IP address, of version 4 even where it is written as one of version 6.
+
+    Args:
+        host: an IP address.
+    """
+    ip = ipaddress.ip_address(host)
+    return (isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped) or ip
+
+
 def _refuse_strangers(host: str) -> None:
-    ip = _ip(host)
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    ip = plain(host) if _ip(host) else None
     if ip and not (ip.is_private or ip.is_loopback or ip.is_link_local):
         raise CourseError(
             f"{host} is not on this machine or its own network",
