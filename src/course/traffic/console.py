@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from course.errors import CourseError
 from course.traffic.feed import Batch
@@ -158,7 +158,7 @@ def show(summary: Summary) -> None:
     answered = sum(summary.by_version.values())
     versions = Counter(summary.by_version)
     most = sorted(versions.most_common(_LISTED))
-    rows += [(f"{n / answered:.1%}", f"version {version} ({n:,})") for version, n in most]
+    rows += [(f"{n / answered:.1%}", f"version {escape(version)} ({n:,})") for version, n in most]
     if others := len(versions) - len(most):
         n = answered - sum(n for _, n in most)
         rows.append((f"{n / answered:.1%}", f"{others:,} other versions ({n:,})"))
@@ -179,7 +179,7 @@ def show(summary: Summary) -> None:
         for at, length in longest
     ]
     for row in rows:
-        table.add_row(*map(Text, row))  # a version may look like markup
+        table.add_row(*row)
     console = Console(highlight=False)
     console.print(table)
     console.print(summary.verdict, markup=False)
