@@ -60,6 +60,7 @@ def test_how_many_requests_a_claim_needs() -> None:
     assert [split.needed(0.05, h) for h in (0.01, 0.005, 0.0025)] == [1825, 7299, 29196]
     assert [split.needed_to_tell(0.05, p) for p in (0.1, 0.07, 0.06)] == [221, 1175, 4394]
     assert [split.needed_to_see(0.05, c) for c in (0.95, 0.99)] == [59, 90]
+    assert split.needed_to_see(1e-20) == pytest.approx(3e20, rel=0.01)
 
 
 def test_so_many_requests_do_tell_5_from_10_percent() -> None:
@@ -97,7 +98,7 @@ def _outside(p: float, n: int, low: float, high: float) -> tuple[float, float]:
     return float(Fraction(below, whole**n)), float(Fraction(above, whole**n))
 
 
-@pytest.mark.parametrize("sigmas", [2, 3, 4])
+@pytest.mark.parametrize("sigmas", [2, 4, 12])
 @pytest.mark.parametrize("n", [1, 10, 100, 333])
 @pytest.mark.parametrize("p", [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.7, 0.95, 0.999])
 def test_a_right_share_is_outside_its_band_as_rarely_as_is_said(
@@ -127,6 +128,12 @@ def test_a_band_of_many_requests_is_that_of_the_normal_distribution() -> None:
         lambda: split.needed(5, 0.01),
         lambda: split.needed_to_tell(0.05, 0.05),
         lambda: split.needed_to_see(0),
+        lambda: split.needed_to_see(0.05, 1),
+        lambda: split.needed_to_tell(0.05, 0.1, alpha=0),
+        lambda: split.needed_to_tell(0.05, 0.1, power=1),
+        lambda: split.band(0.05, 100, 0),
+        lambda: split.band(0.05, 100, float("nan")),
+        lambda: split.band(1.05, 100),
     ],
 )
 def test_nonsense_is_refused(ask: object) -> None:

@@ -92,6 +92,8 @@ def band(expected: float, total: int, sigmas: float = 4.0) -> tuple[float, float
         The lowest and the highest share that are inside.
     """
     _check_share(expected)
+    if not sigmas > 0:
+        raise CourseError(f"a band of {sigmas:g} standard deviations", "more than 0, e.g. 4")
     if total < 1:
         return 0.0, 1.0
     tail = NormalDist().cdf(-sigmas)
@@ -103,8 +105,10 @@ def _fewest(share_: float, total: int, tail: float) -> int:
     """The largest count below which a binomial count falls with at most this probability."""
     if share_ in (0, 1):
         return round(share_ * total)
-    # Far below the mean nothing adds up to anything: by Hoeffding's inequality, less than 1e-30.
-    first = max(0, math.floor(share_ * total - math.sqrt(35 * total)))
+    # Further below the mean nothing adds up to anything: by Hoeffding's inequality, to less than
+    # 1e-17 of the tail.
+    far = math.sqrt((20 - math.log(tail)) * total) if tail else math.inf
+    first = math.floor(max(0.0, share_ * total - far))
     below, count = 0.0, first
     while True:
         below += math.exp(
@@ -152,6 +156,8 @@ def needed_to_tell(
     _check_share(other)
     if one == other:
         raise CourseError(f"{one:.1%} and {other:.1%} are the same", "two different shares")
+    if not (0 < alpha < 1 and 0 < power < 1):
+        raise CourseError(f"alpha {alpha:g} and power {power:g}", "each between 0 and 1")
     z_alpha, z_power = NormalDist().inv_cdf(1 - alpha), NormalDist().inv_cdf(power)
     spread = z_alpha * math.sqrt(one * (1 - one)) + z_power * math.sqrt(other * (1 - other))
     return max(1, math.ceil((spread / (other - one)) ** 2))
@@ -166,7 +172,8 @@ def needed_to_see(share_: float, confidence: float = CONFIDENCE) -> int:
     """
     if not 0 < share_ < 1:
         raise CourseError(f"a share of {share_:g}", "between 0 and 1")
-    return math.ceil(math.log(1 - confidence) / math.log(1 - share_))
+    _check_confidence(confidence)
+    return math.ceil(math.log1p(-confidence) / math.log1p(-share_))
 
 
 def tell(count: int, total: int, one: float, other: float) -> float | None:
@@ -187,9 +194,13 @@ def tell(count: int, total: int, one: float, other: float) -> float | None:
 
 
 def _z_two_sided(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise CourseError(f"a confidence of {confidence:g}", "between 0 and 1, e.g. 0.95")
+    _check_confidence(confidence)
     return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _check_confidence(value: float) -> None:
+    if not 0 < value < 1:
+        raise CourseError(f"a confidence of {value:g}", "between 0 and 1, e.g. 0.95")
 
 
 def _check_share(value: float) -> None:
