@@ -608,6 +608,12 @@ def test_nothing_failed_is_said_with_its_bound() -> None:
     assert "0.02 %" in summary.verdict
 
 
+@pytest.mark.parametrize(("count", "most"), [(3, "100 %"), (10, "30 %"), (1000, "0.3 %")])
+def test_the_bound_of_few_requests_is_a_plain_number(count: int, most: str) -> None:
+    summary = _tallied([Answer(i / 100, 0.1, 1.0, "v1", "") for i in range(count)])
+    assert f"fewer than {most} fail" in summary.verdict
+
+
 @pytest.mark.parametrize(
     ("extra", "reason"),
     [

@@ -99,7 +99,8 @@ class Summary:
             return text + (f"; {self._doubt}" if self._doubt else "")
         if self._doubt:
             return f"unknown: {self._doubt}; 0 of the {self.ok:,} sent on time failed"
-        most = f"{self.bound * 100:.2g} %"
+        percent = self.bound * 100
+        most = f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
         return f"0 of {self.planned:,} failed: with 95 % confidence fewer than {most} fail"
 
     def as_dict(self) -> dict[str, Any]:
