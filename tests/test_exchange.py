@@ -11,11 +11,11 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from course.traffic import exchange
 from course.traffic.exchange import SWEEP, Client, Request
 from course.traffic.plan import Plan
 
@@ -44,7 +44,7 @@ async def _send(
         wake.set()
 
     client = Client(
-        Plan(url, 1.0, 1.0, **{"timeout": 5.0, **plan}),
+        Plan(url, 1.0, 1.0, **{"timeout": 20.0, **plan}),
         clock=time.monotonic,
         on_answer=lambda request, _, version, error: end(request, version, error),
         on_unsent=lambda request: end(request, "", "unsent"),
@@ -530,17 +530,46 @@ def test_kept_connections_over_tls_are_used_again(server_tls: ssl.SSLContext) ->
 # -- who is dialled
 
 
-@pytest.mark.skipif(not Path("/proc/sys/net").exists(), reason="Linux' ports")
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"])
-def test_where_nobody_listens_nobody_is_reached_not_even_oneself(host: str) -> None:
-    # One of the ports that Linux gives out to who connects: it goes through all that are as odd
-    # or even as the first, one after the other.
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    port = first + 2 * 3000
-    while not _free(port):
-        port += 2
-    seen = asyncio.run(_send(f"http://{host}:{port}/", 30_000, together=200))
-    assert {end.error for end in seen} == {"refused"}
+def test_where_nobody_listens_nobody_is_reached_not_even_oneself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    real = exchange._dial
+
+    def dial(sock: socket.socket, address: tuple[Any, ...]) -> None:
+        # As the kernel does once it has gone through the other ports of the range.
+        sock.bind(address)
+        real(sock, address)
+
+    monkeypatch.setattr(exchange, "_dial", dial)
+    ends = asyncio.run(_send(f"http://127.0.0.1:{port}/", 50))
+    assert {end.error for end in ends} == {"refused"}
+    assert _free(port)
+
+
+@pytest.mark.parametrize(
+    ("own", "dialled"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "0.0.0.0"),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+        ("::1", "::1"),
+        ("::1", "0:0:0:0:0:0:0:1"),
+    ],
+)
+def test_a_connection_to_oneself_is_refused_however_it_is_written(own: str, dialled: str) -> None:
+    family = socket.AF_INET6 if ":" in own else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        try:
+            sock.bind((own, 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        port = sock.getsockname()[1]
+        sock.setblocking(False)
+        with pytest.raises(ConnectionRefusedError):
+            exchange._dial(sock, (dialled, port))
     assert _free(port)
 
 

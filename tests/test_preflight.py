@@ -175,14 +175,14 @@ def test_a_server_on_the_other_loopback_is_loaded() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", 0, "in the middle of its answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Le", 0, "in the middle of its answer"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 9, "begins to answer, but does not end"),
-        (b"", 9, "takes the request and does not answer within 0.4 s"),
+        (b"", 9, "takes the request and does not answer within 2 s"),
         (b"", 0, "closes the connection without an answer"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 0, "unasked"),
     ],
 )
 def test_an_answer_that_is_none_is_told_as_it_is(text: bytes, then: float, told: str) -> None:
     with raw(says(text, then)) as server:
-        assert told in saw(url(server), timeout=0.4)
+        assert told in saw(url(server), timeout=2 if then else 20)
 
 
 def test_a_reset_is_told_as_it_is() -> None:
@@ -398,7 +398,7 @@ def test_tls_towards_plain_http_is_named(silent: bool) -> None:
     with serving(version("v1")) as server:  # answers 400, as nginx does
         assert "does not speak TLS: it answers in plain HTTP" in saw(url(server, "https"))
     with raw(waits) as server:
-        told = saw(url(server, "https"), timeout=0.5)
+        told = saw(url(server, "https"), timeout=2)
         assert "does not speak TLS: it answers in plain HTTP" in told
 
 
@@ -445,7 +445,9 @@ def test_a_disk_that_fills_ends_the_run_and_loses_nothing_that_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     born = psutil.Process().create_time()
-    plan = Plan("http://orders.localhost:1/", 50.0, 5.0, lease_pid=os.getpid(), lease_started=born)
+    plan = Plan(
+        "http://orders.localhost:1/", 50.0, 3000.0, lease_pid=os.getpid(), lease_started=born
+    )
     written = 0
     real = os.write
 
@@ -458,10 +460,8 @@ def test_a_disk_that_fills_ends_the_run_and_loses_nothing_that_was_written(
         return done
 
     monkeypatch.setattr(os, "write", write)
-    began = time.monotonic()
     with pytest.raises(OSError, match="No space left"):
-        asyncio.run(Worker(tmp_path, plan).run())
-    assert time.monotonic() - began < 4
+        asyncio.run(asyncio.wait_for(Worker(tmp_path, plan).run(), 60))
     reader = Reader(tmp_path / FILE, 50)
     assert list(reader.read())
     assert reader.end is None  # so the run says that it died
