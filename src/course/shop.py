@@ -17,12 +17,13 @@ import yaml
 
 from course import images, traffic, workspace
 from course.addons import orders
+from course.rollout import containers
 from course.run import runner
 from course.world import World
 
 NAME = "shop-lab"
 """Of the Deployment, the Service and the HTTPRoute, and of the image in the registry."""
-CONTAINER = "shop"
+CONTAINER = containers.SERVICE
 _SOURCE_LABEL = "course.source"
 _KINDS = ("deployments", "services", "httproutes", "poddisruptionbudgets")
 _GONE_WAIT = 30.0
