@@ -271,6 +271,60 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
+def _sidecar(world: World, **more: Any) -> dict[str, Any]:
+    """A container that does nothing, of an image that is there; a patch puts it in front."""
+    idle = ["node", "-e", "setInterval(() => {}, 1e6)"]
+    image = f"{world.registry}/{NAME}:1.1.0"
+    requests = {"requests": {"cpu": "5m", "memory": "32Mi"}}
+    return {"name": "beside", "image": image, "command": idle, "resources": requests, **more}
+
+
+def beside(
+    *, shop: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **sidecar: Any
+) -> Change:
+    """A sidecar in front of the shop, with changes of both."""
+
+    def apply(world: World) -> None:
+        own = [_sidecar(world, **sidecar), {"name": CONTAINER, **(shop or {})}]
+        body = {"spec": {**(spec or {}), "template": {"spec": {"containers": own}}}}
+        world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
+        first = Rollout(NAME)._deployment()["spec"]["template"]["spec"]["containers"][0]
+        assert first["name"] == "beside"
+        rest(world)
+
+    return apply
+
+
+def _renamed(world: World) -> None:
+    """The solution, in a container of another name, behind a native sidecar of the shop's name."""
+    at = "/spec/template/spec"
+    native = _sidecar(world, name=CONTAINER, restartPolicy="Always")
+    changes = [
+        {"op": "replace", "path": "/spec/strategy", "value": CAREFUL},
+        {"op": "replace", "path": f"{at}/containers/0/name", "value": "web"},
+        {"op": "add", "path": f"{at}/containers/0/readinessProbe", "value": READY},
+        {"op": "add", "path": f"{at}/containers/0/lifecycle", "value": SLEEP},
+        {"op": "add", "path": f"{at}/initContainers", "value": [native]},
+    ]
+    text = json.dumps(changes)
+    world.run("kubectl", "patch", "deployment", NAME, "--type=json", "--patch", text)
+    rest(world)
+
+
+def _evicted(world: World) -> None:
+    """One pod fills its disk and is evicted; it stays in the list, and another takes its place."""
+    limit = {"limits": {"ephemeral-storage": "20Mi", "memory": "256Mi"}}
+    patch(container={"resources": limit})(world)
+    with Rollout(NAME).watch() as feed:
+        name = feed.samples()[-1].pods[0].name
+        fill = "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
+        world.run("kubectl", "exec", name, "--", "node", "-e", fill)
+        while not any(pod.finished for pod in feed.samples()[-1].pods):
+            assert feed.seconds < 60, feed.samples()[-1]
+            time.sleep(0.2)
+    rest(world)
+
+
 def both(*changes: Change) -> Change:
     """One after the other."""
 
@@ -305,6 +359,28 @@ BANK: dict[str, list[Answer]] = {
             ),
             "slow-start-hidden",
             "symptom-hidden",
+        ),
+        Answer(
+            "a sidecar in front that is probed, and the shop is not",
+            beside(
+                spec={"strategy": CAREFUL},
+                shop={"lifecycle": SLEEP},
+                readinessProbe={"exec": {"command": ["true"]}},
+            ),
+            "no-probe",
+            "works-once",
+        ),
+        Answer(
+            "every pod on the node's own network",
+            patch(pod={"hostNetwork": True}),
+            "does-not-start",
+            "special-cased",
+        ),
+        Answer(
+            "a container of another name, behind a sidecar of the shop's",
+            _renamed,
+            "",
+            "alternative",
         ),
         Answer("paused: nothing changes, nothing is lost", _paused, "paused", "symptom-hidden"),
         Answer(
@@ -384,6 +460,18 @@ BANK: dict[str, list[Answer]] = {
             "warned-means",
         ),
         Answer(
+            "the true probe, on a sidecar in front",
+            beside(readinessProbe={"exec": {"command": ["node", "-e", _ASK]}, "timeoutSeconds": 3}),
+            "",
+            "alternative",
+        ),
+        Answer(
+            "a probe of a sidecar's own, the shop's as it was",
+            beside(readinessProbe={"exec": {"command": ["true"]}}),
+            "lying-probe",
+            "not-the-serving-object",
+        ),
+        Answer(
             "a path that is not there",
             patch(container={"readinessProbe": {"httpGet": {"path": "/ready"}}}),
             "never-ready",
@@ -444,6 +532,12 @@ BANK: dict[str, list[Answer]] = {
             "works-once",
         ),
         Answer(
+            "a sidecar in front that waits before it ends",
+            beside(lifecycle=SLEEP),
+            "instant-exit",
+            "not-the-serving-object",
+        ),
+        Answer(
             "less work",
             patch(container={"lifecycle": SLEEP}, env={"FAULT_LATENCY_MS": "1"}),
             "latency-hidden",
@@ -495,6 +589,15 @@ BANK: dict[str, list[Answer]] = {
             "",
             "solution",
         ),
+        Answer(
+            "back, with a sidecar in front",
+            both(
+                _rolled_back({"spec": {"progressDeadlineSeconds": 8}}),
+                beside(spec={"progressDeadlineSeconds": 9}),
+            ),
+            "",
+            "alternative",
+        ),
         Answer("the good image named again", _forward("1.1.0"), "", "alternative"),
         Answer("the good image by its digest, pod by pod", _by_digest, "", "alternative"),
     ],
@@ -535,6 +638,12 @@ BANK: dict[str, list[Answer]] = {
         ),
         Answer(
             "as in the solution", both(_strategy(2, 0), _restarted, _decision()), "", "solution"
+        ),
+        Answer(
+            "as in the solution, and a pod was evicted before",
+            both(_evicted, _strategy(2, 0), _restarted, _decision()),
+            "",
+            "alternative",
         ),
         Answer(
             "in percent", both(_strategy("50%", "0%"), _restarted, _decision()), "", "alternative"

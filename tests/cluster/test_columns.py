@@ -68,19 +68,21 @@ def rows(namespace: str) -> list[tuple[Object, list[str]]]:
     return [(row["object"], [str(cell) for cell in row["cells"]][:5]) for row in table["rows"]]
 
 
-def differ(thing: Object, printed: list[str], asked: datetime) -> str:
-    """How our row differs from the server's; its clock is up to an answer's time later."""
-    for late in range(4):
-        ours = list(columns(thing).cells(asked + timedelta(seconds=late)))
+def differ(thing: Object, printed: list[str], asked: datetime, had: datetime) -> str:
+    """How our row differs from the server's, which it made between question and answer."""
+    row = columns(thing)
+    for late in range(int((had - asked).total_seconds()) + 2):
+        ours = list(row.cells(asked + timedelta(seconds=late)))
         if ours == printed:
             return ""
-    return f"{printed} is not {ours}: {json.dumps(thing['status'])}"
+    return f"{printed} is not {ours}: {json.dumps(thing['status'])[:600]}"
 
 
 def compare(namespace: str) -> list[list[str]]:
     asked = datetime.now(UTC)
     found = rows(namespace)
-    wrong = [said for thing, printed in found if (said := differ(thing, printed, asked))]
+    had = datetime.now(UTC)
+    wrong = [said for thing, printed in found if (said := differ(thing, printed, asked, had))]
     assert not wrong, f"{len(wrong)} of {len(found)}:\n" + "\n".join(wrong)
     return [printed for _, printed in found]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -73,6 +74,38 @@ def test_a_restart_is_a_new_revision_of_the_same_version(shop: Rollout) -> None:
     shop.restart()
     done = shop.wait(WAIT)
     assert (done.version, done.revision) == ("1.0.0", 2)
+
+
+def test_a_second_restart_within_a_second_is_refused_as_kubectl_refuses_it(shop: Rollout) -> None:
+    time.sleep(1 - time.time() % 1)  # a second begins
+    shop.restart()
+    made = shop._deployment()["metadata"]["generation"]
+    with pytest.raises(CourseError, match="within the past second"):
+        shop.restart()
+    assert shop._deployment()["metadata"]["generation"] == made
+    assert shop.set_env(NONE=None).endswith("(no change)")
+    assert shop.wait(WAIT).revision == 2
+
+
+def test_a_deployment_made_anew_with_another_selector_is_followed(shop: Rollout) -> None:
+    thing = json.loads(kubectl("get", "deployment", "shop", "--output=json"))
+    former = thing["metadata"]["uid"]
+    thing["metadata"] = {"name": "shop"}
+    thing["spec"]["selector"] = {"matchLabels": {"app": "shop-anew"}}
+    thing["spec"]["template"]["metadata"]["labels"] = {"app": "shop-anew"}
+    with shop.watch(maximum=2 * WAIT) as feed:
+        kubectl("delete", "deployment", "shop", "--wait=true")
+        kubectl("create", "-f", "-", input=json.dumps(thing))
+        assert shop._deployment()["metadata"]["uid"] != former
+        deadline = time.monotonic() + WAIT
+        while sum(pod.ready for pod in feed.samples()[-1].pods) < 2:
+            assert time.monotonic() < deadline, feed.samples()[-1]
+            time.sleep(0.1)
+        shown = {pod.name for pod in feed.samples()[-1].pods}
+        listed = kubectl("get", "pods", "-l", "app=shop-anew", "--output=name").split()
+        assert {name.removeprefix("pod/") for name in listed} == shown
+        assert not feed.trouble
+        assert any("another selector" in gap.why for gap in feed.gaps)
 
 
 def test_an_image_that_is_not_there_stalls_and_says_why(shop: Rollout, image: str) -> None:
