@@ -604,6 +604,34 @@ def test_an_answer_that_is_cut_off_is_no_answer(
     assert caught.value.code == 0
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "shop.localhost"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"])
+def test_the_api_of_this_machine_is_never_asked_through_a_proxy(
+    variable: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    with serving(said({"kind": "Pod"})) as server:
+        config = kubeconfig(tmp_path, server.port)
+        config.write_text(config.read_text().replace("127.0.0.1", host))
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        if host == "shop.localhost":  # many resolvers do not know it
+            assert Kubernetes()._client.configuration.proxy is None
+        else:
+            assert Kubernetes().get("pods", "a") == {"kind": "Pod"}
+
+
+def test_an_api_elsewhere_is_asked_through_the_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    config = kubeconfig(tmp_path, 1)
+    config.write_text(config.read_text().replace("127.0.0.1", "192.0.2.1"))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    assert Kubernetes()._client.configuration.proxy == "http://127.0.0.1:9"
+
+
 def said(thing: Object, status: str = "200 OK") -> Answer:
     text = json.dumps(thing)
     head = f"HTTP/1.1 {status}\nContent-Length: {len(text)}\nConnection: close"
