@@ -526,6 +526,17 @@ def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
     assert decide(revision=4).startswith("not-measured")
 
 
+def test_a_deployment_made_anew_counts_its_releases_anew() -> None:
+    made, exercise = deployment(), rolling.DecideUnderLimits()
+    world = World(made)
+    world.facts["checks"] = "0"
+    counts = []
+    for uid in ("d1", "d1", "d2", "d2"):
+        made["metadata"]["uid"] = uid
+        counts.append(exercise._earlier(world))
+    assert counts == [0, 1, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("figures", "possible"),
     [

@@ -738,10 +738,7 @@ class DecideUnderLimits:
         rollout = _settled(world)
         _answering(world)
         release = _released(world, rollout, {_START: "5000"}, wait=self.seconds + 0.5)
-        # Each check is two releases, there and back; the start state is one.
-        checks = int(world.recall("checks"))
-        world.remember("checks", str(checks + 1))
-        own = release.before.revision - 1 - 2 * checks
+        own = release.before.revision - 1 - 2 * self._earlier(world)
         strategy = _short(_deployment(world)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
         if release.seen.found != self.pods:
             raise Wrong(
@@ -778,6 +775,18 @@ class DecideUnderLimits:
             )
         self._defended(world, release, own)
         _figures(world, release)
+
+    def _earlier(self, world: World) -> int:
+        """How many checks this Deployment has seen before; this one is remembered.
+
+        Each is two releases, there and back; the start state is one. One that was made anew under
+        its name counts its revisions anew.
+        """
+        known, _, checks = world.recall("checks").rpartition(" ")
+        uid = str(_deployment(world)["metadata"].get("uid", ""))
+        earlier = int(checks) if uid == known or not known else 0
+        world.remember("checks", f"{uid} {earlier + 1}".strip())
+        return earlier
 
     def _not_too_busy(self, release: Trial) -> None:
         """See that seconds mean something here, before a release is called slow for them.
