@@ -394,6 +394,17 @@ def test_a_probe_that_fails_is_named_with_its_container(monkeypatch: pytest.Monk
         assert wrong.value.cause == "never-ready"
 
 
+def test_a_sidecar_that_keeps_its_pod_waiting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pods = (Pod("new", "1.1.0", 2, "Running", False, False, 0, 5),)
+    feed = Feed(Sample(0.0, pods, 2, Status("progressing", "1 of 2", desired=2)))
+    monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    where = {"fieldPath": "spec.containers{mesh}"}
+    event = {"reason": "Unhealthy", "message": "connection refused", "involvedObject": where}
+    with pytest.raises(CourseError, match=r"not at rest.*container mesh: connection refused"):
+        rolling._settled(World(beside(deployment()), events=[event]))
+
+
 @pytest.mark.parametrize(("digest", "cause"), [("sha256:11", ""), ("sha256:12", "other-version")])
 def test_an_image_is_known_by_what_served_before(digest: str, cause: str) -> None:
     """And not by what its tag names now: that may be another image, or none."""

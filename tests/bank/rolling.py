@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from course.rollout import Rollout
+from course.rollout import Rollout, containers
 from course.shop import CONTAINER, NAME
 from course.trial import serving_old
 from course.world import World
@@ -161,8 +161,7 @@ def _stuck_pods_deleted(world: World) -> None:
 
 
 def _waits(pod: dict[str, Any]) -> bool:
-    states = pod["status"].get("containerStatuses") or [{}]
-    return "waiting" in states[0].get("state", {})
+    return "waiting" in containers.state(pod).get("state", {})
 
 
 def _tag_filled(world: World) -> None:

@@ -92,7 +92,8 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
                 _not_stuck(world, sample, feed.seconds, held)
             if feed.seconds > _SETTLE_WAIT:
                 raise CourseError(
-                    f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}",
+                    f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}"
+                    f"{_kept_waiting(world, sample)}",
                     "a rollout that has ended",
                     f"kubectl rollout status deployment/{NAME}; then run the check again",
                 )
@@ -133,13 +134,8 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
     for pod in sample.pods:
         if pod.ready or pod.terminating or pod.phase != "Running":
             continue
-        events = world.objects("events", fieldSelector=f"involvedObject.name={pod.name}")
         # 4xx is the service's own word that there is nothing; a refused connection may pass.
-        refused = [
-            e
-            for e in events
-            if e.get("reason") == "Unhealthy" and "statuscode: 4" in e.get("message", "")
-        ]
+        refused = [e for e in _unhealthy(world, pod.name) if "statuscode: 4" in e["message"]]
         if refused:
             name, probe = _probed(_template(world), refused[-1])
             raise Wrong(
@@ -150,6 +146,21 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
                 try_=f"kubectl describe pod {pod.name}   and what does the service answer on "
                 "that path?",
             )
+
+
+def _unhealthy(world: World, pod: str) -> list[dict[str, Any]]:
+    """What the kubelet says of a pod's probes that failed."""
+    events = world.objects("events", fieldSelector=f"involvedObject.name={pod}")
+    return [{"message": "", **e} for e in events if e.get("reason") == "Unhealthy"]
+
+
+def _kept_waiting(world: World, sample: Sample) -> str:
+    """The last probe that failed of a pod that runs and is not ready."""
+    for pod in sample.pods:
+        if pod.phase == "Running" and not pod.ready and (said := _unhealthy(world, pod.name)):
+            name, _ = _probed(_template(world), said[-1])
+            return f"; pod {pod.name}, container {name}: {cut(said[-1]['message'], 160)}"
+    return ""
 
 
 def _answering(world: World) -> None:
