@@ -336,7 +336,12 @@ def both(*changes: Change) -> Change:
 
 BANK: dict[str, list[Answer]] = {
     "rolling-1": [
-        Answer("nothing changed", nothing, "no-probe", "stale"),
+        Answer(
+            "a sidecar in front that is probed, the shop as it was",
+            beside(readinessProbe={"exec": {"command": ["true"]}}),
+            "no-probe",
+            "not-the-serving-object",
+        ),
         Answer(
             "a probe, and all pods at once",
             patch(container={"readinessProbe": READY, "lifecycle": SLEEP}),
@@ -358,16 +363,6 @@ BANK: dict[str, list[Answer]] = {
             ),
             "slow-start-hidden",
             "symptom-hidden",
-        ),
-        Answer(
-            "a sidecar in front that is probed, and the shop is not",
-            beside(
-                spec={"strategy": CAREFUL},
-                shop={"lifecycle": SLEEP},
-                readinessProbe={"exec": {"command": ["true"]}},
-            ),
-            "no-probe",
-            "works-once",
         ),
         Answer(
             "every pod on the node's own network",
@@ -439,7 +434,12 @@ BANK: dict[str, list[Answer]] = {
         ),
     ],
     "rolling-2": [
-        Answer("nothing changed", nothing, "lying-probe", "stale"),
+        Answer(
+            "a probe of a sidecar's own, the shop's as it was",
+            beside(readinessProbe={"exec": {"command": ["true"]}}),
+            "lying-probe",
+            "not-the-serving-object",
+        ),
         Answer(
             "a wait after Ready",
             patch(spec={"minReadySeconds": 4}),
@@ -463,12 +463,6 @@ BANK: dict[str, list[Answer]] = {
             beside(readinessProbe={"exec": {"command": ["node", "-e", _ASK]}, "timeoutSeconds": 3}),
             "",
             "alternative",
-        ),
-        Answer(
-            "a probe of a sidecar's own, the shop's as it was",
-            beside(readinessProbe={"exec": {"command": ["true"]}}),
-            "lying-probe",
-            "not-the-serving-object",
         ),
         Answer(
             "a path that is not there",
@@ -516,7 +510,12 @@ BANK: dict[str, list[Answer]] = {
         ),
     ],
     "rolling-3": [
-        Answer("nothing changed", nothing, "instant-exit", "stale"),
+        Answer(
+            "a sidecar in front that waits before it ends",
+            beside(lifecycle=SLEEP),
+            "instant-exit",
+            "not-the-serving-object",
+        ),
         Answer("draining alone", patch(env={"DRAIN_MS": "10000"}), "drain-only", "works-once"),
         Answer(
             "more grace for a process that does not use it",
@@ -529,12 +528,6 @@ BANK: dict[str, list[Answer]] = {
             patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}),
             "prestop-too-short",
             "works-once",
-        ),
-        Answer(
-            "a sidecar in front that waits before it ends",
-            beside(lifecycle=SLEEP),
-            "instant-exit",
-            "not-the-serving-object",
         ),
         Answer(
             "less work",
