@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from course.pictures import COLORS, Picture, picture
-from course.rollout import Feed, Pod, Sample
+from course.rollout import Feed, Sample
 from course.text import cut
 from course.traffic import Run, Summary
 
@@ -101,16 +101,11 @@ class Release:
 
 
 def _there(sample: Sample) -> int:
-    return sum(_counts(pod) for pod in sample.pods)
+    return sum(pod.counts for pod in sample.pods)
 
 
 def _serving(sample: Sample) -> int:
-    return sum(pod.ready and _counts(pod) for pod in sample.pods)
-
-
-def _counts(pod: Pod) -> bool:
-    """Whether its ReplicaSet counts it: one that was evicted stays listed, and is replaced."""
-    return not pod.terminating and not pod.finished
+    return sum(pod.ready and pod.counts for pod in sample.pods)
 
 
 def read(run: Run, feed: Feed, zero: float | None = None) -> Release:

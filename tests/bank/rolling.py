@@ -272,7 +272,8 @@ def _is_ready(pod: dict[str, Any]) -> bool:
 
 def _sidecar(world: World, **more: Any) -> dict[str, Any]:
     """A container that does nothing, of an image that is there; a patch puts it in front."""
-    idle = ["node", "-e", "setInterval(() => {}, 1e6)"]
+    ends = "process.on('SIGTERM', () => process.exit())"
+    idle = ["node", "-e", f"setInterval(() => {{}}, 1e6); {ends}"]
     image = f"{world.registry}/{NAME}:1.1.0"
     requests = {"requests": {"cpu": "5m", "memory": "32Mi"}}
     return {"name": "beside", "image": image, "command": idle, "resources": requests, **more}
@@ -307,6 +308,8 @@ def _renamed(world: World) -> None:
     ]
     text = json.dumps(changes)
     world.run("kubectl", "patch", "deployment", NAME, "--type=json", "--patch", text)
+    drain = ("--containers=web", "DRAIN_MS=10000")
+    world.run("kubectl", "set", "env", f"deployment/{NAME}", *drain)
     rest(world)
 
 

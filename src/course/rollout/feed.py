@@ -28,7 +28,7 @@ class Sample:
 
     Args:
         at: seconds since the watch began.
-        pods: its pods, in the order in which they were made.
+        pods: its pods, in the order in which they were made; those that have finished among them.
         revision: the Deployment's newest.
         status: how far its rollout is.
     """

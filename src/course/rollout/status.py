@@ -50,6 +50,11 @@ class Pod:
     age: float
     finished: bool = False
 
+    @property
+    def counts(self) -> bool:
+        """Whether its ReplicaSet counts it: it is neither on its way out nor finished."""
+        return not self.terminating and not self.finished
+
 
 @dataclass(frozen=True)
 class Waiting:
