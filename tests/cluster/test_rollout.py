@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from course.errors import CourseError
 from course.rollout import Rollout
@@ -132,6 +135,25 @@ def test_a_change_that_the_api_refuses_is_one_clear_message(shop: Rollout) -> No
     with pytest.raises(CourseError, match="Invalid value") as caught:
         shop.patch({"spec": {"replicas": -1}})
     assert "\n" not in caught.value.saw
+
+
+def test_who_may_not_list_replicasets_is_told_the_right_that_is_missing(
+    shop: Rollout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl("create", "serviceaccount", "reader")
+    kubectl("create", "role", "reader", "--verb=get", "--resource=deployments.apps")
+    config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+    namespace = config["contexts"][0]["context"]["namespace"]
+    account = f"--serviceaccount={namespace}:reader"
+    kubectl("create", "rolebinding", "reader", "--role=reader", account)
+    config["users"][0]["user"] = {"token": kubectl("create", "token", "reader").strip()}
+    file = tmp_path / "kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    with pytest.raises(CourseError, match="403: replicasets.apps is forbidden") as caught:
+        Rollout("shop").watch()
+    assert caught.value.want == f"the right to list replicasets in namespace {namespace}"
 
 
 def test_a_deployment_that_goes_while_it_is_watched_is_gone(shop: Rollout) -> None:
