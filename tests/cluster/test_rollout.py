@@ -151,7 +151,7 @@ def test_who_may_not_list_replicasets_is_told_the_right_that_is_missing(
     file.touch(mode=0o600)
     file.write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(file))
-    with pytest.raises(CourseError, match="403: replicasets.apps is forbidden") as caught:
+    with pytest.raises(CourseError, match=r"403: replicasets\.apps is forbidden") as caught:
         Rollout("shop").watch()
     assert caught.value.want == f"the right to list replicasets in namespace {namespace}"
 
