@@ -90,6 +90,7 @@ class Pod:
     phase: str = "Running"
     ready: bool = True
     terminating: bool = False
+    finished: bool = False
 
 
 @dataclass(frozen=True)

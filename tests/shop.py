@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,7 @@ def namespace(folder: Path) -> Iterator[str]:
     Args:
         folder: where the file is written.
     """
-    name = f"test-shop-{os.getpid()}"
+    name = f"test-shop-{secrets.token_hex(4)}"  # the last one's may still be going
     source = engines.environment()["KUBECONFIG"]
     kubectl("create", "namespace", name)
     config = yaml.safe_load(Path(source).read_text())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from course import released, trial
 from course.errors import CourseError
@@ -13,6 +14,7 @@ from course.released import GONE, NONE_KNOWN, NOT_READY, SLOW, Failure, Release
 from course.rollout import Pod, Sample, Status
 from course.traffic import Answer, Batch
 from course.traffic.summary import Tally
+from course.widgets.timeline import TimelineModel
 
 RATE = 10.0
 
@@ -105,6 +107,24 @@ def test_pods_on_their_way_out_are_neither_there_nor_ready() -> None:
     assert (seen.found, seen.peak, seen.fewest) == (2, 3, 1)
     assert (seen.fullest.at, seen.emptiest.at) == (1.2, 2.0)
     assert len(seen.during) == 3  # the state that the release found counts
+
+
+def test_a_pod_that_was_evicted_or_failed_during_a_release_does_not_count() -> None:
+    left = replace(pod("evicted", ready=False), finished=True)
+    three = (pod("a"), pod("b"), pod("c", ready=False))
+    seen = Release(
+        Run(answers(GOOD)).summary(), (), (sample(0.0, *three, left), sample(2.0, *three)), 1.0, 0.0
+    )
+    assert (seen.found, seen.peak, seen.fewest) == (2, 3, 2)
+
+
+def test_a_name_of_253_characters_leaves_room_for_the_picture() -> None:
+    model = TimelineModel()
+    model.add(sample(0.0, pod("a" * 253, "v" * 128)))
+    axes = Figure().subplots()
+    released._draw_pods(axes, model, 0.0, 1.0)
+    (label,) = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert len(label) <= 51
 
 
 def test_the_finding_is_computed_and_names_what_failed_most() -> None:

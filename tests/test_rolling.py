@@ -144,6 +144,46 @@ def test_what_answers_before_it_can_serve_is_named_by_its_probe(named: str, made
     assert cause(tried(EARLY, CUT), made) == named
 
 
+MESH = {
+    "name": "mesh",
+    "image": "r/mesh:9",
+    "readinessProbe": {"tcpSocket": {"port": 9}},
+    "env": [{"name": "DRAIN_MS", "value": "1"}],
+}
+
+
+def beside(made: Object, *, renamed: str = "", native: bool = False) -> Object:
+    """A sidecar patched in front of the shop, whose container may have another name."""
+    spec = made["spec"]["template"]["spec"]
+    if renamed:
+        spec["containers"][0]["name"] = renamed
+    if native:
+        spec["initContainers"] = [{**MESH, "restartPolicy": "Always", "name": "shop"}]
+    else:
+        spec["containers"].insert(0, copy.deepcopy(MESH))
+    return made
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"renamed": "web"}, {"renamed": "web", "native": True}], ids=str
+)
+@pytest.mark.parametrize(
+    ("named", "failure", "change"),
+    [
+        ("no-probe", EARLY, {"readinessProbe": None}),
+        ("lying-probe", EARLY, {"readinessProbe": {"httpGet": {"path": "/healthz"}}}),
+        ("lying-probe", EARLY, {"readinessProbe": {"grpc": {"port": 3000}}}),
+        ("slow-start-hidden", EARLY, {"env": {"FAULT_START_MS": "0"}}),
+        ("instant-exit", CUT, {"lifecycle": None, "env": {"DRAIN_MS": "0"}}),
+    ],
+)
+def test_the_cause_is_the_shops_own_whatever_stands_beside_it(
+    named: str, failure: Failure, change: Object, options: Object
+) -> None:
+    made = beside(deployment(**copy.deepcopy(change)), **options)
+    assert cause(tried(failure), made) == named
+
+
 def test_a_wait_after_ready_is_named() -> None:
     made = deployment(readinessProbe={"httpGet": {"path": "/healthz"}})
     made["spec"]["minReadySeconds"] = 4
@@ -222,6 +262,31 @@ def test_the_release_has_to_be_what_is_served() -> None:
     assert reached(tried(after={}), service("shop-lab")) == "not-the-shop"
 
 
+def owned_by(kind: str, name: str) -> Object:
+    owner = {"kind": kind, "name": name, "uid": f"u-{name}", "controller": True}
+    labels = {"app": "shop-lab"}
+    return {"metadata": {"name": f"{name}-x", "labels": labels, "ownerReferences": [owner]}}
+
+
+def test_pods_of_others_behind_the_shops_service_are_named() -> None:
+    mine = owned_by("ReplicaSet", "shop-lab-1")
+    of_it = {"metadata": {"uid": "u-shop-lab-1", "ownerReferences": [
+        {"kind": "Deployment", "name": "shop-lab", "uid": "d", "controller": True}]}}  # fmt: skip
+    orphan, stateful = owned_by("ReplicaSet", "former"), owned_by("StatefulSet", "other")
+    bare: Object = {"metadata": {"name": "by-hand", "labels": {"app": "shop-lab"}}}
+    evicted = {**copy.deepcopy(bare), "status": {"phase": "Failed"}}
+    evicted["metadata"]["name"] = "evicted"
+    elsewhere = {"metadata": {"name": "else", "labels": {"app": "else"}}}
+    world = World(
+        deployment(), services=[service("shop-lab")], httproutes=[ROUTE], replicasets=[of_it],
+        pods=[mine, orphan, stateful, bare, evicted, elsewhere],
+    )  # fmt: skip
+    others = "shop-lab, ReplicaSet former, StatefulSet other, Pod by-hand"
+    with pytest.raises(Wrong, match=f"selects the pods of {others}$") as wrong:
+        rolling._reached(world, tried(after={"1.1.0": 3, PROBE: 29}))
+    assert wrong.value.cause == "not-behind-route"
+
+
 def test_a_release_that_does_not_end_is_no_verdict() -> None:
     late = trial.Trial(PROBE, tried().before, tried().status, None, tried().seen, tried().after)
     with pytest.raises(CourseError, match="was not over"):
@@ -239,6 +304,27 @@ def test_a_patch_gives_the_made_up_version_to_every_container() -> None:
         "image": "r/shop-lab:bad",
     }
     assert second["name"] == "beside" and "image" not in second
+
+
+@pytest.mark.parametrize("options", [{}, {"renamed": "web"}])
+def test_the_image_of_a_release_is_given_to_the_shop_and_not_to_the_first(options: Object) -> None:
+    template = beside(deployment(), **options)["spec"]["template"]
+    spec = trial._change(template, [], "r/shop-lab:bad")["spec"]["template"]["spec"]
+    images = {c["name"]: c.get("image") for c in spec["containers"]}
+    assert images == {"mesh": None, options.get("renamed", "shop"): "r/shop-lab:bad"}
+
+
+def test_a_shop_that_is_a_native_sidecar_is_released_too() -> None:
+    template = deployment()["spec"]["template"]
+    (served,) = template["spec"]["containers"]
+    template["spec"] |= {
+        "initContainers": [{**served, "restartPolicy": "Always"}, {"name": "migrate"}],
+        "containers": [{"name": "idle", "image": "x"}],
+    }
+    change = trial._change(template, [{"name": "A", "value": "1"}], "r/shop-lab:bad")
+    spec = change["spec"]["template"]["spec"]
+    (own,) = spec["initContainers"]
+    assert (own["name"], own["image"], own["env"][0]["value"]) == ("shop", "r/shop-lab:bad", "1")
 
 
 class Feed:
@@ -271,14 +357,71 @@ def test_a_stalled_release_is_named_by_what_holds_it(monkeypatch: pytest.MonkeyP
         assert wrong.value.cause == cause
 
 
+@pytest.mark.parametrize(
+    ("message", "environment"),
+    [
+        ("0/1 nodes are available: 1 Insufficient cpu.", True),
+        ("0/1 nodes are available: 1 Too many pods.", True),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", True),
+        ("0/1 nodes are available: 1 node(s) didn't have free ports for the requested", False),
+        ("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector", False),
+    ],
+)
+def test_a_pod_that_finds_no_node_is_the_answers_fault_unless_the_cluster_is_full(
+    message: str, environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Waiting("new", "Unschedulable", message)
+    status = Status("progressing", "1 of 2 replicas updated", desired=2, waiting=(held,))
+    feed = Feed(Sample(0.0, (), 2, status))
+    monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
+    with pytest.raises(CourseError if environment else Wrong) as told:
+        rolling._settled(World(deployment()))
+    assert isinstance(told.value, Wrong) is not environment
+    assert message[:60] in str(told.value)
+
+
+def test_a_probe_that_fails_is_named_with_its_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    pods = (Pod("new", "1.1.0", 2, "Running", False, False, 0, 5),)
+    feed = Feed(Sample(0.0, pods, 2, Status("progressing", "1 of 2", desired=2)))
+    monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
+    said = "Readiness probe failed: HTTP probe failed with statuscode: 404"
+    event: Object = {"reason": "Unhealthy", "message": said}
+    for field, probed in (("spec.containers{mesh}", "mesh: {.*tcpSocket"), ("", "shop: {.*readyz")):
+        event["involvedObject"] = {"fieldPath": field}
+        world = World(beside(deployment()), events=[event])
+        with pytest.raises(Wrong, match=f"readinessProbe of container {probed}") as wrong:
+            rolling._settled(world)
+        assert wrong.value.cause == "never-ready"
+
+
+def test_a_sidecar_that_keeps_its_pod_waiting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pods = (Pod("new", "1.1.0", 2, "Running", False, False, 0, 5),)
+    feed = Feed(Sample(0.0, pods, 2, Status("progressing", "1 of 2", desired=2)))
+    monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    where = {"fieldPath": "spec.containers{mesh}"}
+    event = {"reason": "Unhealthy", "message": "connection refused", "involvedObject": where}
+    with pytest.raises(CourseError, match=r"not at rest.*container mesh: connection refused"):
+        rolling._settled(World(beside(deployment()), events=[event]))
+
+
 @pytest.mark.parametrize(("digest", "cause"), [("sha256:11", ""), ("sha256:12", "other-version")])
 def test_an_image_is_known_by_what_served_before(digest: str, cause: str) -> None:
     """And not by what its tag names now: that may be another image, or none."""
     pod = {
         "metadata": {"name": "a", "uid": "u1"},
-        "status": {"containerStatuses": [{"imageID": f"r/shop-lab@{digest}"}]},
+        "spec": beside(deployment())["spec"]["template"]["spec"],
+        "status": {"containerStatuses": [
+            {"name": "mesh", "imageID": "r/mesh@sha256:99"},
+            {"name": "shop", "imageID": f"r/shop-lab@{digest}"},
+        ]},
+    }  # fmt: skip
+    evicted = {
+        "metadata": {"name": "b", "uid": "u2"},
+        "spec": pod["spec"],
+        "status": {"phase": "Failed", "reason": "Evicted"},
     }
-    world = World(deployment(), pods=[pod])
+    world = World(beside(deployment()), pods=[evicted, pod])
     world.facts |= {"digest": "sha256:11", "bad": "r/shop-lab:1.3.0", "pods": "u1", "uid": "d"}
     try:
         rolling.StuckIsNoticed()._one_good_version(world)
@@ -378,10 +521,31 @@ def test_a_machine_that_starts_containers_late_is_not_the_strategys_fault(decide
     assert "too-slow" in decide(*one, seconds=None)  # four rounds of 5 s are too many anywhere
 
 
+def test_a_start_that_the_pod_itself_delays_is_not_the_machines(decide: Decide) -> None:
+    init = [
+        moment(1, 4),
+        moment(3, 2, 2, "Pending"),
+        moment(3.5, 2, 2, "Init:0/1"),
+        moment(9, 2, 2),
+    ]
+    assert "too-slow" in decide(*init, seconds=None)
+
+
 def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
     # The start is one revision, the check before this one two.
     assert "released Deployment shop-lab 1 times" in decide(revision=4)
     assert decide(revision=4).startswith("not-measured")
+
+
+def test_a_deployment_made_anew_counts_its_releases_anew() -> None:
+    made, exercise = deployment(), rolling.DecideUnderLimits()
+    world = World(made)
+    world.facts["checks"] = "0"
+    counts = []
+    for uid in ("d1", "d1", "d2", "d2"):
+        made["metadata"]["uid"] = uid
+        counts.append(exercise._earlier(world))
+    assert counts == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import queue
 import threading
 import time
@@ -14,10 +15,10 @@ from typing import Any
 import pytest
 
 from course.errors import CourseError
-from course.rollout import Feed, Rollout, Status
+from course.rollout import Feed, Rollout, Status, containers, control
 from course.rollout import status as reading
 from course.rollout.api import ApiError, Kubernetes
-from tests.loopback import reply, serving
+from tests.loopback import Answer, mixed, reply, serving
 
 MADE = "2026-01-01T00:00:00Z"
 NOW = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
@@ -108,6 +109,7 @@ class Fake:
             self.things[kind][thing["metadata"]["name"]] = thing
         self.patches: list[Any] = []
         self.streams: dict[str, FakeEvents] = {}
+        self.queries: dict[str, dict[str, str]] = {}
         self.down = False
         self.lists = 0
 
@@ -130,6 +132,7 @@ class Fake:
     def watch(self, kind: str, query: dict[str, str], since: str, seconds: float) -> FakeEvents:
         if self.down:
             raise ApiError(0, "no Kubernetes API answers")
+        self.queries[kind] = query
         self.streams[kind] = FakeEvents()
         return self.streams[kind]
 
@@ -198,7 +201,7 @@ def test_pods_of_another_owner_with_the_same_label_are_left_out(api: Fake) -> No
     assert (found.phase, found.ready, found.restarts, found.age) == ("Running", True, 1, 30.0)
 
 
-def test_a_pod_says_what_kubectl_says_of_it() -> None:
+def test_a_pod_says_what_kubectl_says_of_it_and_columns_has_the_rest() -> None:
     sets = [replicaset(1, "r/orders:1.0.0")]
     backoff = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
     things = [
@@ -207,8 +210,118 @@ def test_a_pod_says_what_kubectl_says_of_it() -> None:
         pod("c", ready=False, waiting={"reason": "ContainerCreating"}),
     ]
     found = reading.pods(things, sets, NOW)
-    assert [p.phase for p in found] == ["Terminating", "ImagePullBackOff", "Pending"]
+    assert [p.phase for p in found] == ["Terminating", "ImagePullBackOff", "ContainerCreating"]
     assert [p.terminating for p in found] == [True, False, False]
+
+
+@pytest.mark.parametrize(("phase", "reason"), [("Failed", "Evicted"), ("Succeeded", "")])
+def test_a_finished_pod_is_listed_and_neither_ready_nor_waited_for(phase: str, reason: str) -> None:
+    thing = pod("a", waiting={"reason": "ImagePullBackOff"})
+    thing["status"] |= {"phase": phase, "reason": reason}
+    sets = [replicaset(1, "r/orders:1.0.0")]
+    (found,) = reading.pods([thing], sets, NOW)
+    assert (found.finished, found.ready, found.terminating) == (True, False, False)
+    assert reading.status(deployment(), sets, [thing]).waiting == ()
+
+
+def test_restarts_are_counted_as_kubectl_does() -> None:
+    thing = pod("a")
+    thing["spec"]["initContainers"] = [{"name": "mesh", "image": "m", "restartPolicy": "Always"}]
+    mesh = {"name": "mesh", "started": True, "ready": True, "restartCount": 3, "state": {}}
+    thing["status"]["initContainerStatuses"] = [mesh]
+    (found,) = reading.pods([thing], [replicaset(1, "r/orders:1.0.0")], NOW)
+    assert found.restarts == 4
+
+
+def test_a_pod_of_a_node_whose_clock_is_ahead_keeps_its_place_and_has_no_age() -> None:
+    early, late = pod("b"), pod("a", creationTimestamp="2026-01-01T00:10:05Z")
+    early["metadata"]["creationTimestamp"] = "2026-01-01T00:10:00Z"
+    found = reading.pods([late, early], [replicaset(1, "r/orders:1.0.0")], NOW)
+    assert [(p.name, p.age) for p in found] == [("b", 0.0), ("a", 0.0)]
+
+
+def test_a_pod_belongs_to_its_controller_and_not_to_its_other_owners() -> None:
+    other = {"uid": "x", "kind": "ConfigMap"}
+    thing = pod("a", ownerReferences=[other, {"uid": "s1", "controller": True}])
+    stray = pod("b", ownerReferences=[{"uid": "s1", "controller": False}])
+    sets = [replicaset(1, "r/orders:1.0.0")]
+    assert [p.name for p in reading.pods([thing, stray], sets, NOW)] == ["a"]
+
+
+def test_a_pod_of_which_nothing_is_told_yet_is_there() -> None:
+    thing = pod("a")
+    del thing["status"], thing["metadata"]["creationTimestamp"]
+    (found,) = reading.pods([thing], [replicaset(1, "r/orders:1.0.0")], NOW)
+    assert (found.phase, found.ready, found.restarts, found.age) == ("", False, 0, 0.0)
+
+
+def test_a_pod_that_a_readiness_gate_holds_back_runs_and_is_not_ready() -> None:
+    thing = pod("a", ready=False)
+    gate = {"type": "example.com/gate", "status": "True"}
+    thing["status"]["conditions"] = [gate, *thing["status"]["conditions"]]
+    thing["status"]["containerStatuses"][0]["ready"] = True
+    (found,) = reading.pods([thing], [replicaset(1, "r/orders:1.0.0")], NOW)
+    assert (found.phase, found.ready) == ("Running", False)
+
+
+# -- which container is the service
+
+MESH: Object = {
+    "name": "mesh",
+    "image": "r/mesh:9",
+    "env": [{"name": "ORDERS_VERSION", "value": "9"}],
+}
+PORTS: Object = {"ports": [{"name": "http", "containerPort": 3000}]}
+
+
+def with_containers(*own: Object, first: tuple[Object, ...] = (), chosen: str = "") -> Object:
+    return {
+        "metadata": {"annotations": {"kubectl.kubernetes.io/default-container": chosen}},
+        "spec": {
+            "containers": list(own),
+            "initContainers": list(first),
+            "ephemeralContainers": [{"name": "shop", "image": "r/debug:7"}],
+        },
+    }
+
+
+SHOP: Object = {"name": "shop", "image": "r/orders:1.1.0"}
+WEB: Object = {"name": "web", "image": "r/orders:1.1.0"}
+SIDECAR = {"restartPolicy": "Always"}
+VERSION = [{"name": "ORDERS_VERSION", "value": "1.1.0"}]
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        with_containers(MESH, SHOP),
+        with_containers(MESH, SHOP, chosen="mesh"),
+        with_containers({**MESH, **PORTS}, {**SHOP, **PORTS}),  # two with the same port
+        with_containers(MESH, {**WEB, **PORTS}),  # renamed
+        with_containers(MESH, {**WEB, **PORTS}, first=({**MESH, "name": "shop"},)),
+        with_containers({**WEB, **PORTS}, first=({**MESH, **SIDECAR, "name": "shop"},)),
+        with_containers(MESH, first=({**SHOP, **SIDECAR},)),  # the service is a native sidecar
+        with_containers(MESH, WEB, chosen="web"),
+        with_containers(MESH, {**WEB, "ports": [{"containerPort": 3000}]}),
+        with_containers({**MESH, "env": []}, {**WEB, "env": VERSION}),
+        with_containers(WEB),
+    ],
+)  # fmt: skip
+def test_the_service_is_found_by_its_name_and_not_by_its_place(thing: Object) -> None:
+    assert reading.version(thing) == "1.1.0"
+    sets = [{"metadata": {"annotations": {reading.REVISION: "3"}}, "spec": {"template": thing}}]
+    assert reading.revisions(sets)[0].image == "r/orders:1.1.0"
+
+
+def test_a_pod_without_a_container_has_no_version_and_is_no_crash() -> None:
+    assert reading.version({"spec": {}}) == "latest"
+
+
+def test_the_state_of_the_service_is_its_own_wherever_the_kubelet_puts_it() -> None:
+    thing = with_containers(SHOP, {"name": "cache", "image": "r/cache"})
+    states = [{"name": "cache", "imageID": "c"}, {"name": "shop", "imageID": "s"}]
+    assert containers.state({**thing, "status": {"containerStatuses": states}})["imageID"] == "s"
+    assert containers.state(thing) == {}
 
 
 def test_a_selector_with_expressions_is_a_query() -> None:
@@ -243,6 +356,19 @@ def test_a_rollout_is_as_far_as_kubectl_says(change: Object, state: str, message
     thing["status"] |= change
     found = reading.status(thing, [replicaset(1, "r/orders:1.0.0")])
     assert (found.state, found.message) == (state, message)
+
+
+def test_a_deployment_scaled_to_nothing_is_complete() -> None:
+    thing = deployment(replicas=0)
+    thing["status"] = {"observedGeneration": 1}
+    found = reading.status(thing, [])
+    assert (found.state, found.desired) == ("complete", 0)
+
+
+def test_a_deployment_without_a_status_has_not_been_observed() -> None:
+    thing = deployment()
+    del thing["status"]
+    assert reading.status(thing, []).message == "the change has not been observed yet"
 
 
 def test_a_paused_rollout_is_paused_whatever_else_it_is() -> None:
@@ -318,6 +444,54 @@ def test_set_env_sets_and_takes_away(api: Fake) -> None:
         Rollout("shop", api=api).set_env()
 
 
+def test_what_stands_beside_the_service_is_not_changed_in_its_place(api: Fake) -> None:
+    spec = api.things["deployments"]["shop"]["spec"]["template"]["spec"]
+    spec["containers"].insert(0, copy.deepcopy(MESH))
+    shop = Rollout("shop", api=api)
+    shop.set_env(LOG_LEVEL="debug")
+    (container,) = api.patches[0]["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == "shop"
+    with pytest.raises(CourseError) as caught:
+        shop.set_image("orders:2")
+    assert caught.value.try_ == 'set_image("shop=IMAGE")'
+    shop.set_image("mesh=r/mesh:10")
+    spec["containers"][0]["image"] = "r/mesh:10"
+    assert shop.status().version == "1.1.0"
+
+
+def test_a_change_that_changes_nothing_says_so(api: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, now = Rollout("shop", api=api), api.things["deployments"]["shop"]
+    monkeypatch.setattr(api, "patch", lambda *_: copy.deepcopy(now))
+    assert shop.set_image("shop=r/orders:1.1.0").endswith("image updated (no change)")
+    assert shop.set_env(NONE=None).endswith("env updated (no change)")
+    assert shop.patch({}).endswith("patched (no change)")
+    other = copy.deepcopy(now)
+    other["metadata"]["labels"] = {"new": "1"}
+    monkeypatch.setattr(api, "patch", lambda *_: other)
+    assert shop.patch({"metadata": {"labels": {"new": "1"}}}).endswith("patched")
+
+
+def test_a_restart_within_a_second_of_the_last_one_is_refused(
+    api: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = [datetime(2026, 1, 1, 0, 0, 30, 100_000, tzinfo=UTC)]
+    monkeypatch.setattr(control, "datetime", type("D", (), {"now": lambda *_: at[0]}))
+    shop, template = Rollout("shop", api=api), api.things["deployments"]["shop"]["spec"]["template"]
+    assert shop.restart() == "deployment.apps/shop restarted"
+    template["metadata"] |= api.patches[0]["spec"]["template"]["metadata"]
+    at[0] = at[0].replace(microsecond=900_000)
+    with pytest.raises(CourseError, match="has been restarted within the past second"):
+        shop.restart()
+    # kubectl writes the hour of its own place.
+    note = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T02:00:30+02:00"}
+    template["metadata"]["annotations"] = note
+    with pytest.raises(CourseError, match="within the past second"):
+        shop.restart()
+    assert len(api.patches) == 1
+    at[0] = at[0].replace(second=31)
+    assert shop.restart() == "deployment.apps/shop restarted"
+
+
 def test_pause_and_resume_refuse_what_is_so_already(api: Fake) -> None:
     shop = Rollout("shop", api=api)
     with pytest.raises(CourseError, match="not paused"):
@@ -350,6 +524,17 @@ def test_undo_to_a_revision_that_is_not_there_names_those_that_are(api: Fake) ->
 def test_undo_to_what_it_is_changes_nothing(api: Fake) -> None:
     assert "is revision 2 already" in Rollout("shop", api=api).undo(2)
     assert api.patches == []
+
+
+def test_who_may_not_list_deployments_is_told_that_one_is_not_there(
+    api: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Object:
+        raise ApiError(403, "forbidden")
+
+    monkeypatch.setattr(api, "select", refuse)
+    with pytest.raises(CourseError, match="no Deployment `web` in namespace"):
+        Rollout("web", api=api)
 
 
 def test_with_one_revision_there_is_nothing_to_undo() -> None:
@@ -419,6 +604,84 @@ def test_an_answer_that_is_cut_off_is_no_answer(
     assert caught.value.code == 0
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "shop.localhost"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"])
+def test_the_api_of_this_machine_is_never_asked_through_a_proxy(
+    variable: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    with serving(said({"kind": "Pod"})) as server:
+        config = kubeconfig(tmp_path, server.port)
+        config.write_text(config.read_text().replace("127.0.0.1", host))
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        if host == "shop.localhost":  # many resolvers do not know it
+            assert Kubernetes()._client.configuration.proxy is None
+        else:
+            assert Kubernetes().get("pods", "a") == {"kind": "Pod"}
+
+
+def test_an_api_elsewhere_is_asked_through_the_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    config = kubeconfig(tmp_path, 1)
+    config.write_text(config.read_text().replace("127.0.0.1", "192.0.2.1"))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    assert Kubernetes()._client.configuration.proxy == "http://127.0.0.1:9"
+
+
+def said(thing: Object, status: str = "200 OK") -> Answer:
+    text = json.dumps(thing)
+    head = f"HTTP/1.1 {status}\nContent-Length: {len(text)}\nConnection: close"
+    return reply(f"{head}\n\n{text}")
+
+
+def test_a_list_in_parts_is_whole_and_begins_anew_when_its_rest_has_expired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = said({"items": [1], "metadata": {"continue": "t", "resourceVersion": "5"}})
+    last = said({"items": [2], "metadata": {"resourceVersion": "5"}})
+    gone = said({"message": "The provided continue parameter is too old"}, "410 Gone")
+    with serving(mixed(first, gone, first, last)) as server:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server.port)))
+        found = Kubernetes().select("pods", {"labelSelector": "app=shop"})
+        asked = [head.split("\r\n")[0] for head in server.heads]
+    assert found["items"] == [1, 2]
+    assert ["continue=t" in line for line in asked] == [False, True, False, True]
+    assert all("labelSelector=app%3Dshop" in line for line in asked)
+
+
+def test_a_list_whose_rest_expires_each_time_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(said({"message": "too old"}, "410 Gone")) as server:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server.port)))
+        with pytest.raises(ApiError, match="the API says 410: too old"):
+            Kubernetes().select("pods", {})
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        (lambda api: api.select("replicasets", {}), "list replicasets"),
+        (lambda api: api.get("pods", "a"), "get pods"),
+        (lambda api: api.watch("pods", {}, "1", 1), "watch pods"),
+        (lambda api: api.patch("deployments", "a", {}), "patch deployments"),
+    ],
+)
+def test_a_right_that_is_missing_is_named(
+    call: Any, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(said({"message": "pods is forbidden"}, "403 Forbidden")) as server:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server.port)))
+        with pytest.raises(ApiError, match="the API says 403: pods is forbidden") as caught:
+            call(Kubernetes())
+    assert caught.value.want == f"the right to {right} in namespace mine"
+    assert caught.value.try_ == f"kubectl auth can-i {right} --namespace=mine"
+
+
 # -- the feed
 
 
@@ -460,6 +723,42 @@ def test_a_deployment_that_is_deleted_is_gone_and_may_come_back(api: Fake) -> No
         api.send("deployments", "ADDED", again)
         until(lambda: feed.samples()[-1].status.state == "complete")
         assert feed.samples()[-1].pods == ()
+
+
+def test_a_deployment_made_anew_with_another_selector_is_followed(api: Fake) -> None:
+    with Rollout("shop", api=api).watch() as feed:
+        until(lambda: len(api.streams) == 3)
+        former = api.streams["pods"]
+        again = deployment("r/orders:2.0.0", selector={"matchLabels": {"app": "shop-2"}})
+        again["metadata"]["uid"] = "d2"
+        anew = replicaset(1, "r/orders:2.0.0", owner="d2")
+        anew["metadata"] |= {"name": "shop-n1", "uid": "n1"}
+        made = pod("shop-n1-a", image="r/orders:2.0.0")
+        made["metadata"]["ownerReferences"][0]["uid"] = "n1"
+        api.things |= {"replicasets": {"shop-n1": anew}, "pods": {"shop-n1-a": made}}
+        api.send("deployments", "DELETED", deployment("r/orders:1.1.0", revision=2))
+        api.send("deployments", "ADDED", again)
+        until(lambda: [p.name for p in feed.samples()[-1].pods] == ["shop-n1-a"])
+        until(lambda: api.streams["pods"] is not former)
+        assert api.queries["pods"] == {"labelSelector": "app=shop-2"}
+        assert api.queries["replicasets"] == {"labelSelector": "app=shop-2"}
+        assert (feed.samples()[-1].status.state, feed.trouble) == ("complete", "")
+        assert {gap.why for gap in feed.gaps} == {
+            "Deployment shop was made anew with another selector"
+        }
+        # And what happens to the new one's pods is seen.
+        made["metadata"]["deletionTimestamp"] = MADE
+        api.send("pods", "MODIFIED", made)
+        until(lambda: feed.samples()[-1].pods[0].terminating)
+
+
+def test_a_pod_that_came_back_under_its_name_stays_when_the_former_is_gone(api: Fake) -> None:
+    with Rollout("shop", api=api).watch() as feed:
+        until(lambda: len(api.streams) == 3)
+        api.send("pods", "ADDED", pod("shop-h2-a", 2, "r/orders:1.1.0", uid="new", ready=False))
+        api.send("pods", "DELETED", pod("shop-h2-a", 2, "r/orders:1.1.0", uid="old"))
+        api.send("pods", "ADDED", pod("shop-h2-b", 2, "r/orders:1.1.0"))
+        until(lambda: len(feed.samples()[-1].pods) == 2)
 
 
 def test_a_connection_that_is_lost_is_a_gap_and_nothing_is_missed(api: Fake) -> None:

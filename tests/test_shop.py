@@ -9,6 +9,7 @@ import yaml
 
 from course import shop
 from course.addons import orders
+from course.errors import CourseError
 from course.shop import Shop
 from course.world import World
 
@@ -78,6 +79,25 @@ def test_a_start_state_takes_away_only_the_labs_own(
 ) -> None:
     monkeypatch.setenv("COURSE_NAMESPACE", "ada")
     assert Shop(World("rolling-1"))._ours(thing) is ours
+
+
+def test_a_new_shop_waits_for_the_former_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Deployment that is being deleted takes with it what is applied under its name."""
+    monkeypatch.setenv("COURSE_NAMESPACE", "ada")
+    leaving = {
+        "name": "shop-lab",
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "finalizers": ["foregroundDeletion"],
+    }
+    seen = [[{"metadata": leaving}], [{"metadata": leaving}], [{"metadata": {"name": "other"}}]]
+    monkeypatch.setattr(World, "objects", lambda *_: seen.pop(0))
+    here = Shop(World("rolling-1"))
+    here._await_end()
+    assert seen == []
+    monkeypatch.setattr(World, "objects", lambda *_: [{"metadata": leaving}])
+    monkeypatch.setattr(shop, "_GONE_WAIT", 0.0)
+    with pytest.raises(CourseError, match=r"still there; finalizers: foregroundDeletion"):
+        here._await_end()
 
 
 def test_what_is_saved_can_be_applied_again() -> None:

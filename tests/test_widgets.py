@@ -12,7 +12,7 @@ import pytest
 from jupyter_client.session import Session
 
 from course.errors import CourseError
-from course.widgets import RolloutTimeline, StrategyControl, TrafficView
+from course.widgets import RolloutTimeline, StrategyControl, TrafficView, stills
 from course.widgets import timeline as pods
 from course.widgets.strategy import RULES, StrategyModel, why_not
 from course.widgets.timeline import TimelineModel
@@ -182,6 +182,63 @@ def test_a_pod_that_cannot_start_says_why() -> None:
     assert lives(model)["t4w7x"] == [(2.0, "cannot start")]
     assert model.text().startswith("stalled: 1 of 3 replicas updated; shop-6c8f9d-t4w7x: ImagePull")
     assert model.marks[-1] == (8.0, "stalled")
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [
+        ("", "starting"),
+        ("Pending", "starting"),
+        ("ContainerCreating", "starting"),
+        ("PodInitializing", "starting"),
+        ("Init:0/12", "starting"),
+        ("Running", "starting"),
+        ("NotReady", "starting"),
+        ("Init:Error", "cannot start"),
+        ("Init:CrashLoopBackOff", "cannot start"),
+        ("SchedulingGated", "cannot start"),
+        ("OOMKilled", "cannot start"),
+        ("Signal:9", "cannot start"),
+    ],
+)
+def test_the_words_of_kubectl_tell_what_is_on_its_way_from_what_cannot_start(
+    phase: str, state: str
+) -> None:
+    model = TimelineModel()
+    model.add(Sample(0.0, (Pod("a-b-c", phase=phase, ready=False),), Status()))
+    assert lives(model) == {"c": [(0.0, state)]}
+
+
+def test_a_pod_that_no_node_takes_cannot_start_though_it_is_pending() -> None:
+    model, held = TimelineModel(), Status(waiting=("a-b-c: Unschedulable: Insufficient cpu",))
+    pending = Pod("a-b-c", phase="Pending", ready=False)
+    model.add(Sample(0.0, (pending,), held))
+    assert lives(model) == {"c": [(0.0, "cannot start")]}
+
+
+def test_a_pod_that_was_evicted_is_gone() -> None:
+    model = TimelineModel()
+    model.add(Sample(0.0, (Pod("a-b-c"),), Status()))
+    model.add(Sample(2.0, (Pod("a-b-c", phase="Evicted", ready=False, finished=True),), Status()))
+    assert lives(model) == {"c": [(0.0, "ready"), (2.0, "gone")]}
+
+
+def test_a_pod_that_comes_back_under_its_name_with_another_version_is_another_bar() -> None:
+    model = TimelineModel()
+    model.add(Sample(0.0, (Pod("web-0", "1.0.0"),), Status()))
+    model.add(Sample(2.0, (Pod("web-0", "1.1.0"),), Status()))
+    assert [(bar.version, bar.changes) for bar in model.bars] == [
+        (1, [(0.0, pods.READY), (2.0, pods.GONE)]),
+        (2, [(2.0, pods.READY)]),
+    ]
+
+
+def test_a_long_name_leaves_room_for_the_picture() -> None:
+    model = TimelineModel()
+    model.add(Sample(0.0, (Pod("a" * 253, "v" * 128),), Status()))
+    figure, _ = stills.timeline(model, "Pods")
+    (label,) = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert len(label) <= 28
 
 
 def test_the_deltas_of_a_rollout_make_its_frame() -> None:

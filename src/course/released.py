@@ -9,6 +9,7 @@ from typing import Any
 
 from course.pictures import COLORS, Picture, picture
 from course.rollout import Feed, Sample
+from course.text import cut
 from course.traffic import Run, Summary
 
 NOT_READY = "answered with an error by a pod that could not serve yet"
@@ -90,7 +91,7 @@ class Release:
 
     @property
     def peak(self) -> int:
-        """The most pods at one time, those on their way out left aside."""
+        """The most pods at one time, but for those on their way out and those that have ended."""
         return _there(self.fullest)
 
     @property
@@ -100,11 +101,11 @@ class Release:
 
 
 def _there(sample: Sample) -> int:
-    return sum(not pod.terminating for pod in sample.pods)
+    return sum(pod.counts for pod in sample.pods)
 
 
 def _serving(sample: Sample) -> int:
-    return sum(pod.ready and not pod.terminating for pod in sample.pods)
+    return sum(pod.ready and pod.counts for pod in sample.pods)
 
 
 def read(run: Run, feed: Feed, zero: float | None = None) -> Release:
@@ -251,7 +252,10 @@ def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
                 edgecolor=color,
                 linewidth=0 if state == READY else 1.3,
             )
-    names = [f"{bar.name.rsplit('-', 1)[-1]} {model.versions[bar.version - 1]}" for bar in bars]
+    names = [
+        f"{cut(bar.name.rsplit('-', 1)[-1], 20)} {cut(model.versions[bar.version - 1], 30)}"
+        for bar in bars
+    ]
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.text(

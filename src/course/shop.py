@@ -9,6 +9,7 @@ out.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,15 +18,29 @@ import yaml
 
 from course import images, traffic, workspace
 from course.addons import orders
+from course.errors import CourseError
+from course.rollout import containers
 from course.run import runner
 from course.world import World
 
 NAME = "shop-lab"
 """Of the Deployment, the Service and the HTTPRoute, and of the image in the registry."""
-CONTAINER = "shop"
+CONTAINER = containers.SERVICE
 _SOURCE_LABEL = "course.source"
-_KINDS = ("deployments", "services", "httproutes", "poddisruptionbudgets")
+_KINDS = (
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "jobs",
+    "cronjobs",
+    "horizontalpodautoscalers",
+    "services",
+    "httproutes",
+    "poddisruptionbudgets",
+)
+"""What a learner may have put behind the shop's name, or what makes pods with its label anew."""
 _GONE_WAIT = 30.0
+_PAUSE = 0.1
 
 
 class Shop:
@@ -102,12 +117,31 @@ class Shop:
             kept.unlink()
         # The pods too, and at once: one that is still leaving would still be sent requests.
         now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
-        kinds = "deployment,replicaset,pod,service,httproute,poddisruptionbudget"
+        kinds = ",".join([*_KINDS, "replicasets", "pods"])
         self.world.run("kubectl", "delete", kinds, "-l", f"app={NAME}", *now, wait=_GONE_WAIT)
         strays = [t for t in found if (t["metadata"].get("labels") or {}).get("app") != NAME]
         if strays:
             names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in strays]
             self.world.run("kubectl", "delete", *names, *now, wait=_GONE_WAIT)
+        self._await_end()
+
+    def _await_end(self) -> None:
+        """Until no Deployment of ours is on its way out: a new one would go with it."""
+        deadline = time.monotonic() + _GONE_WAIT
+        while leaving := [
+            t["metadata"]
+            for t in self.world.objects("deployments")
+            if self._ours(t) and "deletionTimestamp" in t["metadata"]
+        ]:
+            if time.monotonic() > deadline:
+                held = ", ".join(leaving[0].get("finalizers") or ["none"])
+                raise CourseError(
+                    f"Deployment {leaving[0]['name']} was deleted at "
+                    f"{leaving[0]['deletionTimestamp']} and is still there; finalizers: {held}",
+                    "that it goes",
+                    f"kubectl get deployment {leaving[0]['name']} -o yaml",
+                )
+            time.sleep(_PAUSE)
 
     def _ours(self, thing: Mapping[str, Any]) -> bool:
         meta = thing["metadata"]

@@ -20,8 +20,8 @@ from course import traffic
 from course.errors import CourseError
 from course.released import SLOW, Release, read
 from course.rollout import Feed, Pod, Rollout, Status
+from course.rollout import containers as reading
 from course.rollout.api import Kubernetes
-from course.rollout.status import VERSION_VARIABLE
 
 RATE = 80.0
 """Enough for what these checks look for: at 0.2 s a request, eight are in each of two pods when it
@@ -127,7 +127,7 @@ def release(
             try:
                 env = [
                     {"name": k, "value": v}
-                    for k, v in {**settings, VERSION_VARIABLE: version}.items()
+                    for k, v in {**settings, reading.VERSION_VARIABLE: version}.items()
                 ]
                 api.patch("deployments", rollout.name, _change(template, env, image))
                 seconds = _watch(feed, version, released, wait)
@@ -151,14 +151,17 @@ def release(
 
 
 def _change(template: Mapping[str, Any], env: list[dict[str, str]], image: str) -> dict[str, Any]:
-    """A patch of all containers; what learners put beside the shop is given the variables too."""
-    containers: list[dict[str, Any]] = [
-        {"name": container["name"], "env": [{**e, "valueFrom": None} for e in env]}
-        for container in template["spec"]["containers"]
-    ]
-    if image:
-        containers[0]["image"] = image
-    return {"spec": {"template": {"spec": {"containers": containers}}}}
+    """A patch of the shop, and of what learners put beside it: that is given the variables too."""
+    service = reading.service(template)["name"]
+    spec: dict[str, list[dict[str, Any]]] = {}
+    for group in ("containers", "initContainers"):
+        for container in template["spec"].get(group) or []:
+            mine = container["name"] == service
+            if group == "containers" or mine:
+                change: dict[str, Any] = {"image": image} if image and mine else {}
+                change["env"] = [{**e, "valueFrom": None} for e in env]
+                spec.setdefault(group, []).append({"name": container["name"], **change})
+    return {"spec": {"template": {"spec": spec}}}
 
 
 def _watch(feed: Feed, version: str, released: float, wait: float) -> float | None:
@@ -175,7 +178,8 @@ def _watch(feed: Feed, version: str, released: float, wait: float) -> float | No
         if serving_old(last.pods):
             quiet = feed.seconds
         # A pod that is not ready any more has no new requests; those in it end, or are cut, soon.
-        gone = not any(pod.terminating for pod in last.pods) or feed.seconds - quiet > _LAST_WORDS
+        leaving = any(pod.terminating and not pod.finished for pod in last.pods)
+        gone = not leaving or feed.seconds - quiet > _LAST_WORDS
         if done is not None and gone:
             break
         if last.status.state in ("stalled", "gone"):

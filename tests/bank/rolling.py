@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from course.rollout import Rollout
+from course.rollout import Rollout, containers
 from course.shop import CONTAINER, NAME
 from course.trial import serving_old
 from course.world import World
@@ -161,8 +161,7 @@ def _stuck_pods_deleted(world: World) -> None:
 
 
 def _waits(pod: dict[str, Any]) -> bool:
-    states = pod["status"].get("containerStatuses") or [{}]
-    return "waiting" in states[0].get("state", {})
+    return "waiting" in containers.state(pod).get("state", {})
 
 
 def _tag_filled(world: World) -> None:
@@ -271,6 +270,63 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
+def _sidecar(world: World, **more: Any) -> dict[str, Any]:
+    """A container that does nothing, of an image that is there; a patch puts it in front."""
+    ends = "process.on('SIGTERM', () => process.exit())"
+    idle = ["node", "-e", f"setInterval(() => {{}}, 1e6); {ends}"]
+    image = f"{world.registry}/{NAME}:1.1.0"
+    requests = {"requests": {"cpu": "5m", "memory": "32Mi"}}
+    return {"name": "beside", "image": image, "command": idle, "resources": requests, **more}
+
+
+def beside(
+    *, shop: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **sidecar: Any
+) -> Change:
+    """A sidecar in front of the shop, with changes of both."""
+
+    def apply(world: World) -> None:
+        own = [_sidecar(world, **sidecar), {"name": CONTAINER, **(shop or {})}]
+        body = {"spec": {**(spec or {}), "template": {"spec": {"containers": own}}}}
+        world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
+        first = Rollout(NAME)._deployment()["spec"]["template"]["spec"]["containers"][0]
+        assert first["name"] == "beside"
+        rest(world)
+
+    return apply
+
+
+def _renamed(world: World) -> None:
+    """The solution, in a container of another name, behind a native sidecar of the shop's name."""
+    at = "/spec/template/spec"
+    native = _sidecar(world, name=CONTAINER, restartPolicy="Always")
+    changes = [
+        {"op": "replace", "path": "/spec/strategy", "value": CAREFUL},
+        {"op": "replace", "path": f"{at}/containers/0/name", "value": "web"},
+        {"op": "add", "path": f"{at}/containers/0/readinessProbe", "value": READY},
+        {"op": "add", "path": f"{at}/containers/0/lifecycle", "value": SLEEP},
+        {"op": "add", "path": f"{at}/initContainers", "value": [native]},
+    ]
+    text = json.dumps(changes)
+    world.run("kubectl", "patch", "deployment", NAME, "--type=json", "--patch", text)
+    drain = ("--containers=web", "DRAIN_MS=10000")
+    world.run("kubectl", "set", "env", f"deployment/{NAME}", *drain)
+    rest(world)
+
+
+def _evicted(world: World) -> None:
+    """One pod fills its disk and is evicted; it stays in the list, and another takes its place."""
+    limit = {"limits": {"ephemeral-storage": "20Mi", "memory": "256Mi"}}
+    patch(container={"resources": limit})(world)
+    with Rollout(NAME).watch() as feed:
+        name = feed.samples()[-1].pods[0].name
+        fill = "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
+        world.run("kubectl", "exec", name, "--", "node", "-e", fill)
+        while not any(pod.finished for pod in feed.samples()[-1].pods):
+            assert feed.seconds < 60, feed.samples()[-1]
+            time.sleep(0.2)
+    rest(world)
+
+
 def both(*changes: Change) -> Change:
     """One after the other."""
 
@@ -283,7 +339,12 @@ def both(*changes: Change) -> Change:
 
 BANK: dict[str, list[Answer]] = {
     "rolling-1": [
-        Answer("nothing changed", nothing, "no-probe", "stale"),
+        Answer(
+            "a sidecar in front that is probed, the shop as it was",
+            beside(readinessProbe={"exec": {"command": ["true"]}}),
+            "no-probe",
+            "not-the-serving-object",
+        ),
         Answer(
             "a probe, and all pods at once",
             patch(container={"readinessProbe": READY, "lifecycle": SLEEP}),
@@ -305,6 +366,18 @@ BANK: dict[str, list[Answer]] = {
             ),
             "slow-start-hidden",
             "symptom-hidden",
+        ),
+        Answer(
+            "every pod on the node's own network",
+            patch(pod={"hostNetwork": True}),
+            "does-not-start",
+            "special-cased",
+        ),
+        Answer(
+            "a container of another name, behind a sidecar of the shop's",
+            _renamed,
+            "",
+            "alternative",
         ),
         Answer("paused: nothing changes, nothing is lost", _paused, "paused", "symptom-hidden"),
         Answer(
@@ -364,7 +437,12 @@ BANK: dict[str, list[Answer]] = {
         ),
     ],
     "rolling-2": [
-        Answer("nothing changed", nothing, "lying-probe", "stale"),
+        Answer(
+            "a probe of a sidecar's own, the shop's as it was",
+            beside(readinessProbe={"exec": {"command": ["true"]}}),
+            "lying-probe",
+            "not-the-serving-object",
+        ),
         Answer(
             "a wait after Ready",
             patch(spec={"minReadySeconds": 4}),
@@ -382,6 +460,12 @@ BANK: dict[str, list[Answer]] = {
             patch(container={"readinessProbe": {"httpGet": None, "tcpSocket": {"port": "http"}}}),
             "port-only",
             "warned-means",
+        ),
+        Answer(
+            "the true probe, on a sidecar in front",
+            beside(readinessProbe={"exec": {"command": ["node", "-e", _ASK]}, "timeoutSeconds": 3}),
+            "",
+            "alternative",
         ),
         Answer(
             "a path that is not there",
@@ -429,7 +513,12 @@ BANK: dict[str, list[Answer]] = {
         ),
     ],
     "rolling-3": [
-        Answer("nothing changed", nothing, "instant-exit", "stale"),
+        Answer(
+            "a sidecar in front that waits before it ends",
+            beside(lifecycle=SLEEP),
+            "instant-exit",
+            "not-the-serving-object",
+        ),
         Answer("draining alone", patch(env={"DRAIN_MS": "10000"}), "drain-only", "works-once"),
         Answer(
             "more grace for a process that does not use it",
@@ -495,6 +584,15 @@ BANK: dict[str, list[Answer]] = {
             "",
             "solution",
         ),
+        Answer(
+            "back, with a sidecar in front",
+            both(
+                _rolled_back({"spec": {"progressDeadlineSeconds": 8}}),
+                beside(spec={"progressDeadlineSeconds": 9}),
+            ),
+            "",
+            "alternative",
+        ),
         Answer("the good image named again", _forward("1.1.0"), "", "alternative"),
         Answer("the good image by its digest, pod by pod", _by_digest, "", "alternative"),
     ],
@@ -535,6 +633,12 @@ BANK: dict[str, list[Answer]] = {
         ),
         Answer(
             "as in the solution", both(_strategy(2, 0), _restarted, _decision()), "", "solution"
+        ),
+        Answer(
+            "as in the solution, and a pod was evicted before",
+            both(_evicted, _strategy(2, 0), _restarted, _decision()),
+            "",
+            "alternative",
         ),
         Answer(
             "in percent", both(_strategy("50%", "0%"), _restarted, _decision()), "", "alternative"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from course.errors import CourseError
 from course.rollout import Rollout
@@ -75,6 +79,38 @@ def test_a_restart_is_a_new_revision_of_the_same_version(shop: Rollout) -> None:
     assert (done.version, done.revision) == ("1.0.0", 2)
 
 
+def test_a_second_restart_within_a_second_is_refused_as_kubectl_refuses_it(shop: Rollout) -> None:
+    time.sleep(1 - time.time() % 1)  # a second begins
+    shop.restart()
+    made = shop._deployment()["metadata"]["generation"]
+    with pytest.raises(CourseError, match="within the past second"):
+        shop.restart()
+    assert shop._deployment()["metadata"]["generation"] == made
+    assert shop.set_env(NONE=None).endswith("(no change)")
+    assert shop.wait(WAIT).revision == 2
+
+
+def test_a_deployment_made_anew_with_another_selector_is_followed(shop: Rollout) -> None:
+    thing = json.loads(kubectl("get", "deployment", "shop", "--output=json"))
+    former = thing["metadata"]["uid"]
+    thing["metadata"] = {"name": "shop"}
+    thing["spec"]["selector"] = {"matchLabels": {"app": "shop-anew"}}
+    thing["spec"]["template"]["metadata"]["labels"] = {"app": "shop-anew"}
+    with shop.watch(maximum=2 * WAIT) as feed:
+        kubectl("delete", "deployment", "shop", "--wait=true")
+        kubectl("create", "-f", "-", input=json.dumps(thing))
+        assert shop._deployment()["metadata"]["uid"] != former
+        deadline = time.monotonic() + WAIT
+        while sum(pod.ready for pod in feed.samples()[-1].pods) < 2:
+            assert time.monotonic() < deadline, feed.samples()[-1]
+            time.sleep(0.1)
+        shown = {pod.name for pod in feed.samples()[-1].pods}
+        listed = kubectl("get", "pods", "-l", "app=shop-anew", "--output=name").split()
+        assert {name.removeprefix("pod/") for name in listed} == shown
+        assert not feed.trouble
+        assert any("another selector" in gap.why for gap in feed.gaps)
+
+
 def test_an_image_that_is_not_there_stalls_and_says_why(shop: Rollout, image: str) -> None:
     shop.patch({"spec": {"progressDeadlineSeconds": 5}})
     shop.set_image(f"shop={image}:9.9.9")
@@ -99,6 +135,25 @@ def test_a_change_that_the_api_refuses_is_one_clear_message(shop: Rollout) -> No
     with pytest.raises(CourseError, match="Invalid value") as caught:
         shop.patch({"spec": {"replicas": -1}})
     assert "\n" not in caught.value.saw
+
+
+def test_who_may_not_list_replicasets_is_told_the_right_that_is_missing(
+    shop: Rollout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl("create", "serviceaccount", "reader")
+    kubectl("create", "role", "reader", "--verb=get", "--resource=deployments.apps")
+    config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+    namespace = config["contexts"][0]["context"]["namespace"]
+    account = f"--serviceaccount={namespace}:reader"
+    kubectl("create", "rolebinding", "reader", "--role=reader", account)
+    config["users"][0]["user"] = {"token": kubectl("create", "token", "reader").strip()}
+    file = tmp_path / "kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    with pytest.raises(CourseError, match=r"403: replicasets\.apps is forbidden") as caught:
+        Rollout("shop").watch()
+    assert caught.value.want == f"the right to list replicasets in namespace {namespace}"
 
 
 def test_a_deployment_that_goes_while_it_is_watched_is_gone(shop: Rollout) -> None:

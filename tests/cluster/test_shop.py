@@ -105,6 +105,29 @@ def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
     assert "localhost:1/never:1" in "".join(file.read_text() for file in saved)
 
 
+def test_reset_while_the_former_shop_is_being_deleted_and_others_make_its_pods(
+    learner: str,
+) -> None:
+    workspace.goto("rolling-2")
+    Rollout(NAME).wait(120)
+    thing = get("deployment", NAME)
+    other = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "beside", "labels": {"app": NAME}},
+        "spec": {**{k: thing["spec"][k] for k in ("selector", "template")}, "serviceName": NAME},
+    }
+    runner().run(["kubectl", "create", "-f", "-"], timeout=60, input=json.dumps(other))
+    kubectl("delete", "deployment", NAME, "--cascade=foreground", "--wait=false")
+
+    workspace.goto("rolling-2")
+
+    assert get("deployment", NAME)["metadata"]["uid"] != thing["metadata"]["uid"]
+    assert Rollout(NAME).wait(120).state == "complete"
+    pods = World("rolling-2").objects("pods", labelSelector=f"app={NAME}")
+    assert {pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods} == {"ReplicaSet"}
+
+
 def test_two_learners_have_a_shop_each(learner: str) -> None:
     workspace.goto("rolling-2")
     assert Shop(World("rolling-2")).host == f"{NAME}.{learner}.localhost"

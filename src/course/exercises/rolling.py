@@ -7,6 +7,7 @@ answered. Only when requests were lost does it look at the objects, to name what
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from course import shop, traffic, trial
 from course.errors import CourseError
 from course.exercises import Wrong, exercise
 from course.released import GONE, NONE_KNOWN, NOT_READY
-from course.rollout import Rollout, Sample
+from course.rollout import Rollout, Sample, containers
+from course.rollout.columns import condition, is_finished
+from course.rollout.status import controller
 from course.shop import NAME, Shop
 from course.text import cut
 from course.trial import Trial
@@ -31,6 +34,8 @@ _RELEASE_WAIT = 50.0
 _START = "FAULT_START_MS"
 _LATENCY = "FAULT_LATENCY_MS"
 _DRAIN = "DRAIN_MS"
+_NO_ROOM = re.compile(r"Insufficient|Too many pods|taint|no nodes available")
+"""A pod that finds no node for any other reason asks for what no node has, e.g. a port twice."""
 _DESCRIBE = f"kubectl describe deployment {NAME}"
 
 _CAREFUL = """\
@@ -87,7 +92,8 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
                 _not_stuck(world, sample, feed.seconds, held)
             if feed.seconds > _SETTLE_WAIT:
                 raise CourseError(
-                    f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}",
+                    f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}"
+                    f"{_kept_waiting(world, sample)}",
                     "a rollout that has ended",
                     f"kubectl rollout status deployment/{NAME}; then run the check again",
                 )
@@ -110,7 +116,7 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
         CourseError: the cluster is full.
     """
     held = [w for w in sample.status.waiting if w.reason not in ("", "ContainersNotReady")]
-    full = [w for w in held if w.reason == "Unschedulable"]
+    full = [w for w in held if w.reason == "Unschedulable" and _NO_ROOM.search(w.message)]
     if full and now > _HELD_AFTER:
         raise CourseError(
             f"the cluster has no room for pod {full[0].name}: {full[0].message[:80]}",
@@ -118,7 +124,7 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
             "kubectl get pods --all-namespaces   what can go?",
         )
     if held and now > _HELD_AFTER:
-        image = _container(world)["image"]
+        image = containers.service(_template(world))["image"]
         raise Wrong(
             cause,
             saw=f"Deployment {NAME}: {sample.status.message}; its image is {image}; pod {held[0]}",
@@ -128,20 +134,33 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
     for pod in sample.pods:
         if pod.ready or pod.terminating or pod.phase != "Running":
             continue
-        events = world.objects("events", fieldSelector=f"involvedObject.name={pod.name}")
-        said = [e.get("message", "") for e in events if e.get("reason") == "Unhealthy"]
         # 4xx is the service's own word that there is nothing; a refused connection may pass.
-        refused = [text for text in said if "statuscode: 4" in text]
+        refused = [e for e in _unhealthy(world, pod.name) if "statuscode: 4" in e["message"]]
         if refused:
-            probe = _container(world).get("readinessProbe") or {}
+            name, probe = _probed(_template(world), refused[-1])
             raise Wrong(
                 "never-ready",
                 saw=f"pod {pod.name} runs and does not become Ready; event Unhealthy: "
-                f"{refused[-1]}; readinessProbe: {_short(probe)}",
+                f"{refused[-1]['message']}; readinessProbe of container {name}: {_short(probe)}",
                 want="a probe that succeeds when the service can serve, so that a release ends",
                 try_=f"kubectl describe pod {pod.name}   and what does the service answer on "
                 "that path?",
             )
+
+
+def _unhealthy(world: World, pod: str) -> list[dict[str, Any]]:
+    """What the kubelet says of a pod's probes that failed."""
+    events = world.objects("events", fieldSelector=f"involvedObject.name={pod}")
+    return [{"message": "", **e} for e in events if e.get("reason") == "Unhealthy"]
+
+
+def _kept_waiting(world: World, sample: Sample) -> str:
+    """The last probe that failed of a pod that runs and is not ready."""
+    for pod in sample.pods:
+        if pod.phase == "Running" and not pod.ready and (said := _unhealthy(world, pod.name)):
+            name, _ = _probed(_template(world), said[-1])
+            return f"; pod {pod.name}, container {name}: {cut(said[-1]['message'], 160)}"
+    return ""
 
 
 def _answering(world: World) -> None:
@@ -204,7 +223,8 @@ def _reached(world: World, release: Trial) -> None:
         raise Wrong(
             "not-behind-route",
             saw=f"Deployment {NAME} rolled out {release.version}, and the answers go on naming "
-            f"{others_said}: Service {service} selects the pods of {', '.join(owners) or 'nobody'}",
+            f"{others_said}: Service {service} selects the pods of "
+            f"{', '.join(owners) or 'nobody'}",
             want=f"the Deployment {NAME}, and it alone, behind {Shop(world).host}",
             try_="kubectl get httproute,service -o wide; kubectl get pods --show-labels",
         )
@@ -231,15 +251,32 @@ def _backends(world: World) -> list[tuple[str, list[str]]]:
                 service = services.get(ref["name"])
                 chosen = (service or {}).get("spec", {}).get("selector") or {}
                 owners = [
-                    t["metadata"]["name"] for t in deployments if chosen and _selects(chosen, t)
+                    t["metadata"]["name"]
+                    for t in deployments
+                    if _selects(chosen, t["spec"]["template"])
                 ]
-                found.append((ref["name"], owners))
+                found.append((ref["name"], owners + _strangers(world, chosen)))
     return found
 
 
-def _selects(chosen: Mapping[str, str], deployment: Mapping[str, Any]) -> bool:
-    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in chosen.items())
+def _selects(chosen: Mapping[str, str], thing: Mapping[str, Any]) -> bool:
+    labels = thing["metadata"].get("labels") or {}
+    return bool(chosen) and all(labels.get(key) == value for key, value in chosen.items())
+
+
+def _strangers(world: World, chosen: Mapping[str, str]) -> list[str]:
+    """Whose the pods are that a Service selects and that no Deployment has made."""
+    sets = {t["metadata"]["uid"]: t for t in world.objects("replicasets")}
+    found = []
+    for pod in world.objects("pods"):
+        if not _selects(chosen, pod) or is_finished(pod):
+            continue
+        owner = controller(pod)
+        above = controller(sets[owner["uid"]]) if owner.get("uid") in sets else {}
+        if above.get("kind") != "Deployment":
+            kind, name = owner.get("kind", "Pod"), owner.get("name", pod["metadata"]["name"])
+            found.append(f"{kind} {name}")
+    return list(dict.fromkeys(found))
 
 
 def _finished(release: Trial) -> None:
@@ -263,17 +300,23 @@ def _finished(release: Trial) -> None:
 # -- what lost the requests
 
 
-def _container(world: World) -> dict[str, Any]:
-    return dict(_deployment(world)["spec"]["template"]["spec"]["containers"][0])
-
-
 def _deployment(world: World) -> dict[str, Any]:
     return world.api.get("deployments", NAME)
 
 
-def _env(container: Mapping[str, Any], name: str) -> str:
-    found = [e.get("value") or "" for e in container.get("env") or [] if e["name"] == name]
-    return found[-1] if found else ""
+def _template(world: World) -> dict[str, Any]:
+    return dict(_deployment(world)["spec"]["template"])
+
+
+def _probed(template: Mapping[str, Any], event: Mapping[str, Any]) -> tuple[str, Any]:
+    """The container whose probe an event is about, by name, and its readiness probe."""
+    field = (event.get("involvedObject") or {}).get("fieldPath") or ""
+    found = re.search(r"\{(.+)\}", field)
+    name = found[1] if found else containers.service(template).get("name")
+    spec = template["spec"]
+    every = [*spec["containers"], *(spec.get("initContainers") or [])]
+    container: dict[str, Any] = next((c for c in every if c["name"] == name), {})
+    return str(name), container.get("readinessProbe") or {}
 
 
 def _short(thing: Any) -> str:
@@ -298,7 +341,7 @@ def _lossless(world: World, release: Trial) -> None:
 def _early(world: World, release: Trial) -> Wrong:
     """Requests that a pod got before it could serve."""
     deployment = _deployment(world)
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    container = containers.service(deployment["spec"]["template"])
     probe = container.get("readinessProbe") or {}
     given = world.recall(_START)
     first = release.seen.why(NOT_READY)[0]
@@ -315,7 +358,7 @@ def _early(world: World, release: Trial) -> Wrong:
         else ""
     )
     waits = deployment["spec"].get("minReadySeconds", 0)
-    start = _env(container, _START)
+    start = containers.variable(container, _START)
     if not start or start != given:
         cause, field = (
             "slow-start-hidden",
@@ -343,9 +386,11 @@ def _early(world: World, release: Trial) -> Wrong:
         cause, field = "port-only", "readinessProbe.tcpSocket: the port is open, nothing more"
     elif "exec" in probe:
         cause, field = "lying-exec", f"readinessProbe.exec is {_short(probe['exec']['command'])}"
-    else:
-        path = probe.get("httpGet", {}).get("path", "/")
+    elif "httpGet" in probe:
+        path = probe["httpGet"].get("path", "/")
         cause, field = "lying-probe", f"readinessProbe.httpGet.path is {path}"
+    else:
+        cause, field = "lying-probe", f"readinessProbe is {_short(probe)}"
     return Wrong(
         cause,
         saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
@@ -358,8 +403,8 @@ def _unserved(world: World, release: Trial) -> Wrong:
     """Requests for which the gateway knew no pod."""
     spec = _deployment(world)["spec"]
     times = [f.at for f in release.seen.why(NONE_KNOWN)]
-    kind = spec["strategy"]["type"]
-    field = _short(spec["strategy"].get("rollingUpdate") or {"type": kind})
+    strategy = spec.get("strategy") or {}
+    field = _short(strategy.get("rollingUpdate") or strategy)
     return Wrong(
         "none-left",
         saw=f"{release.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the release the "
@@ -372,11 +417,11 @@ def _unserved(world: World, release: Trial) -> Wrong:
 
 def _cut(world: World, release: Trial) -> Wrong:
     """Requests that were under way to a pod that ended."""
-    spec = _deployment(world)["spec"]["template"]["spec"]
-    container = spec["containers"][0]
+    template = _template(world)
+    spec, container = template["spec"], containers.service(template)
     hook = (container.get("lifecycle") or {}).get("preStop")
     grace = spec.get("terminationGracePeriodSeconds", 30)
-    drain = _env(container, _DRAIN)
+    drain = containers.variable(container, _DRAIN)
     first = release.seen.why(GONE)[0]
     leaving = [
         (s.at - release.seen.zero, pod.name)
@@ -572,7 +617,7 @@ class StuckIsNoticed:
             container=_READY + _PRE_STOP,
         )
         Rollout(NAME).wait(_FIRST_WAIT)
-        pods = world.objects("pods", labelSelector=f"app={NAME}")
+        pods = _counted(world)
         world.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
         world.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
         world.remember("digest", _image_id(pods[0]).rsplit("@", 1)[-1])
@@ -610,12 +655,8 @@ class StuckIsNoticed:
 
     def _one_good_version(self, world: World) -> None:
         deployment = _deployment(world)
-        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        pods = [
-            pod
-            for pod in world.objects("pods", labelSelector=f"app={NAME}")
-            if "deletionTimestamp" not in pod["metadata"]
-        ]
+        image = containers.service(deployment["spec"]["template"])["image"]
+        pods = _counted(world)
         # What served when the exercise began: a tag may name another image by now, or none.
         digest = world.recall("digest")
         wrong = [pod for pod in pods if not _image_id(pod).endswith(digest)]
@@ -666,16 +707,21 @@ class StuckIsNoticed:
 def _seconds_to_ready(pod: Mapping[str, Any]) -> float:
     """From a pod's creation to its condition Ready, as far as the API tells: whole seconds."""
     made = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-    return max(
-        (datetime.fromisoformat(c["lastTransitionTime"]) - made).total_seconds()
-        for c in pod["status"]["conditions"]
-        if c["type"] == "Ready"
-    )
+    since = condition(pod["status"], "Ready")["lastTransitionTime"]
+    return (datetime.fromisoformat(since) - made).total_seconds()
 
 
 def _image_id(pod: Mapping[str, Any]) -> str:
-    states = pod.get("status", {}).get("containerStatuses") or [{}]
-    return str(states[0].get("imageID", ""))
+    return str(containers.state(pod).get("imageID") or "")
+
+
+def _counted(world: World) -> list[dict[str, Any]]:
+    """The shop's pods but for those that leave, or have ended: evicted, failed or completed."""
+    return [
+        pod
+        for pod in world.objects("pods", labelSelector=f"app={NAME}")
+        if "deletionTimestamp" not in pod["metadata"] and not is_finished(pod)
+    ]
 
 
 @exercise("rolling-5")
@@ -703,10 +749,7 @@ class DecideUnderLimits:
         rollout = _settled(world)
         _answering(world)
         release = _released(world, rollout, {_START: "5000"}, wait=self.seconds + 0.5)
-        # Each check is two releases, there and back; the start state is one.
-        checks = int(world.recall("checks"))
-        world.remember("checks", str(checks + 1))
-        own = release.before.revision - 1 - 2 * checks
+        own = release.before.revision - 1 - 2 * self._earlier(world)
         strategy = _short(_deployment(world)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
         if release.seen.found != self.pods:
             raise Wrong(
@@ -744,6 +787,18 @@ class DecideUnderLimits:
         self._defended(world, release, own)
         _figures(world, release)
 
+    def _earlier(self, world: World) -> int:
+        """How many checks this Deployment has seen before; this one is remembered.
+
+        Each is two releases, there and back; the start state is one. One that was made anew under
+        its name counts its revisions anew.
+        """
+        known, _, checks = world.recall("checks").rpartition(" ")
+        uid = str(_deployment(world)["metadata"].get("uid", ""))
+        earlier = int(checks) if uid == known or not known else 0
+        world.remember("checks", f"{uid} {earlier + 1}".strip())
+        return earlier
+
     def _not_too_busy(self, release: Trial) -> None:
         """See that seconds mean something here, before a release is called slow for them.
 
@@ -761,7 +816,7 @@ class DecideUnderLimits:
                 if pod.version != release.version or pod.name in ran or pod.terminating:
                     continue
                 waited[pod.name] = sample.at - made.setdefault(pod.name, sample.at)
-                if pod.phase == "Running":
+                if pod.phase not in ("", "Pending", "ContainerCreating"):
                     ran.add(pod.name)
         late = max(waited.values(), default=0.0)
         if late > self.late:

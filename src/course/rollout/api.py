@@ -7,20 +7,29 @@ the call itself, and a watch would pay it for every event.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 from collections.abc import Iterator
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from course import engines
 from course.errors import CourseError
 
 _CONNECT_WAIT = 3.0
 _CALL_WAIT = 10.0
+_FORBIDDEN, _EXPIRED = 403, 410
+_LISTS = 3
 
 _GROUPS = {
     "deployments": "/apis/apps/v1",
     "replicasets": "/apis/apps/v1",
+    "statefulsets": "/apis/apps/v1",
+    "daemonsets": "/apis/apps/v1",
+    "jobs": "/apis/batch/v1",
+    "cronjobs": "/apis/batch/v1",
+    "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "poddisruptionbudgets": "/apis/policy/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
 }
@@ -98,8 +107,10 @@ class Kubernetes:
                 f"the kubeconfig {path} cannot be used: {error}",
                 "one that names a cluster",
                 "course up   writes it anew",
-            ) from None
+            ) from error
         settings.retries = False
+        if _on_this_machine(settings.host):
+            settings.proxy = None  # as kubectl: a proxy cannot reach this machine's own cluster
         self.namespace: str = context["context"].get("namespace") or "default"
         self._settings = settings
         self._client = client.ApiClient(settings)
@@ -109,8 +120,24 @@ class Kubernetes:
         return self._json("GET", f"{self._path(kind)}/{name}")
 
     def select(self, kind: str, query: Query) -> Object:
-        """See `Api.select`."""
-        return self._json("GET", self._path(kind), query=query)
+        """See `Api.select`; whole, also where the server gives it in parts."""
+        tries = 0
+        while True:
+            try:
+                return self._parts(kind, query)
+            except ApiError as error:
+                tries += 1
+                # The rest is of a moment that the server has forgotten: all anew, as client-go.
+                if error.code != _EXPIRED or tries == _LISTS:
+                    raise
+
+    def _parts(self, kind: str, query: Query) -> Object:
+        path = self._path(kind)
+        whole = self._json("GET", path, query=query)
+        while token := (whole.get("metadata") or {}).get("continue"):
+            part = self._json("GET", path, query={**query, "continue": token})
+            whole = {**part, "items": [*whole["items"], *part["items"]]}
+        return whole
 
     def patch(self, kind: str, name: str, body: Object | list[Object]) -> Object:
         """See `Api.patch`."""
@@ -139,7 +166,7 @@ class Kubernetes:
         try:
             return dict(json.loads(answer.data))
         except (HTTPError, OSError, ValueError) as error:  # the rest of the answer never came
-            raise self.silent(error) from None
+            raise self.silent(error) from error
 
     def _call(
         self,
@@ -170,9 +197,9 @@ class Kubernetes:
                 _request_timeout=(_CONNECT_WAIT, wait),
             )
         except ApiException as error:
-            raise _refused(error, method, path) from None
+            raise _refused(error, method, path, query or {}) from error
         except (HTTPError, OSError) as error:
-            raise self.silent(error) from None
+            raise self.silent(error) from error
 
     def silent(self, error: Exception) -> ApiError:
         """What an API that does not answer is told as."""
@@ -184,17 +211,29 @@ class Kubernetes:
         )
 
 
-def _refused(error: Any, method: str, path: str) -> ApiError:
+def _on_this_machine(url: str) -> bool:
+    name = urlsplit(url).hostname or ""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(error: Any, method: str, path: str, query: Query) -> ApiError:
     try:
         said = str(json.loads(error.body)["message"])
     except (ValueError, KeyError, TypeError):
         said = str(error.reason)
-    verb = {"GET": "get", "PATCH": "patch"}[method]
-    kind = path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")[1]
-    try_ = f"kubectl auth can-i {verb} {kind}" if error.status == 403 else "kubectl get events"
-    return ApiError(
-        int(error.status), f"the API says {error.status}: {said}", "that it agrees", try_
-    )
+    namespace, kind, *name = path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
+    want, try_ = "that it agrees", "kubectl get events"
+    if error.status == _FORBIDDEN:
+        verb = "patch" if method == "PATCH" else "get" if name else "list"
+        verb = "watch" if "watch" in query else verb
+        want = f"the right to {verb} {kind} in namespace {namespace}"
+        try_ = f"kubectl auth can-i {verb} {kind} --namespace={namespace}"
+    return ApiError(int(error.status), f"the API says {error.status}: {said}", want, try_)
 
 
 class _Stream:
@@ -216,7 +255,7 @@ class _Stream:
         except (HTTPError, OSError, ValueError, AttributeError) as error:
             # What urllib3 raises on an answer that was closed differs from version to version.
             if not self._closed:
-                raise self._api.silent(error) from None
+                raise self._api.silent(error) from error
         finally:
             self.close()
 

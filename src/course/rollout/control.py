@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from course.errors import CourseError
+from course.rollout import containers
 from course.rollout import status as reading
 from course.rollout.api import Api, ApiError, Kubernetes, Object
+from course.rollout.columns import moment
 from course.rollout.feed import Feed
 from course.rollout.status import Revision, Status
 
 _PAUSE = 0.2
+_OWN = "deployment.kubernetes.io/"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 # As kubectl's own undo: they belong to the Deployment and not to a revision of it.
 _KEPT = (
@@ -120,21 +123,20 @@ class Rollout:
             raise CourseError(
                 f"`{' '.join(images)}` names no image of a container",
                 "CONTAINER=IMAGE",
-                f'set_image("{self._containers()[0]}=IMAGE")',
+                f'set_image("{self._service()}=IMAGE")',
             )
         groups = self._grouped(dict(pairs))
         change = {
             group: [{"name": name, "image": image} for name, image in found.items()]
             for group, found in groups.items()
         }
-        self._patch({"spec": {"template": {"spec": change}}})
-        return f"deployment.apps/{self.name} image updated"
+        return self._changed("image updated", {"spec": {"template": {"spec": change}}})
 
     def set_env(self, container: str = "", /, **variables: str | None) -> str:
         """Set variables of a container, as `kubectl set env` does.
 
         Args:
-            container: the first one by default.
+            container: the one that serves by default, see `containers.service`.
             variables: `None` takes a variable away.
 
         Raises:
@@ -142,7 +144,7 @@ class Rollout:
         """
         if not variables:
             raise CourseError("no variable was given", "one or more", 'set_env(LOG_LEVEL="debug")')
-        name = container or self._containers()[0]
+        name = container or self._service()
         env = [
             {"name": key, "$patch": "delete"}
             if value is None
@@ -151,8 +153,8 @@ class Rollout:
             for key, value in variables.items()
         ]
         (group,) = self._grouped({name: ""})
-        self._patch({"spec": {"template": {"spec": {group: [{"name": name, "env": env}]}}}})
-        return f"deployment.apps/{self.name} env updated"
+        change = {group: [{"name": name, "env": env}]}
+        return self._changed("env updated", {"spec": {"template": {"spec": change}}})
 
     def patch(self, change: Object) -> str:
         """Change anything else of it, as `kubectl patch` does.
@@ -160,18 +162,27 @@ class Rollout:
         Args:
             change: a strategic merge patch of the Deployment.
         """
-        self._patch(change)
-        return f"deployment.apps/{self.name} patched"
+        return self._changed("patched", change)
 
     def restart(self) -> str:
         """Replace every pod by one like it.
 
         Raises:
-            CourseError: it is paused.
+            CourseError: it is paused, or was restarted within this second already: a restart is
+                a time in the template, to the second, so that another one would change nothing.
         """
-        self._not_paused("restarted")
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._patch({"spec": {"template": {"metadata": {"annotations": {_RESTARTED: now}}}}})
+        template = self._not_paused("restarted")["spec"]["template"]
+        notes = (template.get("metadata") or {}).get("annotations") or {}
+        now = datetime.now(UTC).replace(microsecond=0)
+        if moment(notes.get(_RESTARTED)) == now:
+            raise CourseError(
+                f"deployment {self.name} has been restarted within the past second: another "
+                "restart now would be none",
+                "a second between two restarts",
+                "restart()   once more, a second later",
+            )
+        notes = {_RESTARTED: now.isoformat()}
+        self._patch({"spec": {"template": {"metadata": {"annotations": notes}}}})
         return f"deployment.apps/{self.name} restarted"
 
     def pause(self) -> str:
@@ -254,7 +265,12 @@ class Rollout:
         except ApiError as error:
             if error.code != 404:
                 raise
-        there = [d["metadata"]["name"] for d in self._api.select("deployments", {})["items"]]
+        try:
+            there = [d["metadata"]["name"] for d in self._api.select("deployments", {})["items"]]
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            there = []  # who may not list them is told what is known
         near = difflib.get_close_matches(self.name, there, n=1, cutoff=0.5)
         which = f"; there is `{near[0]}`" if near else ""
         raise CourseError(
@@ -280,9 +296,8 @@ class Rollout:
             )
         return deployment
 
-    def _containers(self) -> list[str]:
-        spec = self._deployment()["spec"]["template"]["spec"]
-        return [container["name"] for container in spec["containers"]]
+    def _service(self) -> str:
+        return str(containers.service(self._deployment()["spec"]["template"])["name"])
 
     def _grouped(self, wanted: dict[str, str]) -> dict[str, dict[str, str]]:
         """Names of containers and their values, by the list of the pod's spec they stand in."""
@@ -304,5 +319,20 @@ class Rollout:
             )
         return groups
 
-    def _patch(self, body: Object | list[Object]) -> None:
-        self._api.patch("deployments", self.name, body)
+    def _changed(self, done: str, body: Object) -> str:
+        """Patch it, and say so as `kubectl patch` does."""
+        before = _asked(self._deployment())
+        after = _asked(self._patch(body))
+        same = " (no change)" if before == after else ""
+        return f"deployment.apps/{self.name} {done}{same}"
+
+    def _patch(self, body: Object | list[Object]) -> Object:
+        return self._api.patch("deployments", self.name, body)
+
+
+def _asked(deployment: Object) -> tuple[Any, ...]:
+    """What somebody asks of a Deployment; the rest of it is the cluster's own."""
+    meta = deployment.get("metadata") or {}
+    notes = meta.get("annotations") or {}
+    own = {key: value for key, value in notes.items() if not key.startswith(_OWN)}
+    return deployment.get("spec"), meta.get("labels") or {}, own

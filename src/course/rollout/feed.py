@@ -15,6 +15,7 @@ from course.rollout.api import Api, ApiError, Events, Object, Query
 from course.rollout.status import Pod, Status
 
 KINDS = ("deployments", "replicasets", "pods")
+_SELECTED = ("replicasets", "pods")
 _WATCH_SECONDS = 20.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _TICK = 0.5
@@ -27,7 +28,7 @@ class Sample:
 
     Args:
         at: seconds since the watch began.
-        pods: its pods, in the order in which they were made.
+        pods: its pods, in the order in which they were made; those that have finished among them.
         revision: the Deployment's newest.
         status: how far its rollout is.
     """
@@ -89,18 +90,18 @@ class Feed:
         self._open: dict[str, Events] = {}
         self._lost: dict[str, float] = {}
         self._objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
+        self._stale: set[str] = set()
         deployment = api.get("deployments", name)
         self._uid = str(deployment["metadata"]["uid"])
-        labels = {"labelSelector": reading.selector(deployment)}
         self._queries: dict[str, Query] = {
             "deployments": {"fieldSelector": f"metadata.name={name}"},
-            "replicasets": labels,
-            "pods": labels,
+            **dict.fromkeys(_SELECTED, _query(deployment)),
         }
         self.began = wall()
         """When the feed's clock stood at 0, in seconds since the epoch."""
         self._zero = clock()
         versions = {kind: self._list(kind) for kind in KINDS}
+        self._lost, self.trouble = {}, ""  # nothing was missed before the first sample
         self._note()
         self._threads = [
             threading.Thread(
@@ -152,7 +153,7 @@ class Feed:
         failures = 0
         while not self._end.is_set():
             try:
-                if version is None:
+                if version is None or kind in self._stale:
                     version = self._list(kind)
                     self._note()
                     self._found(kind)
@@ -180,7 +181,8 @@ class Feed:
         stream = self._api.watch(kind, self._queries[kind], version, _WATCH_SECONDS)
         with self._lock:
             self._open[kind] = stream
-        if self._end.is_set():
+            outdated = kind in self._stale
+        if outdated or self._end.is_set():
             stream.close()
         for event in stream:
             thing = event["object"]
@@ -210,19 +212,48 @@ class Feed:
     # -- state
 
     def _list(self, kind: str) -> str:
-        listed = self._api.select(kind, self._queries[kind])
         with self._lock:
-            self._objects[kind] = {thing["metadata"]["name"]: thing for thing in listed["items"]}
+            self._stale.discard(kind)
+            query = self._queries[kind]
+        listed = self._api.select(kind, query)
+        with self._lock:
+            # A selector that changed meanwhile has made this kind stale again.
+            found = listed["items"] if self._queries[kind] == query else []
+            self._objects[kind] = {thing["metadata"]["name"]: thing for thing in found}
+            outdated = self._selected_by(found) if kind == "deployments" else []
+        for stream in outdated:
+            stream.close()
         return str(listed["metadata"]["resourceVersion"])
 
     def _apply(self, kind: str, thing: Object, *, gone: bool) -> None:
         name = thing["metadata"]["name"]
+        outdated: list[Events] = []
         with self._lock:
-            if gone:
-                self._objects[kind].pop(name, None)
-            else:
-                self._objects[kind][name] = thing
+            known = self._objects[kind]
+            if not gone:
+                known[name] = thing
+                outdated = self._selected_by([thing]) if kind == "deployments" else []
+            elif _uid(known.get(name)) == _uid(thing):  # not one that came under the same name
+                known.pop(name, None)
             self._note()
+        for stream in outdated:
+            stream.close()
+
+    def _selected_by(self, deployments: list[Object]) -> list[Events]:
+        """Follow what the Deployment selects: it may have been made anew with another selector.
+
+        Returns:
+            The watches that ask for what the former one selected, to be closed.
+        """
+        query = _query(deployments[0]) if deployments else None
+        if query is None or all(self._queries[kind] == query for kind in _SELECTED):
+            return []
+        for kind in _SELECTED:
+            self._queries[kind] = query
+            self._objects[kind] = {}
+            self._stale.add(kind)
+            self._miss(kind, f"Deployment {self.name} was made anew with another selector")
+        return [self._open[kind] for kind in _SELECTED if kind in self._open]
 
     def _note(self) -> None:
         """Keep a sample if anything that it tells has changed."""
@@ -254,6 +285,14 @@ class Feed:
             if not self._lost:
                 self.gaps.append(Gap(round(began, 3), self.seconds - began, self.trouble))
                 self.trouble = ""
+
+
+def _query(deployment: Object) -> Query:
+    return {"labelSelector": reading.selector(deployment)}
+
+
+def _uid(thing: Object | None) -> str:
+    return str(thing["metadata"].get("uid", "")) if thing else ""
 
 
 def _told(sample: Sample) -> Any:

@@ -1,17 +1,20 @@
 """What the objects of a Deployment say, read as plain dictionaries; no client, no clock.
 
-The version of a pod is what its first container answers with: the variable `ORDERS_VERSION` if
-its template sets one, else the tag of its image. Two revisions may have one version (a restart).
+The version of a pod is what its service answers with (`containers.service`): the variable
+`ORDERS_VERSION` if its template sets one, else the tag of its image. Two revisions may have one
+version (a restart).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-VERSION_VARIABLE = "ORDERS_VERSION"
+from course.rollout import containers
+from course.rollout.columns import columns, condition, is_finished
+
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 DEADLINE = "ProgressDeadlineExceeded"
@@ -31,8 +34,10 @@ class Pod:
         phase: as `kubectl get pods` puts it: Pending, Running, Terminating, ImagePullBackOff, …
         ready: whether its condition Ready is true: it gets traffic, unless it terminates.
         terminating: it has been asked to end.
-        restarts: of its containers, in all.
-        age: seconds since it was made.
+        restarts: as `kubectl get pods` counts them.
+        age: seconds since it was made; 0 if this machine's clock is behind the node's.
+        finished: it has ended for good, evicted, failed or completed, and is listed all the same:
+            neither its ReplicaSet nor its Service counts it.
     """
 
     name: str
@@ -43,6 +48,12 @@ class Pod:
     terminating: bool
     restarts: int
     age: float
+    finished: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether its ReplicaSet counts it: it is neither on its way out nor finished."""
+        return not self.terminating and not self.finished
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ class Revision:
     Args:
         number: as `kubectl rollout history` counts.
         version: see the module's text.
-        image: of the first container.
+        image: of the service's container.
         replicas: pods that it has now.
     """
 
@@ -123,11 +134,9 @@ class Status:
 
 def version(template: Object) -> str:
     """The version of a pod template or a pod."""
-    containers = template.get("spec", {}).get("containers") or [{}]
-    for variable in containers[0].get("env") or []:
-        if variable.get("name") == VERSION_VARIABLE and variable.get("value"):
-            return str(variable["value"])
-    return tag(containers[0].get("image", ""))
+    service = containers.service(template)
+    set_here = containers.variable(service, containers.VERSION_VARIABLE)
+    return set_here or tag(str(service.get("image") or ""))
 
 
 def tag(image: str) -> str:
@@ -147,14 +156,13 @@ def number(thing: Object) -> int:
 
 def owned(things: Iterable[Object], uid: str) -> list[Object]:
     """Those whose controller has this uid."""
-    return [
-        thing
-        for thing in things
-        if any(
-            owner.get("controller") and owner["uid"] == uid
-            for owner in thing["metadata"].get("ownerReferences") or []
-        )
-    ]
+    return [thing for thing in things if uid and controller(thing).get("uid") == uid]
+
+
+def controller(thing: Object) -> Object:
+    """The owner that made an object and counts it; empty if it has none. There may be others."""
+    owners = thing["metadata"].get("ownerReferences") or []
+    return next((owner for owner in owners if owner.get("controller")), {})
 
 
 def selector(deployment: Object) -> str:
@@ -180,7 +188,7 @@ def revisions(replicasets: Iterable[Object]) -> list[Revision]:
         Revision(
             number(thing),
             version(thing["spec"]["template"]),
-            thing["spec"]["template"]["spec"]["containers"][0].get("image", ""),
+            str(containers.service(thing["spec"]["template"]).get("image") or ""),
             int((thing.get("status") or {}).get("replicas") or 0),
         )
         for thing in replicasets
@@ -199,28 +207,27 @@ def pods(things: Iterable[Object], replicasets: Sequence[Object], now: datetime)
     numbers = {thing["metadata"]["uid"]: number(thing) for thing in replicasets}
     found = []
     for thing in things:
-        owner = next((o["uid"] for o in thing["metadata"].get("ownerReferences") or []), "")
+        owner = controller(thing).get("uid", "")
         if owner in numbers:
-            found.append(_pod(thing, numbers[owner], now))
-    return tuple(sorted(found, key=lambda pod: (-pod.age, pod.name)))
+            made = str(thing["metadata"].get("creationTimestamp") or "")
+            found.append((made, _pod(thing, numbers[owner], now)))
+    # By when they were made and not by their ages, which are all 0 under a clock that is behind.
+    return tuple(pod for _, pod in sorted(found, key=lambda one: (one[0], one[1].name)))
 
 
 def _pod(thing: Object, revision: int, now: datetime) -> Pod:
-    meta, status = thing["metadata"], thing.get("status") or {}
-    containers = status.get("containerStatuses") or []
-    terminating = "deletionTimestamp" in meta
-    made = datetime.fromisoformat(meta["creationTimestamp"]).astimezone(UTC)
-    held = _waiting(thing)
-    phase = "Terminating" if terminating else held.reason if held else status.get("phase", "")
+    row, finished = columns(thing), is_finished(thing)
+    ready = condition(thing.get("status") or {}, "Ready").get("status") == "True"
     return Pod(
-        name=meta["name"],
+        name=row.name,
         version=version(thing),
         revision=revision,
-        phase=phase or "Pending",
-        ready=_condition(status, "Ready").get("status") == "True",
-        terminating=terminating,
-        restarts=sum(int(c.get("restartCount") or 0) for c in containers),
-        age=max(0.0, (now - made).total_seconds()),
+        phase=row.status,
+        ready=ready and not finished,
+        terminating="deletionTimestamp" in thing["metadata"],
+        restarts=row.restarts,
+        age=max(0.0, (now - row.made).total_seconds()) if row.made else 0.0,
+        finished=finished,
     )
 
 
@@ -229,22 +236,16 @@ _STARTING = ("ContainerCreating", "PodInitializing")
 
 def _waiting(pod: Object) -> Waiting | None:
     """Why a pod's container does not start; `None` while nothing is wrong."""
-    status = pod.get("status") or {}
+    name, status = pod["metadata"]["name"], pod.get("status") or {}
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or []:
             held = (container.get("state") or {}).get("waiting") or {}
             if held.get("reason", "") not in ("", *_STARTING):
-                return Waiting(pod["metadata"]["name"], held["reason"], held.get("message", ""))
-    scheduled = _condition(status, "PodScheduled")
+                return Waiting(name, held["reason"], held.get("message", ""))
+    scheduled = condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        return Waiting(
-            pod["metadata"]["name"], scheduled.get("reason", ""), scheduled.get("message", "")
-        )
+        return Waiting(name, scheduled.get("reason", ""), scheduled.get("message", ""))
     return None
-
-
-def _condition(status: Object, kind: str) -> dict[str, Any]:
-    return next((dict(c) for c in status.get("conditions") or [] if c.get("type") == kind), {})
 
 
 GONE = Status("gone", "the Deployment is not there")
@@ -270,8 +271,9 @@ def status(
             ("available", "availableReplicas"),
         )
     }
-    desired = int(spec.get("replicas", 1))
-    progress = _condition(now, "Progressing")
+    asked = spec.get("replicas")
+    desired = 1 if asked is None else int(asked)
+    progress = condition(now, "Progressing")
     reason = str(progress.get("reason") or "")
     state, message = _state(deployment, desired, count, reason)
     past = [revision.number for revision in revisions(replicasets)]
@@ -324,7 +326,7 @@ def _held(
     uids = {thing["metadata"]["uid"] for thing in current}
     found = []
     for thing in current:
-        failure = _condition(thing.get("status") or {}, "ReplicaFailure")
+        failure = condition(thing.get("status") or {}, "ReplicaFailure")
         if failure.get("status") == "True":
             found.append(
                 Waiting(
@@ -332,8 +334,8 @@ def _held(
                 )
             )
     for thing in things:
-        owners = thing["metadata"].get("ownerReferences") or []
-        if "deletionTimestamp" in thing["metadata"] or not any(o["uid"] in uids for o in owners):
+        leaving = "deletionTimestamp" in thing["metadata"] or is_finished(thing)
+        if leaving or controller(thing).get("uid") not in uids:
             continue
         held = _waiting(thing)
         if held:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from course import pictures
+from course.text import cut
 
 if TYPE_CHECKING:
     from course.widgets.timeline import TimelineModel
@@ -88,7 +89,7 @@ def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
             )
         if bar.state == HELD:
             axes.annotate(f" {bar.phase}", (end, row), va="center", fontsize=8)
-    names = [f"{_tail(bar.name)}  {model.versions[bar.version - 1]}" for bar in bars]
+    names = [cut(f"{_tail(bar.name)}  {model.versions[bar.version - 1]}", 28) for bar in bars]
     axes.set_yticks(range(len(bars)), names, fontsize=8)
     axes.set(xlabel="seconds", xlim=(0, end), ylim=(len(bars) - 0.4, -0.6))
     lines = [0.0] * 3  # where the labels of each line end

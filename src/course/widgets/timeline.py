@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,10 +15,13 @@ from course.widgets import stills
 from course.widgets.live import MAXIMUM, Live, front
 
 STARTING, READY, HELD, ENDING, GONE = range(5)
-"""What a pod is: not ready, ready, unable to start, terminating, no longer there."""
+"""What a pod is: not ready, ready, unable to start, terminating, no longer there or finished."""
 STATES = ("starting", "ready", "cannot start", "terminating", "gone")
 _CLOCK_EVERY = 1.0
-_PLAIN = ("Pending", "Running", "Terminating", "Succeeded", "Failed", "Unknown")
+_ON_ITS_WAY = re.compile(
+    r"|Pending|ContainerCreating|PodInitializing|Init:\d+/\d+|Running|NotReady|Completed|Unknown"
+)
+"""The words of `kubectl get pods` for a pod that nothing holds."""
 
 
 class Pod(Protocol):
@@ -46,6 +50,10 @@ class Pod(Protocol):
     @property
     def terminating(self) -> bool:
         """Whether it is."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended for good and is listed all the same."""
 
 
 class Status(Protocol):
@@ -153,7 +161,7 @@ class TimelineModel:
         self.now = 0.0
         self.status: Status | None = None
         self.trouble = ""
-        self._by_name: dict[str, int] = {}
+        self._known: dict[tuple[str, str], int] = {}
         self._seen = 0
         self._sent_bars: dict[int, int] = {}
         self._sent_marks = 0
@@ -176,28 +184,32 @@ class TimelineModel:
         """Take one sample."""
         self.now = max(self.now, sample.at)
         there = set()
+        # Pods that no node takes are Pending to kubectl; the rollout's status names them.
+        held = {str(waiting).partition(":")[0] for waiting in sample.status.waiting}
         for pod in sample.pods:
-            there.add(pod.name)
             bar = self._bar(pod)
+            there.add(id(bar))
             bar.phase = pod.phase
             if pod.revision:
                 bar.revision = pod.revision
-            state = _state(pod)
+            state = _state(pod, pod.name in held)
             if not bar.changes or bar.state != state:
                 bar.changes.append((sample.at, state))
         for bar in self.bars:
-            if bar.name not in there and bar.state != GONE:
+            if id(bar) not in there and bar.state != GONE:
                 bar.changes.append((sample.at, GONE))
         self._mark(sample)
         self.status, self._fresh = sample.status, True
 
     def _bar(self, pod: Pod) -> Bar:
-        if pod.name not in self._by_name:
+        # A pod may come back under its name with another version.
+        key = (pod.name, pod.version)
+        if key not in self._known:
             if pod.version not in self.versions:
                 self.versions.append(pod.version)
-            self._by_name[pod.name] = len(self.bars)
+            self._known[key] = len(self.bars)
             self.bars.append(Bar(pod.name, self.versions.index(pod.version) + 1, pod.revision))
-        return self.bars[self._by_name[pod.name]]
+        return self.bars[self._known[key]]
 
     def _mark(self, sample: Sample) -> None:
         before, now = self.status, sample.status
@@ -284,12 +296,14 @@ class TimelineModel:
         return header, rows
 
 
-def _state(pod: Pod) -> int:
+def _state(pod: Pod, held: bool) -> int:
+    if pod.finished:
+        return GONE
     if pod.terminating:
         return ENDING
     if pod.ready:
         return READY
-    return STARTING if pod.phase in _PLAIN else HELD
+    return HELD if held or not _ON_ITS_WAY.fullmatch(pod.phase) else STARTING
 
 
 class RolloutTimeline(Live):
