@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course import debian, fetch, images, locks, paths, run, tools
+from course import debian, images, locks, paths, pulls, run, tools
 from course.engines import docker
 from course.engines.docker import Docker
 from course.errors import CourseError
@@ -34,7 +34,7 @@ def test_no_image_carries_the_owners_label(home: Path) -> None:
 def test_purge_takes_what_the_course_made_or_pulled(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "reachable", lambda host: True)
+    monkeypatch.setattr(pulls, "_unreached", [])
     absent = FakeRunner({"docker image inspect": 1, "docker pull": "", "docker tag": ""})
     images.ensure("registry:2", quiet, using=absent)
     # Now there: registry:2 (pulled by us), postgres:15 (the learner's own), node:24-slim (made).
