@@ -18,6 +18,9 @@ from course.errors import CourseError
 from course.run import Completed, FakeRunner
 
 
+DIGEST = f"sha256:{'1' * 64}"
+
+
 def quiet(detail: str, fraction: float | None) -> None:
     """Hear nothing."""
 
@@ -41,7 +44,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
     fake = FakeRunner(
         {
             "docker image inspect": 1,
-            "docker image inspect registry:2": "\n",
+            "docker image inspect registry:2": f'|amd64|["registry@{DIGEST}","mine@{DIGEST}"]\n',
             "docker image inspect postgres:15": "\n",
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
@@ -53,6 +56,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
     removed = [call[-1] for call in fake.calls if call[:3] == ("docker", "image", "rm")]
     assert set(removed) == {
         "registry:2",
+        f"registry@{DIGEST}",
         "node:24-slim",
         "course/rootfs:bookworm",
         "course/kind-base:latest",

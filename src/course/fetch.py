@@ -54,7 +54,8 @@ class UnreachableError(CourseError):
 
     def __init__(self, what: str, why: str) -> None:
         self.why = why
-        super().__init__(f"{what}: {why}", "an answer", "the network, then the same command again")
+        try_ = "course doctor; is this machine on the network? then the same command again"
+        super().__init__(f"{what}: {why}", "an answer", try_)
 
 
 def offline() -> bool:

@@ -191,8 +191,8 @@ def _present(ref: str, using: Runner) -> bool:
             f"docker image rm {ref}   (or docker tag it to keep it); then: course up",
         )
     if not label:
-        # Pulled, and good. Another one than we know is the learner's own choice.
-        pulls.known(catalogue()[ref].upstream, digests)
+        # Pulled, and good; another one than we pulled is the learner's own choice.
+        pulls.accept(catalogue()[ref].upstream, digests)
     return label in ("", key(ref))  # one of ours is good if its recipe is today's
 
 
@@ -200,9 +200,14 @@ def remove(*, using: Runner | None = None) -> None:
     """Remove the images that the course assembled or pulled itself; others of a name stay."""
     using = using or runner()
     for ref in [*catalogue(), "course/rootfs:bookworm", "course/kind-base:latest"]:
-        label = _label(ref, using)
+        facts = _inspected(ref, using)
+        label, _, digests = facts or (None, "", [])
         if label or ref.startswith("course/") or (label is not None and ref in _pulled()):
             using.run(["docker", "image", "rm", "--force", ref], timeout=120, check=False)
+            # With containerd's store the name by which it was pulled stays otherwise.
+            name = ref.rpartition(":")[0]
+            for entry in (d for d in digests if d.startswith(f"{name}@") and not label):
+                using.run(["docker", "image", "rm", entry], timeout=120, check=False)
 
 
 def _note_pulled(ref: str) -> None:

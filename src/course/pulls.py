@@ -19,7 +19,8 @@ from course.run import UNENDED, CommandError, Runner
 from course.steps import Report
 
 _PULL_WAIT = 3600.0
-"""Docker itself gives up a registry that is silent: after 15 or 30 s, and after each retry."""
+"""Of a whole pull. Docker itself gives up a registry that is silent: after 30 s where packets are
+dropped, after 40 s where it accepts and does not answer (measured with 29.8)."""
 _HUB = "docker.io/"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -78,22 +79,30 @@ def pull(image: Wanted, report: Report, using: Runner) -> None:
         argv = ["docker", "image", "inspect", image.ref, "--format", "{{json .RepoDigests}}"]
         done = using.run(argv, timeout=30, check=False)
         with suppress(ValueError):
-            known(image.upstream, json.loads(done.stdout or "null"))
+            found = of(json.loads(done.stdout or "null"), image.upstream)
+            if found:
+                seen.keep(image.upstream, found)
 
 
-def known(upstream: str, digests: Sequence[str] | None) -> None:
-    """Keep the digest of an image that was pulled.
+def accept(upstream: str, digests: Sequence[str]) -> None:
+    """Keep another digest, where the learner pulled another image than the one that was kept.
+
+    Where none was kept, it says nothing: with containerd's store what was built here has one too.
 
     Args:
-        upstream: its full name at the publisher, with the tag.
-        digests: the image's `RepoDigests`; what was never pulled has none of the publisher's.
+        upstream: the image's full name at the publisher, with the tag.
+        digests: the `RepoDigests` of what Docker has.
     """
+    kept, found = seen.first(upstream), of(digests, upstream)
+    if kept and found and found != kept.value:
+        seen.keep(upstream, found)
+
+
+def of(digests: Sequence[str] | None, upstream: str) -> str:
+    """The digest that one publisher's name has among an image's `RepoDigests`, or nothing."""
     name = _short(upstream.rpartition(":")[0])
     parted = (entry.partition("@") for entry in digests or ())
-    found = next((digest for of, _, digest in parted if _short(of) == name), "")
-    kept = seen.first(upstream)
-    if found and (kept is None or kept.value != found):
-        seen.keep(upstream, found)
+    return next((digest for of_name, _, digest in parted if _short(of_name) == name), "")
 
 
 def _short(name: str) -> str:
@@ -172,7 +181,7 @@ _MISSING = (
 _UNREACHED = (
     r"no such host|server misbehaving|temporary failure in name resolution|name or service not"
     r"|connection refused|network is unreachable|no route to host|i/o timeout|deadline exceeded"
-    r"|client\.timeout|tls handshake timeout|connection reset|proxyconnect|unexpected eof|: eof"
+    r"|client\.timeout|timeout awaiting|tls handshake timeout|connection reset|proxyconnect|unexpected eof|: eof"
     r"|forbidden$|bad gateway$|service unavailable$|gateway time-?out$|internal server error$"
     r"|connection timed out|cannot assign requested address|network is down"
 )
