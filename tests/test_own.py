@@ -17,7 +17,6 @@ from course.engines.docker import Docker
 from course.errors import CourseError
 from course.run import Completed, FakeRunner
 
-
 DIGEST = f"sha256:{'1' * 64}"
 
 

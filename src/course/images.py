@@ -89,6 +89,8 @@ def key(ref: str) -> str:
         *image.args.values(),
     ]
     described += [key(base) for base in image.from_]
+    # What is compiled is named by all that it is compiled from.
+    described += [packages.entry(s).name for s in image.files.values() if s.startswith("go:")]
     if image.recipe == "kind-node":
         described.append(nodeimage.key())
     sha.update(json.dumps(described).encode())

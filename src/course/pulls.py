@@ -181,7 +181,8 @@ _MISSING = (
 _UNREACHED = (
     r"no such host|server misbehaving|temporary failure in name resolution|name or service not"
     r"|connection refused|network is unreachable|no route to host|i/o timeout|deadline exceeded"
-    r"|client\.timeout|timeout awaiting|tls handshake timeout|connection reset|proxyconnect|unexpected eof|: eof"
+    r"|client\.timeout|timeout awaiting|tls handshake timeout|connection reset|proxyconnect"
+    r"|unexpected eof|: eof"
     r"|forbidden$|bad gateway$|service unavailable$|gateway time-?out$|internal server error$"
     r"|connection timed out|cannot assign requested address|network is down"
 )
