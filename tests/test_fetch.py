@@ -92,10 +92,12 @@ ONCE = ("cut", "moved", "another place")
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy, no offline, and nothing known of any host."""
+    """No proxy, no authority of the shell, no offline, and nothing known of any host."""
     for name in ("COURSE_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(fetch, "_unreached", {})
     fetch._session.cache_clear()
 

@@ -103,6 +103,17 @@ def test_a_mirror_that_has_another_digest_is_named_with_what_was_kept(
     assert not isinstance(caught.value, fetch.UnreachableError)
 
 
+def test_a_mirror_that_lacks_the_digest_is_not_taken_for_no_network(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Graph drivers go on from the mirror to Docker Hub, and tell of that alone.
+    seen.keep(UPSTREAM, FIRST)
+    monkeypatch.setattr(pulls, "_named_now", lambda upstream: SECOND)
+    with pytest.raises(CourseError, match=f"does not give {FIRST}; its tag names {SECOND} now"):
+        images.ensure("node:24-slim", quiet, using=failing(UNREACHED[0]))
+    assert pulls._unreached == []
+
+
 def test_what_the_learner_pulled_instead_is_kept_from_then_on(home: Path) -> None:
     seen.keep(UPSTREAM, FIRST)
     fake = FakeRunner({"docker image inspect": f'|amd64|["node@{SECOND}"]\n'})

@@ -211,7 +211,8 @@ def _session() -> requests.Session:
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         with contextlib.suppress(OSError):
-            context.load_verify_locations(cafile=os.environ.get(name) or None)
+            if os.environ.get(name):
+                context.load_verify_locations(cafile=os.environ[name])
 
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -136,6 +136,10 @@ def _named(
     if "Pulling fs layer" in done.stdout:
         again = "course up again: a pull goes on where it stopped"
         return CourseError(f"{what}: broke off\n      {said}", "the whole image", again)
+    if (image.digest or kept) and _named_now(image.upstream):
+        # Of a mirror that lacks a digest, graph drivers say only that the publisher behind it
+        # cannot be reached.
+        return _missing(image, kept, said)
     _unreached.append(fetch.UnreachableError(f"{what}: no registry in reach", said))
     return _unreached[0]
 
