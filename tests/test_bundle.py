@@ -142,7 +142,7 @@ def test_a_tool_of_a_bundle_is_used_before_the_internet_is_asked(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle.load(saved, quiet)
-    monkeypatch.setattr("course.fetch.reachable", lambda host: pytest.fail(f"asked {host}"))
+    monkeypatch.setattr("course.fetch.download", lambda url, *_: pytest.fail(f"asked {url}"))
     monkeypatch.setattr(packages, "resolve", lambda source, report, **_: Path(source))
     assert set(tools.ensure("docker", quiet)) == set(tools.CATALOGUE["docker"].commands)
 

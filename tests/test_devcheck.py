@@ -102,3 +102,46 @@ def test_the_map_in_the_readme_must_be_current(mini: Path) -> None:
     assert problems(mini) == ["README.md is not what its source makes: course dev build"]
     build.write(mini)
     assert problems(mini) == []
+
+
+IMAGES, RELEASES, TOOLS, GO_MOD = (
+    "images/images.toml",
+    "releases.toml",
+    "go/tools.toml",
+    "go/kubernetes/go.mod",
+)
+_LIBRARY = "github.com/docker-library"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        (
+            IMAGES,
+            f"{_LIBRARY}/official-images/pull/22206",
+            "x",
+            "traefik:v3.7.13: no public source",
+        ),
+        (IMAGES, f"{_LIBRARY}/repo-info/blob/master/repos/tra", "x", "a digest without a public"),
+        (IMAGES, "sha256:099e049362", "sha256:099e04936", "kindest/node:v1.36.4: its digest"),
+        (IMAGES, '"kindest/node:v1.36.4"', '"kindest/node:v1.36.3"', "and v1.36.3 elsewhere"),
+        (RELEASES, "github.com/kubernetes/kubernetes/", "x/", "kubectl: no public source"),
+        (RELEASES, "github.com/C5C3/cobaltcore", "x", "kind: checksums without a public source"),
+        (RELEASES, "darwin-arm64 = ", "darwin-m4 = ", "darwin-m4"),
+        (RELEASES, "v0.38.0/checksums", "checksums", "buildx: its addresses are not of one"),
+        (TOOLS, '"v0.38.0"', '"v0.38.2"', "buildx is v0.38.0 in releases.toml and v0.38.2"),
+        (TOOLS, '"29.8.1"', '"29.9.0"', "dockerd is 29.8.1 in releases.toml and 29.9.0"),
+        (TOOLS, 'gitVersion" = "v1.36.4"', 'gitVersion" = "v1.36.5"', "and v1.36.5 elsewhere"),
+        (GO_MOD, "k8s.io/kubernetes v1.36.4", "k8s.io/kubernetes v1.36.2", "and v1.36.2 elsewhere"),
+        (GO_MOD, "=> k8s.io/api v0.36.4", "=> k8s.io/api v0.36.3", "and v1.36.3 elsewhere"),
+    ],
+)
+def test_a_catalogue_without_its_sources_or_of_two_versions_is_named(
+    tmp_path: Path, name: str, old: str, new: str, said: str
+) -> None:
+    for file in (IMAGES, RELEASES, TOOLS, GO_MOD):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes((paths.ROOT / "airgap" / file).read_bytes())
+    assert list(devcheck._catalogue(tmp_path)) == []
+    edit(tmp_path, name, old, new, rebuild=False)
+    assert any(said in line for line in devcheck._catalogue(tmp_path)), said

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from course import cli, debian, doctor, engines, fetch, packages, paths, up
+from course import cli, debian, doctor, engines, packages, paths, up
 from course.doctor import Machine, clock, docker, hardware, network, trust
 from course.engines import ports
 from course.errors import CourseError
@@ -593,18 +593,3 @@ def test_package_lists_are_fetched_where_there_are_none(monkeypatch: pytest.Monk
     fake = FakeRunner({"dpkg-query": 1, "apt-get install": [100, 0], "apt-get update": 0})
     debian.ensure(["gcc"], quiet, using=fake)
     assert [c[1] for c in fake.calls if c[0] == "apt-get"] == ["install", "update", "install"]
-
-
-def test_the_network_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-
-    def refuse(*args: object, **_: object) -> None:
-        asked.append(args)
-        raise OSError("refused")
-
-    monkeypatch.delenv("COURSE_OFFLINE", raising=False)
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    fetch.reachable.cache_clear()
-    assert [fetch.reachable("example.org") for _ in range(3)] == [False] * 3
-    fetch.reachable.cache_clear()
-    assert len(asked) == 1

@@ -13,7 +13,7 @@ import yaml
 from course import engines, images, paths
 from course.engines import detect, kind, ports
 from course.engines.docker import Docker
-from course.engines.kind import Kind
+from course.engines.kind import Kind, NodeFacts
 from course.engines.registry import Registry
 from course.errors import CourseError
 from course.run import FakeRunner
@@ -45,7 +45,7 @@ def cluster(fake: FakeRunner) -> Kind:
 
 
 def test_ports_are_bound_to_loopback() -> None:
-    config = yaml.safe_load(cluster(FakeRunner()).config(assembled=False))
+    config = yaml.safe_load(cluster(FakeRunner()).config(NodeFacts()))
     assert config["networking"] == {"apiServerAddress": "127.0.0.1"}
     mapped = config["nodes"][0]["extraPortMappings"]
     assert {m["listenAddress"] for m in mapped} == {"127.0.0.1"}
@@ -54,22 +54,51 @@ def test_ports_are_bound_to_loopback() -> None:
     assert patch["failCgroupV1"] is False and "featureGates" not in patch
 
 
-def test_an_assembled_node_brings_its_own_network() -> None:
-    config = yaml.safe_load(cluster(FakeRunner()).config(assembled=True))
+def test_a_node_with_a_network_of_its_own_gets_no_other() -> None:
+    config = yaml.safe_load(cluster(FakeRunner()).config(NodeFacts(own_network=True)))
     assert config["networking"]["disableDefaultCNI"] is True
+    assert config["networking"]["kubeProxyMode"] == "nftables"
+    assert "containerdConfigPatches" not in config
+
+
+def test_a_host_that_refuses_lower_oom_scores_is_tolerated_by_kubelet_and_containerd() -> None:
+    config = yaml.safe_load(cluster(FakeRunner()).config(NodeFacts(oom_adjustable=False)))
     patch = yaml.safe_load(config["kubeadmConfigPatches"][0])
     assert patch["featureGates"] == {"KubeletInUserNamespace": True}
+    assert "restrict_oom_score_adj = true" in config["containerdConfigPatches"][0]
+    assert config["networking"] == {"apiServerAddress": "127.0.0.1"}
 
 
-@pytest.mark.parametrize(("label", "enforced"), [("\n", True), ("0123\n", False)])
-def test_network_policies_hold_on_the_official_node_only(label: str, enforced: bool) -> None:
-    fake = FakeRunner({"docker image inspect": label})
+@pytest.mark.parametrize(
+    ("seen", "facts"),
+    [
+        ("oom-adjustable\n", NodeFacts()),
+        ("own-network\n", NodeFacts(own_network=True, oom_adjustable=False)),
+    ],
+)
+def test_what_a_node_is_like_is_read_from_it_and_not_from_a_label(
+    seen: str, facts: NodeFacts
+) -> None:
+    fake = FakeRunner({"docker run": seen})
+    assert kind.node_facts(fake) == facts
+    assert "--privileged" in fake.calls[0] and len(fake.calls) == 1
+
+
+def test_a_node_asks_no_proxy_for_our_registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kind._beside_the_proxy({})["NO_PROXY"] == "course-registry"
+    left_out = kind._beside_the_proxy({"no_proxy": "corp.example"})["NO_PROXY"]
+    assert left_out == "corp.example,course-registry"
+
+
+@pytest.mark.parametrize(("ready", "enforced"), [("1", True), ("0", False), ("", False)])
+def test_network_policies_hold_where_kinds_own_network_runs(ready: str, enforced: bool) -> None:
+    fake = FakeRunner({"kubectl": ready})
     assert ("network-policy" in cluster(fake).capabilities()) is enforced
 
 
 def test_half_a_cluster_is_removed(home: Path) -> None:
     fake = FakeRunner(
-        {"docker image inspect": "\n", "kind create cluster": 1, "kind delete cluster": 0}
+        {"docker run": "own-network", "kind create cluster": 1, "kind delete cluster": 0}
     )
     with pytest.raises(CourseError):
         cluster(fake)._create(Path("kind"), lambda *_: None)
@@ -80,7 +109,7 @@ def test_half_a_cluster_is_removed(home: Path) -> None:
 
 def test_half_a_cluster_that_could_not_be_removed_is_remembered(home: Path) -> None:
     # Docker died: neither creating nor deleting works.
-    fake = FakeRunner({"docker image inspect": "\n", "kind": 1})
+    fake = FakeRunner({"docker run": "", "kind": 1})
     with pytest.raises(CourseError):
         cluster(fake)._create(Path("kind"), lambda *_: None)
     assert kind._unfinished().exists()

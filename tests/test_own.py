@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course import debian, fetch, images, locks, paths, run, tools
+from course import debian, images, locks, paths, pulls, run, tools
 from course.engines import docker
 from course.engines.docker import Docker
 from course.errors import CourseError
 from course.run import Completed, FakeRunner
+
+DIGEST = f"sha256:{'1' * 64}"
 
 
 def quiet(detail: str, fraction: float | None) -> None:
@@ -34,14 +36,14 @@ def test_no_image_carries_the_owners_label(home: Path) -> None:
 def test_purge_takes_what_the_course_made_or_pulled(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "reachable", lambda host: True)
+    monkeypatch.setattr(pulls, "_unreached", [])
     absent = FakeRunner({"docker image inspect": 1, "docker pull": "", "docker tag": ""})
     images.ensure("registry:2", quiet, using=absent)
     # Now there: registry:2 (pulled by us), postgres:15 (the learner's own), node:24-slim (made).
     fake = FakeRunner(
         {
             "docker image inspect": 1,
-            "docker image inspect registry:2": "\n",
+            "docker image inspect registry:2": f'|amd64|["registry@{DIGEST}","mine@{DIGEST}"]\n',
             "docker image inspect postgres:15": "\n",
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
@@ -53,6 +55,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
     removed = [call[-1] for call in fake.calls if call[:3] == ("docker", "image", "rm")]
     assert set(removed) == {
         "registry:2",
+        f"registry@{DIGEST}",
         "node:24-slim",
         "course/rootfs:bookworm",
         "course/kind-base:latest",

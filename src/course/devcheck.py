@@ -7,15 +7,17 @@ import importlib
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from course import build, manifest
+from course import build, manifest, tools
 from course.errors import CourseError
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+_PUBLIC = re.compile(r"\b(github\.com|docs\.docker\.com|hub\.docker\.com|pypi\.org)/\S+")
 FEWEST_WRONG = 4
 FEWEST_OTHERS = 2
 FEWEST_CLASSES = 3
@@ -45,7 +47,68 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
         found += _predictions(f"notebooks/{name}", notebooks["notebooks"])
         found += _exercises(lesson, notebooks["labs"], notebooks["solutions"])
         found += _bank(lesson, bank)
+    if (root / "airgap").exists():
+        found += _catalogue(root / "airgap")
     return found + list(_links(root))
+
+
+def _catalogue(folder: Path) -> Iterator[str]:
+    """What is pulled and downloaded is public, its digests too, and of one version everywhere."""
+    read = {
+        name: tomllib.loads((folder / name).read_text(encoding="utf-8"))
+        for name in ("images/images.toml", "releases.toml", "go/tools.toml")
+    }
+    for ref, image in read["images/images.toml"].items():
+        where, digest = f"airgap/images/images.toml, {ref}", image.get("digest", {})
+        if not _PUBLIC.search(image.get("source", "")):
+            yield f"{where}: no public source"
+        if digest and not _PUBLIC.search(digest.get("source", "")):
+            yield f"{where}: a digest without a public source"
+        if digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest.get("index", "")):
+            yield f"{where}: its digest is none"
+        if not image["upstream"].endswith(f"/{ref}"):
+            yield f"{where}: upstream is {image['upstream']}"
+    for name, release in read["releases.toml"].items():
+        where, sums = f"airgap/releases.toml, {name}", dict(release.get("sha256", {}))
+        source, version = sums.pop("read", ""), tools.RELEASES[name].version
+        if not _PUBLIC.search(release.get("source", "")):
+            yield f"{where}: no public source"
+        if sums and not re.search(r"github\.com/|sigs\.k8s\.io/", source):
+            yield f"{where}: checksums without a public source"
+        for platform, value in sums.items():
+            if platform not in (*tools.PLATFORMS, "any") or not re.fullmatch("[0-9a-f]{64}", value):
+                yield f"{where}: {platform} = {value} is no sha256 of a platform"
+        if not version or version not in release.get("checksum", version):
+            yield f"{where}: its addresses are not of one version"
+    yield from _versions(folder, read["images/images.toml"], read["go/tools.toml"])
+
+
+def _versions(folder: Path, images: dict[str, Any], built: dict[str, Any]) -> Iterator[str]:
+    """Both roads give the same: what is released, pulled, and built."""
+    kubernetes = tools.KUBERNETES
+    staging = kubernetes.replace("v1.", "v0.")
+    module = (folder / "go" / "kubernetes" / "go.mod").read_text(encoding="utf-8")
+    others = set(re.findall(r"^\s*k8s\.io/kubernetes (v\S+)", module, re.MULTILINE))
+    others |= {f"v1.{v[3:]}" for v in re.findall(r"=> k8s\.io/\S+ (v0\.\S+)", module)}
+    others |= {ref.partition(":")[2] for ref in images if ref.startswith("kindest/node:")}
+    stamps = built["kubernetes"]["stamps"]
+    others |= {value for name, value in stamps.items() if name.endswith("gitVersion")}
+    for other in sorted(others - {kubernetes}):
+        yield f"Kubernetes is {kubernetes} (or {staging}) in releases.toml and {other} elsewhere"
+    kind = re.findall(r"^\s*sigs\.k8s\.io/kind (v\S+)", module, re.MULTILINE)
+    for name, seen, want in (
+        ("kind", kind[0] if kind else "", tools.KIND),
+        ("docker", _stamp(built, "cli", "version.Version"), tools.DOCKER),
+        ("dockerd", _stamp(built, "moby", "dockerversion.Version"), tools.DOCKER),
+        ("buildx", _stamp(built, "buildx", "version.Version"), tools.BUILDX),
+    ):
+        if seen != want:
+            yield f"{name} is {want} in releases.toml and {seen} in airgap/go"
+
+
+def _stamp(built: dict[str, Any], module: str, variable: str) -> str:
+    stamps = built[module]["stamps"].items()
+    return next((str(value) for name, value in stamps if name.endswith(variable)), "")
 
 
 def _drift(root: Path, made: dict[Path, bytes]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import shutil
 import tempfile
 import tomllib
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from course import debian, fetch, nodeimage, packages, paths, unbundle
+from course import debian, fetch, nodeimage, packages, paths, pulls, unbundle
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -52,6 +53,7 @@ class Image:
     files: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
+    source: str = ""
 
 
 @cache
@@ -64,9 +66,10 @@ def catalogue() -> dict[str, Image]:
             entry["upstream"],
             entry["recipe"],
             tuple(entry.get("from", ())),
-            entry.get("files", {}),
+            {**entry.get("files", {}), **entry.get(f"files_{packages.arch()}", {})},
             entry.get("args", {}),
-            entry.get("digest", ""),
+            entry.get("digest", {}).get("index", ""),
+            entry["source"],
         )
         for ref, entry in entries.items()
     }
@@ -86,6 +89,8 @@ def key(ref: str) -> str:
         *image.args.values(),
     ]
     described += [key(base) for base in image.from_]
+    # What is compiled is named by all that it is compiled from.
+    described += [packages.entry(s).name for s in image.files.values() if s.startswith("go:")]
     if image.recipe == "kind-node":
         described.append(nodeimage.key())
     sha.update(json.dumps(described).encode())
@@ -116,12 +121,21 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
         if not assembled(ref, using=using):
             _note_pulled(ref)
         return "bundle"
-    if fetch.reachable("registry-1.docker.io"):
-        _pull(catalogue()[ref], report, using)
-        _note_pulled(ref)
+    tried = _pull(catalogue()[ref], report, using)
+    if not tried:
         return "pulled"
-    _assemble(catalogue()[ref], report, using)
+    try:
+        _assemble(catalogue()[ref], report, using)
+    except CourseError as error:
+        error.saw += f"\n      assembled because it could not be pulled: {tried}"
+        raise
     return "assembled"
+
+
+def can_assemble() -> bool:
+    """Whether the recipes can run on this machine: Linux, with mmdebstrap or a way to get it."""
+    has = debian.is_root_on_debian() or shutil.which("mmdebstrap") is not None
+    return platform.system() == "Linux" and has
 
 
 def assembled(ref: str, *, using: Runner | None = None) -> bool:
@@ -135,15 +149,15 @@ def _label(ref: str, using: Runner) -> str | None:
     return facts[0] if facts else None
 
 
-def _inspected(ref: str, using: Runner) -> tuple[str, str] | None:
-    """The recipe's label of an image and its processor, or `None` if there is no such image."""
-    form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}'
+def _inspected(ref: str, using: Runner) -> tuple[str, str, list[str]] | None:
+    """Of an image: its recipe's label, its processor, its digests; `None` if there is none."""
+    form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}|{{{{json .RepoDigests}}}}'
     argv = ["docker", "image", "inspect", ref, "--format", form]
     done = using.run(argv, timeout=30, check=False)
     if done.code != 0:
         return None
-    label, _, processor = done.stdout.strip().partition("|")
-    return label, processor or packages.arch()
+    label, processor, digests = (*done.stdout.strip().split("|", 2), "", "")[:3]
+    return label, processor or packages.arch(), json.loads(digests or "null") or []
 
 
 def foreign(*, using: Runner | None = None, env: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -171,30 +185,39 @@ def _present(ref: str, using: Runner) -> bool:
     facts = _inspected(ref, using)
     if facts is None:
         return False
-    label, processor = facts
+    label, processor, digests = facts
     if processor != packages.arch():
         raise CourseError(
             f"Docker has an image {ref} for another processor: {processor}",
             f"one for {packages.arch()}",
             f"docker image rm {ref}   (or docker tag it to keep it); then: course up",
         )
-    # A pulled image has no label and is good; one of ours is good if its recipe is today's.
-    return label in ("", key(ref))
+    if not label:
+        # Pulled, and good; another one than we pulled is the learner's own choice.
+        pulls.accept(catalogue()[ref].upstream, digests)
+    return label in ("", key(ref))  # one of ours is good if its recipe is today's
 
 
 def remove(*, using: Runner | None = None) -> None:
     """Remove the images that the course assembled or pulled itself; others of a name stay."""
     using = using or runner()
     for ref in [*catalogue(), "course/rootfs:bookworm", "course/kind-base:latest"]:
-        label = _label(ref, using)
+        facts = _inspected(ref, using)
+        label, _, digests = facts or (None, "", [])
         if label or ref.startswith("course/") or (label is not None and ref in _pulled()):
             using.run(["docker", "image", "rm", "--force", ref], timeout=120, check=False)
+            # With containerd's store the name by which it was pulled stays otherwise.
+            name = ref.rpartition(":")[0]
+            for entry in (d for d in digests if d.startswith(f"{name}@") and not label):
+                using.run(["docker", "image", "rm", entry], timeout=120, check=False)
 
 
 def _note_pulled(ref: str) -> None:
     file = paths.cache() / "pulled.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(sorted({*_pulled(), ref})))
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(sorted({*_pulled(), ref})))
+    part.replace(file)
 
 
 def _pulled() -> list[str]:
@@ -202,15 +225,34 @@ def _pulled() -> list[str]:
     return list(json.loads(file.read_text())) if file.exists() else []
 
 
-def _pull(image: Image, report: Report, using: Runner) -> None:
-    report(f"pulling {image.upstream}", None)
-    wanted = f"{image.upstream}@{image.digest}" if image.digest else image.upstream
-    using.run(
-        ["docker", "pull", "--quiet", wanted],
-        timeout=_BUILD_WAIT,
-        try_="course up again: a pull goes on where it stopped",
-    )
-    using.run(["docker", "tag", wanted, image.ref], timeout=30)
+def _pull(image: Image, report: Report, using: Runner) -> str:
+    """Pull an image; what is in the way, if it can be assembled instead.
+
+    Raises:
+        CourseError: the network or the registry is in the way, and assembling does not help.
+    """
+    if fetch.offline():
+        if not can_assemble():
+            raise CourseError(
+                f"{fetch.OFFLINE}=1 is set, and images are assembled on Debian and Ubuntu only",
+                f"the image {image.ref}",
+                f"unset {fetch.OFFLINE}; or a bundle: course bundle load FILE",
+            )
+        return f"{fetch.OFFLINE}=1 is set"
+    try:
+        pulls.pull(pulls.Wanted(image.upstream, image.ref, image.digest), report, using)
+    except fetch.UnreachableError as error:
+        if not can_assemble():
+            raise
+        report(f"{error.saw}; assembling {image.ref}", None)
+        return error.saw
+    except CourseError as error:
+        if can_assemble():
+            instead = f"or: {fetch.OFFLINE}=1 course up   assembles it from package registries"
+            error.try_ = f"{error.try_}; {instead}"
+        raise
+    _note_pulled(image.ref)
+    return ""
 
 
 def _assemble(image: Image, report: Report, using: Runner) -> None:

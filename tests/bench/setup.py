@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from course import engines, images, lab, paths, results, steps, up
+from course import engines, lab, paths, results, steps, up
 from course.engines import kind
 from course.results import Row
 from course.run import runner
@@ -44,7 +44,7 @@ def _beside_kind() -> Row:
     assert of is not None
     ours = up.cluster(of, runner())
     binary = paths.state() / "bin" / "kind"
-    config = ours.config(assembled=images.assembled(kind.NODE_IMAGE))
+    config = ours.config(kind.node_facts(runner()))
     ratios, plain_s, ours_s = [], [], []
     for _ in range(PAIRS):
         ours.stop()

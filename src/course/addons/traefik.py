@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-from course import fetch, images, packages, paths
+from course import fetch, images, packages, paths, tools
 from course.engines import base
 from course.engines.kind import Kind
+from course.errors import CourseError
 from course.steps import Report
 
 IMAGE = "traefik:v3.7.13"
-GATEWAY_API = "v1.6.3"
-_CRDS_URL = (
-    "https://github.com/kubernetes-sigs/gateway-api/releases/download/"
-    f"{GATEWAY_API}/standard-install.yaml"
-)
+_DEFINITIONS = tools.RELEASES["gateway-api"]
+GATEWAY_API = _DEFINITIONS.version
 _MANIFEST = Path(__file__).with_suffix(".yaml")
 
 
@@ -64,20 +63,29 @@ def crds_file() -> Path:
 
 
 def _crds(report: Report, cluster: Kind) -> Path:
-    """The standard channel's definitions: the release, or the same out of the Go module."""
+    """The standard channel's definitions: the release, or the same bytes out of the Go module."""
     kept = crds_file()
     if kept.exists():
         return kept
-    if fetch.reachable("github.com"):
-        return fetch.download(_CRDS_URL, kept, report=report)
-    source = f"gomod:sigs.k8s.io/gateway-api@{GATEWAY_API}/config/crd/standard"
-    folder = packages.resolve(source, report, using=cluster.using)
-    text = "\n---\n".join(
-        file.read_text()
-        for file in sorted(folder.glob("*.yaml"))
-        if file.name != "kustomization.yaml"
-    )
+    sha256 = _DEFINITIONS.expected()
+    try:
+        return fetch.download(_DEFINITIONS.address(), kept, sha256=sha256, report=report)
+    except fetch.UnreachableError as error:
+        report(f"{error.saw}: the definitions out of the Go module", None)
+    module = f"gomod:sigs.k8s.io/gateway-api@{GATEWAY_API}"
+    content = standard(packages.resolve(module, report, using=cluster.using))
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise CourseError(f"{module} makes other definitions", f"sha256 {sha256[:16]}…", "")
     kept.parent.mkdir(parents=True, exist_ok=True)
     part = kept.with_suffix(".part")
-    part.write_text(text)
+    part.write_bytes(content)
     return part.replace(kept)
+
+
+def standard(module: Path) -> bytes:
+    """What the publisher's own `hack/build-install-yaml.sh` makes of the module."""
+    head = (module / "hack" / "boilerplate" / "boilerplate.sh.txt").read_text()
+    parts = [f"{head}#\n# Gateway API Standard channel install\n#\n"]
+    for file in sorted((module / "config" / "crd" / "standard").glob("gateway*.yaml")):
+        parts.append(f"---\n#\n# {file.relative_to(module)}\n#\n{file.read_text()}")
+    return "".join(parts).encode()

@@ -29,6 +29,59 @@ _CREATE_WAIT = 300.0
 _READY_WAIT = 240.0
 
 
+_LOOK = """
+test ! -e /etc/cni/net.d/10-course.conflist || echo own-network
+echo -500 2>/dev/null >/proc/self/oom_score_adj && echo oom-adjustable
+true
+"""
+_RESTRICT_OOM = """\
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+"""
+"""kind's own setting for where a lower score is refused; in the form of its configuration."""
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """What a node image carries and its host allows. Read from them: a pulled one has no label.
+
+    Args:
+        own_network: it has the network that the recipe puts in, else kind installs its own.
+        oom_adjustable: a privileged container may lower its oom_score_adj, as a kubelet does.
+    """
+
+    own_network: bool = False
+    oom_adjustable: bool = True
+
+
+def node_facts(using: Runner, ref: str = NODE_IMAGE) -> NodeFacts:
+    """Look into the node image, in a container of a moment, privileged as a node is.
+
+    Args:
+        using: runs docker.
+        ref: the image.
+    """
+    seen = using.run(
+        ["docker", "run", "--rm", "--privileged", "--network=none", "--label", images.OWNER]
+        + ["--entrypoint=sh", ref, "-c", _LOOK],
+        timeout=60,
+        try_="course doctor; then: course up",
+    ).stdout.split()
+    return NodeFacts("own-network" in seen, "oom-adjustable" in seen)
+
+
+def _beside_the_proxy(env: Mapping[str, str]) -> dict[str, str]:
+    """What keeps a node from asking a proxy for our registry: kind hands nodes the proxies.
+
+    Always, since kind takes them from Docker's configuration too.
+
+    Args:
+        env: this process's variables.
+    """
+    kept = env.get("NO_PROXY") or env.get("no_proxy") or ""
+    return {"NO_PROXY": ",".join(filter(None, [kept, REGISTRY_NAME]))}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A `Cluster` made by kind, on Docker."""
@@ -79,12 +132,11 @@ class Kind:
         """Whether the cluster of our name publishes our port, as the one that we made does."""
         return published_port(self.using) == self.http_port
 
-    def config(self, *, assembled: bool) -> str:
+    def config(self, node: NodeFacts) -> str:
         """Kind's configuration of the cluster, as YAML.
 
         Args:
-            assembled: the node image was made here: it carries a network of its own, and
-                its host may refuse what a plain node asks for.
+            node: what the node image carries and its host allows.
         """
         ports = [
             {"containerPort": inner, "hostPort": outer, "listenAddress": "127.0.0.1"}
@@ -102,9 +154,11 @@ class Kind:
         }
         # Since 1.35 a kubelet refuses cgroup v1 unless told otherwise.
         kubelet: dict[str, Any] = {"failCgroupV1": False}
-        if assembled:
+        if node.own_network:
             config["networking"] |= {"disableDefaultCNI": True, "kubeProxyMode": "nftables"}
+        if not node.oom_adjustable:
             kubelet["featureGates"] = {"KubeletInUserNamespace": True}
+            config["containerdConfigPatches"] = [_RESTRICT_OOM]
         patch = {
             "kind": "KubeletConfiguration",
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -119,7 +173,7 @@ class Kind:
         def line(text: str) -> None:
             report(f"kind: {text.strip()}", None)
 
-        config = self.config(assembled=images.assembled(NODE_IMAGE, using=self.using))
+        config = self.config(node_facts(self.using))
         # Stays behind if we are killed: then the next `up` knows that the cluster is not whole.
         _unfinished().parent.mkdir(parents=True, exist_ok=True)
         _unfinished().touch()
@@ -128,6 +182,7 @@ class Kind:
                 [kind, "create", "cluster", "--name", base.NAME, "--image", NODE_IMAGE]
                 + ["--kubeconfig", paths.kubeconfig(), "--config", "-"],
                 timeout=_CREATE_WAIT,
+                env=_beside_the_proxy(os.environ),
                 input=config,
                 on_line=line,
                 try_="course doctor; then: course up",
@@ -256,8 +311,13 @@ class Kind:
     def capabilities(self) -> set[str]:
         """See `Cluster.capabilities`."""
         found = {base.CLUSTER, base.CGROUPS}
-        # Only kind's own network enforces policies, and an assembled node has another one.
-        if not images.assembled(NODE_IMAGE, using=self.using):
+        # Of the networks that a node of ours may have, only kind's own enforces policies.
+        ready = self.kubectl(
+            *("--namespace=kube-system", "get", "daemonset", "kindnet", "--ignore-not-found"),
+            "--output=jsonpath={.status.numberReady}",
+            check=False,
+        ).strip()
+        if ready.isdigit() and int(ready) > 0:
             found.add(base.NETWORK_POLICY)
         return found
 
