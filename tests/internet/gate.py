@@ -100,14 +100,16 @@ class Gate:
         self.web, self.address, self.sealed = web, address, sealed
         self.authority = authority or Authority()
         self.credentials = credentials
-        self._direct = direct
+        self.direct = direct
         self._servers: list[socketserver.BaseServer] = []
 
     def __enter__(self) -> Self:
         self.proxy = self._listen(_Proxy, 0)
         self.mirror = self._listen(_Mirror, 0)
-        if self._direct:
+        if self.direct:
             self._listen(_Direct, 443)
+        if not self.address.startswith("127."):
+            # Also where no name leads out: without an answer each would cost its full wait.
             self._serve(_Names((self.address, 53), self))
         return self
 
@@ -258,7 +260,7 @@ def server_name(hello: bytes) -> str:
 
 
 class _Names(socketserver.UDPServer):
-    """Resolves every name with a dot to the gate, and no other."""
+    """Resolves to the gate: every name with a dot, where connections to it are served."""
 
     allow_reuse_address = True
 
@@ -286,7 +288,8 @@ def resolved(question: bytes, gate: Gate) -> bytes:
         at += 1 + question[at]
     asked, kind = question[12 : at + 5], question[at + 1 : at + 3]
     host = ".".join(labels).lower()
-    known = "." in host and (host in gate.web.sites or not gate.sealed)
+    served = host in gate.web.sites or not gate.sealed
+    known = gate.direct and "." in host and served
     # Recursion desired and available; NXDOMAIN for who is unknown, nothing for other types.
     flags = b"\x81\x80" if known else b"\x81\x83"
     address = socket.inet_aton(gate.address) if known and kind == b"\x00\x01" else b""

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from course import debian, tools
+from course import debian
 from course.engines.docker import answers
 from tests.internet import releases
 
@@ -53,6 +53,7 @@ class Machine:
         """The address of the gate, on the host's side."""
         self._address = f"{_NETWORK}.{number}.2"
         self._link = f"road{number}"
+        self._docker = releases.there("docker")
         self._unshared: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Machine:
@@ -163,7 +164,7 @@ class Machine:
         if room:
             self.run("mount", "-t", "tmpfs", "-o", f"size={room}m", "tmpfs", data)
         host = f"unix://{here}/docker.sock"
-        files = releases._there(tools.CATALOGUE["docker"])
+        files = self._docker
         bin_ = linked(files, here / "bin")
         argv = [files["dockerd"], "--host", host, "--data-root", data, "--exec-root", here / "run"]
         argv += ["--pidfile", here / "docker.pid", "--config-file", _empty(here)]
@@ -194,6 +195,11 @@ class Machine:
                 process.wait()
             # A tmpfs of images goes with the machine; a folder of them would only lie about.
             shutil.rmtree(data, ignore_errors=True)
+
+    def room(self, host: str, megabytes: int) -> None:
+        """Give a Docker whose disk was bounded another bound."""
+        data = Path(host.removeprefix("unix://")).with_name("data")
+        self.run("mount", "-o", f"remount,size={megabytes}m", data)
 
 
 def _empty(folder: Path) -> Path:

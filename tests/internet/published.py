@@ -98,6 +98,23 @@ class Published:
         self.tags[repository(ref)] = digest
         return digest
 
+    def invent(self, ref: str, content: str = "") -> str:
+        """Publish an image of a few bytes; its index's digest."""
+        text = f"{ref} {content}".encode()
+        sink = io.BytesIO()
+        with tarfile.open(fileobj=sink, mode="w") as tar:
+            info = tarfile.TarInfo("etc/name")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text))
+        layer = self.add(sink.getvalue(), "application/vnd.oci.image.layer.v1.tar")
+        config = {
+            "architecture": packages.arch(),
+            "os": "linux",
+            "config": {"Labels": {images.KEY: "0" * 16}},
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+        }
+        return self.push(ref, {"config": self.add_json(config, CONFIG), "layers": [layer]})
+
     def _image(self, config: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, Any]:
         value = {
             "schemaVersion": 2,
@@ -192,19 +209,7 @@ def invented(refs: Iterable[str], folder: Path) -> Published:
     """Publish images of a few bytes, for tests without a Docker."""
     made = Published(folder)
     for ref in refs:
-        sink = io.BytesIO()
-        with tarfile.open(fileobj=sink, mode="w") as tar:
-            info = tarfile.TarInfo("etc/name")
-            info.size = len(ref)
-            tar.addfile(info, io.BytesIO(ref.encode()))
-        layer = made.add(sink.getvalue(), "application/vnd.oci.image.layer.v1.tar")
-        config = {
-            "architecture": packages.arch(),
-            "os": "linux",
-            "config": {"Labels": {images.KEY: "0" * 16}},
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-        }
-        made.push(ref, {"config": made.add_json(config, CONFIG), "layers": [layer]})
+        made.invent(ref)
     return made
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import platform
 import tarfile
-from collections.abc import Iterator
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course import tools
+from course import packages, paths
 from course.addons import traefik
 from tests.internet.web import Answer, Request, Site, moved
 
+FILE = paths.ROOT / "airgap" / "releases.toml"
 KIND = "kind.sigs.k8s.io"
 GITHUB = "github.com"
 ASSETS = "release-assets.githubusercontent.com"
@@ -109,42 +111,71 @@ def _checksum_file(url: str, name: str, sha256: str) -> bytes:
     return f"{'0' * 64} *{name}.sbom.json\n{sha256} *{name}\n".encode()
 
 
-def urls(tool: tools.Tool) -> tuple[str, str]:
-    """Where the catalogue has a tool's release and its checksum, for this machine."""
-    return tools._fill(tool.release), tools._fill(tool.checksum)
+@dataclass(frozen=True)
+class Entry:
+    """A release of the catalogue, for this machine."""
+
+    name: str
+    url: str
+    checksum: str
+    cited: str
+    """The sha256 that the catalogue has from a public source, as hex."""
+    commands: dict[str, str]
+
+
+def catalogue() -> list[Entry]:
+    """The catalogue as it is written, so that nothing of it is served which is not in it."""
+    system, arch = platform.system().lower(), packages.arch()
+    names = {
+        "os": system,
+        "arch": arch,
+        "machine": {"amd64": "x86_64", "arm64": "aarch64"}[arch],
+        "docker_os": {"darwin": "mac"}.get(system, system),
+    }
+    found = []
+    for name, entry in tomllib.loads(FILE.read_text()).items():
+        cited = entry.get("sha256", {})
+        found.append(
+            Entry(
+                name,
+                entry["url"].format(**names),
+                entry.get("checksum", "").format(**names),
+                cited.get(f"{system}-{arch}") or cited.get("any") or "",
+                entry.get("commands", {}),
+            )
+        )
+    return found
 
 
 def built(folder: Path) -> Releases:
-    """The releases, made of the tools that this machine's cache has.
+    """The releases, made of what this machine's cache has.
 
     Args:
         folder: where archives are put.
     """
     made = Releases()
-    for tool in tools.CATALOGUE.values():
-        files = _there(tool)
-        url, checksum = urls(tool)
-        if url.endswith(".tgz"):
-            made.publish(url, _archive(files, folder / Path(url).name), checksum)
-        else:
-            made.publish(url, files[next(iter(tool.commands))], checksum)
-    crds = traefik.crds_file()
-    made.publish(traefik._CRDS_URL, crds)
+    for entry in catalogue():
+        made.publish(entry.url, _content(entry, folder), entry.checksum)
     return made
 
 
-def _there(tool: tools.Tool) -> dict[str, Path]:
-    """A tool's commands in the cache: the release's, or those built here."""
-    released, entries = tools.places(tool.name)
-    if released[0].is_dir():
-        return {name: released[0] / name for name in tool.commands}
-    return dict(_found(tool, entries))
+def _content(entry: Entry, folder: Path) -> Path:
+    if not entry.commands:
+        return traefik.crds_file()
+    files = there(entry.name)
+    if not entry.url.endswith(".tgz"):
+        return next(iter(files.values()))
+    return _archive(files, folder / Path(entry.url).name)
 
 
-def _found(tool: tools.Tool, entries: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
-    for command, source in tool.commands.items():
-        name = source.rsplit("/", 1)[1]
-        yield command, next(entry / name for entry in entries if (entry / name).is_file())
+def there(name: str) -> dict[str, Path]:
+    """A tool's commands in the cache: the release's, or those that were built here."""
+    folders = [paths.cache() / "tools" / f"{name}-{Path(e.url).name}" for e in catalogue()]
+    commands = next(e.commands for e in catalogue() if e.name == name)
+    for folder in folders:
+        if all((folder / command).is_file() for command in commands):
+            return {command: folder / command for command in commands}
+    return {c: packages.entry(s) / s.rsplit("/", 1)[1] for c, s in commands.items()}
 
 
 def _archive(files: dict[str, Path], dest: Path) -> Path:

@@ -46,6 +46,13 @@ class Answer:
         """The bytes of the whole body."""
         return self.body.stat().st_size if isinstance(self.body, Path) else len(self.body)
 
+    def tag(self) -> str:
+        """What names this very content, as servers do it (RFC 9110 8.8.3)."""
+        if isinstance(self.body, bytes):
+            return f'"{hashlib.sha256(self.body).hexdigest()[:16]}"'
+        seen = self.body.stat()
+        return f'"{seen.st_mtime_ns:x}-{seen.st_size:x}"'
+
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         """The body from a byte on."""
         if isinstance(self.body, bytes):
@@ -168,8 +175,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, request: Request, answer: Answer, fault: Fault | None) -> None:
         size, start, status = answer.size(), 0, answer.status
-        headers = {"Accept-Ranges": "bytes", **answer.headers}
-        if status == 200 and "range" in request.headers and not (fault and fault.whole):
+        headers = {"Accept-Ranges": "bytes", "ETag": answer.tag(), **answer.headers}
+        same = request.headers.get("if-range", answer.tag()) == answer.tag()
+        if status == 200 and "range" in request.headers and same and not (fault and fault.whole):
             start = request.range
             status = 206 if start < size else 416
             given = f"{start}-{size - 1}" if start < size else "*"
@@ -200,8 +208,3 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: `Web.asked` has it."""
-
-
-def sha256(content: bytes) -> str:
-    """The digest of a small content, as registries write it."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
