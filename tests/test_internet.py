@@ -236,7 +236,7 @@ def test_what_is_published_has_platforms_and_attestations_and_no_label_of_ours(
 
 def test_docker_hubs_limit_is_told_as_docker_hub_tells_it(get: Get, web: Web) -> None:
     with (
-        web.fault(hubs.REGISTRY, "*/manifests/*", **hubs.too_many(web)),
+        web.fault(hubs.REGISTRY, "*/manifests/*", **hubs.too_many()),
         pytest.raises(urllib.error.HTTPError) as refused,
     ):
         get(f"https://{hubs.REGISTRY}/v2/library/debian/manifests/bookworm-slim")

@@ -276,7 +276,7 @@ def test_each_refusal_of_the_registry_is_named_with_what_to_do(
     use(docker)
     web = learner.web
     manifests = (hubs.REGISTRY, "*/manifests/*")
-    with web.fault(*manifests, **hubs.too_many(web)):
+    with web.fault(*manifests, **hubs.too_many()):
         _says(learner.refused(NODE), "HTTP 429", "docker login", "six hours")
     with web.fault("proxy", hubs.REGISTRY, status=407):
         _says(learner.refused(NODE), "HTTP 407", "user name", "proxy settings")

@@ -6,10 +6,11 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs
 
 from tests.internet.published import Published
-from tests.internet.web import Answer, Request, Site, Web, moved
+from tests.internet.web import Answer, Request, Site, moved
 
 REGISTRY = "registry-1.docker.io"
 TOKENS = "auth.docker.io"
@@ -121,7 +122,7 @@ class Hub:
         return Answer(200, json.dumps({"name": name, "tags": found}).encode(), _JSON)
 
 
-def too_many(web: Web) -> dict[str, object]:
+def too_many() -> dict[str, Any]:
     """What `Web.fault` takes for Docker Hub's limit."""
     body = json.dumps({"errors": [{"code": "TOOMANYREQUESTS", "message": TOO_MANY}]}).encode()
     headers = _JSON | {"ratelimit-limit": f"{LIMIT};w=21600", "ratelimit-remaining": "0;w=21600"}

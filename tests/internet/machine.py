@@ -48,7 +48,8 @@ class Machine:
 
     def __init__(self, number: int = os.getpid() % 200 + 20) -> None:
         # Not pytest's folder: the address of a socket is at most 107 bytes long.
-        self.folder = Path(tempfile.mkdtemp(prefix="road-"))
+        _sweep()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"road-{os.getpid()}-"))
         self.gate = f"{_NETWORK}.{number}.1"
         """The address of the gate, on the host's side."""
         self._address = f"{_NETWORK}.{number}.2"
@@ -200,6 +201,14 @@ class Machine:
         """Give a Docker whose disk was bounded another bound."""
         data = Path(host.removeprefix("unix://")).with_name("data")
         self.run("mount", "-o", f"remount,size={megabytes}m", data)
+
+
+def _sweep() -> None:
+    """Remove the folders of who was killed: the kernel ended all else."""
+    for left in Path(tempfile.gettempdir()).glob("road-*-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _empty(folder: Path) -> Path:
