@@ -26,6 +26,7 @@ from tests.internet import releases
 CONTAINERD, GRAPH = "containerd", "graph drivers"
 STORES = {CONTAINERD: True, GRAPH: False}
 """Where Docker keeps images → whether containerd does it."""
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 _NETWORK = "10.213"
 _START_WAIT = 60.0
 _INIT = """
@@ -196,6 +197,10 @@ class Machine:
                 process.wait()
             # A tmpfs of images goes with the machine; a folder of them would only lie about.
             shutil.rmtree(data, ignore_errors=True)
+
+    def trust(self, bundle: Path) -> None:
+        """Let the whole machine trust what a file holds, as an administrator does it."""
+        self.run("mount", "--bind", bundle, os.path.realpath(TRUSTED))
 
     def room(self, host: str, megabytes: int) -> None:
         """Give a Docker whose disk was bounded another bound."""

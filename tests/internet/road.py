@@ -15,7 +15,7 @@ from typing import Any
 from tests.internet import gate as gates
 from tests.internet import releases
 from tests.internet.gate import Gate
-from tests.internet.machine import Machine, linked
+from tests.internet.machine import TRUSTED, Machine, linked
 from tests.internet.outside import Outside
 from tests.internet.web import Web
 
@@ -24,6 +24,12 @@ COMPILERS = ("go", "gcc", "cc", "g++", "mmdebstrap")
 _SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
 _STUB = '#!/bin/sh\necho "$0 $*" >>"{file}"\nexit 97\n'
 _WAIT = 1200.0
+_TOOLS_OF_THEIR_OWN = {
+    "UV_NATIVE_TLS": "1",
+    "PIP_CERT": TRUSTED,
+    "NODE_EXTRA_CA_CERTS": TRUSTED,
+}
+"""For those that bring their own list of authorities: package registries may be behind another."""
 
 
 @dataclass
@@ -87,7 +93,9 @@ def begun(outside: Outside, way: str, store: str = "") -> Iterator[Road]:
         machine = stack.enter_context(Machine())
         gate = stack.enter_context(Gate(web, machine.gate, direct=way == DIRECT))
         bundle = gate.authority.bundle(machine.folder / "ca.pem")
-        outwards = gates.trusting(bundle) if way == DIRECT else gates.proxied(gate, bundle)
+        if way == DIRECT:
+            machine.trust(bundle)
+        outwards = dict(_TOOLS_OF_THEIR_OWN) if way == DIRECT else gates.proxied(gate, bundle)
         home = machine.folder / "home"
         stubs = _stubs(home / "stubs", home / "compiled")
         there: dict[str, Path] = {}
