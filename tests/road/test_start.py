@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from course import debian, images, manifest
+from course import debian, images, manifest, suite
 from course.engines import base
 from tests.internet import hub as hubs
 from tests.internet import releases
@@ -19,8 +19,6 @@ from tests.internet.machine import CONTAINERD, GRAPH
 from tests.internet.outside import Outside, publish
 from tests.internet.road import DIRECT, PROXY, Road, begun
 
-NBVAL = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "900"]
-NBVAL += ["--nbval-sanitize-with", "tests/nbval.cfg", "--durations=5", "-q"]
 NOT_PULLED = {"debian:bookworm-slim"}
 """What others are assembled on."""
 READ_IMAGES = 4
@@ -99,5 +97,5 @@ def test_from_nothing_with_a_proxy_and_graph_drivers_and_the_lessons_that_read_i
     for lesson in manifest.load().lessons[:READ_IMAGES]:
         for kind in ("notebooks", "solutions"):
             file = f"{kind}/{lesson.stem}.ipynb"
-            company.course(file, ".venv/bin/python", "-m", "pytest", *NBVAL, file, wait=1800)
+            company.course(file, ".venv/bin/python", "-m", "pytest", *suite.NBVAL, file, wait=1800)
     end(company)
