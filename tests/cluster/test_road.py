@@ -10,14 +10,18 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
-from course import debian, fetch, images, pulls, seen, tools
+from course import debian, fetch, images, paths, pulls, seen, tools
 from course.addons import traefik
 from course.errors import CourseError
 from course.run import runner
@@ -25,7 +29,7 @@ from tests.internet import gate as gates
 from tests.internet import hub as hubs
 from tests.internet import releases
 from tests.internet.gate import Gate
-from tests.internet.machine import STORES, Machine
+from tests.internet.machine import STORES, Machine, wait_for
 from tests.internet.outside import Outside, publish
 from tests.internet.published import repository
 from tests.internet.web import Web
@@ -145,6 +149,42 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def inspected(ref: str, form: str) -> str:
     argv = ["docker", "image", "inspect", ref, "--format", form]
     return runner().run(argv, timeout=30).stdout.strip()
+
+
+MAKER = """
+import time
+from tests.internet.machine import Machine
+with Machine() as machine:
+    machine.run("sh", "-c", "sleep 604.8 >/dev/null 2>&1 &")
+    print(machine.folder, machine.gate, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+def test_a_machine_ends_with_its_maker_however_that_ends(how: signal.Signals) -> None:
+    maker = subprocess.Popen(
+        [sys.executable, "-c", MAKER], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert maker.stdout is not None
+    folder, gate = maker.stdout.readline().split()
+    assert gate in addresses()
+    assert sleepers() == 1
+    maker.send_signal(how)
+    maker.wait(20)
+    maker.stdout.close()
+    wait_for(lambda: sleepers() == 0 and gate not in addresses(), "its end", wait=20)
+    # A killed one leaves a folder, which the next machine removes.
+    with Machine(number=250):
+        assert not Path(folder).exists()
+
+
+def sleepers() -> int:
+    return sum(p.info["cmdline"] == ["sleep", "604.8"] for p in psutil.process_iter(["cmdline"]))
+
+
+def addresses() -> set[str]:
+    return {a.address for known in psutil.net_if_addrs().values() for a in known}
 
 
 # -- the catalogue
