@@ -412,6 +412,18 @@ def test_a_download_that_is_cut_off_goes_on_where_it_stopped(learner: Learner) -
     assert {request.range for request in again} == {size * 6 // 10}
 
 
+def test_a_server_that_all_but_stops_is_given_up_and_gone_on_with(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, learner.web.fault(releases.ASSETS, pause=0.2):
+        patch.setattr(fetch, "_SLOWEST", (1 << 40, 0.3))
+        with pytest.raises(CourseError, match="broke off") as slow:
+            tools.ensure("kind", quiet)
+    _says(str(slow.value), "bytes in", "goes on where it stopped")
+    assert tools.ensure("kind", quiet)["kind"].exists()
+    assert learner.web.asked[-1].range > 0
+
+
 def test_a_server_that_gives_the_whole_again_is_taken_at_its_word(learner: Learner) -> None:
     content = content_of(KIND.url, learner)
     with (
