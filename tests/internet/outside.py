@@ -25,6 +25,8 @@ class Outside:
 
     published: Published
     releases: Releases
+    enforces_policies: bool = True
+    """Whether the node image has kind's own network, as the publisher's has."""
 
     def web(self) -> Web:
         """Their sites, and a company's mirror of Docker Hub."""
@@ -90,4 +92,5 @@ def publish(folder: Path, refs: Iterable[str] = ()) -> Outside:
     for ref in every:
         if ref not in real:
             made.invent(ref)
-    return Outside(made, releases.built(folder))
+    own = any(ref in real and images.assembled(ref) for ref in every if ref.startswith("kindest/"))
+    return Outside(made, releases.built(folder), enforces_policies=not own)

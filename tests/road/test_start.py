@@ -60,6 +60,8 @@ def start(road: Road, outside: Outside) -> None:
     for step in status["steps"]:
         print(f"   {step['seconds']:7.1f} s    {step['title']}")
     assert {base.CONTAINERS, base.CLUSTER, base.ORDERS} <= set(status["has"])
+    # The node says itself which network it has: an assembled one has no label here.
+    assert (base.NETWORK_POLICY in status["has"]) is outside.enforces_policies
     # Every image is the publisher's, at his digest; none is taken for one of ours.
     for ref in sorted(images.catalogue().keys() - NOT_PULLED):
         facts = road.course(f"image {ref}", "docker", "image", "inspect", ref, "-f", "{{json .}}")
