@@ -25,7 +25,7 @@ _SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
 _STUB = '#!/bin/sh\necho "$0 $*" >>"{file}"\nexit 97\n'
 _WAIT = 1200.0
 _TOOLS_OF_THEIR_OWN = {
-    "UV_NATIVE_TLS": "1",
+    "UV_SYSTEM_CERTS": "1",
     "PIP_CERT": TRUSTED,
     "NODE_EXTRA_CA_CERTS": TRUSTED,
 }
