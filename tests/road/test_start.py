@@ -76,6 +76,12 @@ def start(road: Road, outside: Outside) -> None:
     assert "everything runs" in again
 
 
+def store(road: Road) -> str:
+    """Where the Docker in use keeps images."""
+    said = road.course("docker info", "docker", "info", "-f", "{{json .DriverStatus}}")
+    return CONTAINERD if "io.containerd.snapshotter" in said else GRAPH
+
+
 def end(road: Road) -> None:
     """`make stop`, and nothing of the course runs."""
     road.run("make stop", "make", "stop")
@@ -86,15 +92,16 @@ def end(road: Road) -> None:
 def test_from_nothing_without_docker_and_without_a_proxy(bare: Road, outside: Outside) -> None:
     start(bare, outside)
     assert any(request.host == releases.DOCKER for request in bare.web.asked)
-    assert CONTAINERD in bare.course("docker info", "docker", "info", "-f", "{{.DriverStatus}}")
+    assert store(bare) == CONTAINERD
     end(bare)
+    assert "dockerd" not in bare.machine.run("ps", "axo", "args")
 
 
 def test_from_nothing_with_a_proxy_and_graph_drivers_and_the_lessons_that_read_images(
     company: Road, outside: Outside
 ) -> None:
     start(company, outside)
-    assert "containerd" not in company.course("docker info", "docker", "info", "-f", "{{.Driver}}")
+    assert store(company) == GRAPH
     company.run("the tests' tools", ".venv/bin/uv", "sync", "--frozen", "--inexact", "--quiet")
     for lesson in manifest.load().lessons[:READ_IMAGES]:
         for kind in ("notebooks", "solutions"):
