@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from course import images, paths, tools
+from course.run import runner
 from tests.internet import gate, releases
 from tests.internet.hub import Hub
 from tests.internet.published import Published, assembled
@@ -88,6 +89,10 @@ def publish(folder: Path, refs: Iterable[str] = ()) -> Outside:
     """
     every = list(images.catalogue())
     real = list(refs) or every
+    for ref in real:
+        # What others are assembled on is not here where images were pulled.
+        if runner().run(["docker", "image", "inspect", ref], timeout=30, check=False).code:
+            images.ensure(ref, lambda *_: None)
     made = assembled(real, folder / "blobs")
     for ref in every:
         if ref not in real:

@@ -14,7 +14,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course import packages, paths
+from course import packages, paths, tools
 from course.addons import traefik
 from tests.internet.web import Answer, Request, Site, moved
 
@@ -170,11 +170,10 @@ def _content(entry: Entry, folder: Path) -> Path:
 
 def there(name: str) -> dict[str, Path]:
     """A tool's commands in the cache: the release's, or those that were built here."""
-    folders = [paths.cache() / "tools" / f"{name}-{Path(e.url).name}" for e in catalogue()]
-    commands = next(e.commands for e in catalogue() if e.name == name)
-    for folder in folders:
-        if all((folder / command).is_file() for command in commands):
-            return {command: folder / command for command in commands}
+    released = tools.places(name)[0]
+    commands = tools.CATALOGUE[name].commands
+    if all(entry.exists() for entry in released):
+        return {command: released[0] / command for command in commands}
     return {c: packages.entry(s) / s.rsplit("/", 1)[1] for c, s in commands.items()}
 
 
