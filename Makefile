@@ -34,7 +34,7 @@ test: .venv/.tested
 	@$(COURSE) dev test
 
 test-all: .venv/.tested
-	@$(COURSE) dev test --all $(if $(PART),--part $(PART))
+	@$(COURSE) dev test --all $(if $(PART),--part $(PART)) $(if $(LESSON),--lesson $(LESSON))
 
 bench: .venv/.tested
 	@.venv/bin/python -m tests.bench $(ONLY)

@@ -12,7 +12,7 @@ from course import build, paths
 
 MINI = Path(__file__).parent / "mini_course"
 
-ENGINE = ("cluster", "bank", "browser", "faults")
+ENGINE = ("cluster", "bank", "browser", "faults", "road")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

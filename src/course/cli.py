@@ -364,11 +364,16 @@ def test(
         bool, typer.Option("--all", help="All answers, each cycle twice, the faults.")
     ] = False,
     part: Annotated[int, typer.Option(help="Lessons of this part only.")] = 0,
+    only: Annotated[
+        str, typer.Option("--lesson", help="One stage that belongs to no lesson: road or faults.")
+    ] = "",
 ) -> None:
     """Run the suite, as CI does: static, unit, the engine, the notebooks, the browser, banks."""
     from course import suite
 
-    suite.run(everything=everything, part=part)
+    if only and only not in suite.ALONE:
+        raise typer.BadParameter(f"--lesson is one of: {', '.join(suite.ALONE)}")
+    suite.run(everything=everything, part=part, only=only)
 
 
 @dev.command()

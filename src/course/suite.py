@@ -21,6 +21,14 @@ _BIN = Path(sys.executable).parent
 _ORDERS = paths.ROOT / "apps" / "orders"
 BUDGET_MINUTES = (65, 40)
 """Of the whole suite on two cores: with nothing cached, and with the caches."""
+NBVAL = (
+    *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "900"),
+    *("--nbval-sanitize-with", "tests/nbval.cfg", "--durations=5", "-q"),
+)
+"""How pytest runs notebooks and compares what their armed cells show."""
+ALONE = {"faults": ("-q", "tests/faults"), "road": ("-q", "-s", "tests/road")}
+"""Stages of `make test-all` that belong to no lesson. The road outside is a learner's from nothing
+to lesson 1 through a simulated internet, on both of Docker's image stores."""
 
 
 @dataclass
@@ -56,13 +64,14 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def run(*, everything: bool = False, part: int = 0) -> None:
+def run(*, everything: bool = False, part: int = 0, only: str = "") -> None:
     """Run the tests.
 
     Args:
-        everything: all answers whatever the time, each cycle twice, the faults; the figures are
-            kept in bench/RESULTS.md.
+        everything: all answers whatever the time, each cycle twice, the faults and the road
+            outside; the figures are kept in bench/RESULTS.md.
         part: lessons of this part of the course only; 0 for all.
+        only: one stage that belongs to no lesson: a key of `ALONE`.
 
     Raises:
         CourseError: a stage failed; the cluster's state has been printed.
@@ -77,9 +86,12 @@ def run(*, everything: bool = False, part: int = 0) -> None:
     else:
         os.environ["COURSE_TEST_UNTIL"] = str(time.time() + budget * 60)
     try:
-        _stages(suite, times=2 if everything else 1)
-        if everything:
-            suite.stage("faults", lambda: suite.pytest("-q", "tests/faults", wait=7200))
+        if only:
+            _engine(suite)
+        else:
+            _stages(suite, times=2 if everything else 1)
+        for name in (only,) if only else ALONE if everything else ():
+            suite.stage(name, partial(suite.pytest, *ALONE[name], wait=7200))
     except (CommandError, CourseError):
         _state_of_the_cluster()
         raise
@@ -101,19 +113,21 @@ def _stages(suite: Suite, *, times: int) -> None:
     suite.stage("unit tests", lambda: suite.pytest("tests", "-q"))
     suite.stage("course dev check", lambda: suite.call(_BIN / "course", "dev", "check"))
     suite.stage("orders: lint, types, unit tests", lambda: _orders(suite))
-    suite.stage("course up", lambda: up.up(steps.Display()))
-    os.environ.update(engines.environment())
+    _engine(suite)
     suite.stage("engine and cluster", lambda: suite.pytest(*_kind_options(), "-q", "tests/cluster"))
-    nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "900"]
-    nbval += ["--nbval-sanitize-with", "tests/nbval.cfg", "--durations=5", "-q"]
     for kind in ("notebooks", "solutions") * times:
         files = [f"{kind}/{lesson.stem}.ipynb" for lesson in lessons]
-        suite.stage(f"{kind}, by nbval", partial(suite.pytest, *nbval, *files))
+        suite.stage(f"{kind}, by nbval", partial(suite.pytest, *NBVAL, *files))
     suite.stage("in the browser", lambda: _browser(suite))
     # Last: what is left of the time is theirs.
     suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "-s", "tests/bank", wait=7200))
     exercises = sum(len(lesson.exercises) for lesson in lessons)
     print(f"\n{len(lessons)} lessons, {exercises} exercises, each solved and unsolved")
+
+
+def _engine(suite: Suite) -> None:
+    suite.stage("course up", lambda: up.up(steps.Display()))
+    os.environ.update(engines.environment())
 
 
 def _static(suite: Suite, ruff: Path) -> None:
