@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.builds import Build, Step
+from course.layers import ids
 from course.notebook import Shown
 from course.pictures import COLORS, picture
 from course.text import cut
@@ -41,8 +42,8 @@ def pieces(image: Any, base: Any) -> list[Piece]:
         base: the image that it is built on.
     """
     history = list(reversed(image.history()))
-    below = base.attrs["RootFS"]["Layers"]
-    shared = image.attrs["RootFS"]["Layers"][: len(below)] == below
+    below = ids(base)
+    shared = ids(image)[: len(below)] == below
     count = len(base.history()) if shared else 0
     return [
         Piece(_plain(step["CreatedBy"]), step["Size"], number < count)

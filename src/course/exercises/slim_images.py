@@ -269,7 +269,7 @@ class ShipsWhatRuns:
                     raise self._left(kind, path, layer, visible=path in seen)
         size, _ = _sizes(world, "due:lab")
         world.note(f"above the base your layers hold {size / 1e6:.1f} MB in {len(seen)} files")
-        cache = sum(n for path, n in seen.items() if path.startswith("root/.npm/"))
+        cache = sum(f.size for path, f in seen.items() if path.startswith("root/.npm/"))
         if cache:
             world.note(f"{cache / 1e6:.1f} MB of that are npm's cache: /root/.npm")
 
@@ -444,7 +444,7 @@ class ContextSendsNoSecrets:
     def _own_secret(self, world: World) -> None:
         secret = f"throw-away-{world.recall('secret')}".encode()
         for layer in _layers(world, "greet:lab", find=(secret,)):
-            for path in layer.found.values():
+            for path, *_ in layer.found.values():
                 raise Wrong(
                     "stale-image",
                     saw=f"your folder is mended; greet:lab was built before and has /{path}",
@@ -454,16 +454,20 @@ class ContextSendsNoSecrets:
 
     def _leaks(self, world: World, stack: list[Layer], planted: dict[bytes, _Plant]) -> None:
         """Raise for the first thing planted that is in a layer, the worst kind first."""
-        seen = layers.seen(stack)
-        found = {text: (layer, path) for layer in stack for text, path in layer.found.items()}
-        leaked = sorted((planted[text].rank, text) for text in found)
-        if not leaked:
+        # By its content: a hard link has it under another name.
+        visible = {(file.layer, file.path): path for path, file in layers.seen(stack).items()}
+        found = [
+            (planted[text].rank, visible.get((number, path)), path, layer, planted[text])
+            for number, layer in enumerate(stack)
+            for text, paths in layer.found.items()
+            for path in paths
+        ]
+        if not found:
             return
-        text = leaked[0][1]
-        layer, path = found[text]
-        plant = planted[text]
-        if path not in seen:
+        _, at, path, layer, plant = min(found, key=lambda f: (f[0], f[1] is None))
+        if at is None:
             raise _kept_below(path, layer, _CLEAN)
+        path = at
         if plant.rank <= 1 and not (world.folder() / "api/.env").exists():
             raise Wrong(
                 "only-here",
@@ -582,11 +586,11 @@ class RebuildIsYesterdays:
             followed = (rebuilt.labels or {}).get(_MOVED)
             if followed:
                 raise self._followed(world, image, followed, before)
-            stands = rebuilt.attrs["RootFS"]["Layers"]
+            stands = layers.ids(rebuilt)
             if stands[: len(base)] != base:
                 raise self._elsewhere(world, is_today=stands[: len(today)] == today)
             printed = _printed(world, copy.tag)
-        if image.attrs["RootFS"]["Layers"][: len(base)] != base:
+        if layers.ids(image)[: len(base)] != base:
             raise Wrong(
                 "stale-image",
                 saw="your folder builds on yesterday's base; till:lab was built before that",
@@ -625,7 +629,7 @@ class RebuildIsYesterdays:
     def _followed(self, world: World, image: Any, tag: str, before: dict[str, str]) -> Wrong:
         """Why a rebuild stood on what the check made a tag name."""
         saw = f"the check moved the base's tags; a rebuild with --pull followed `{tag}`"
-        own = image.attrs["RootFS"]["Layers"]
+        own = layers.ids(image)
         base = json.loads(world.recall("base"))
         cause = "not-pinned" if tag == "latest" else "pinned-to-a-tag"
         if image.id == world.recall("made"):
@@ -695,7 +699,7 @@ def _release(world: World, version: str, base: str, name: str, keep: str = "") -
         # One manifest and no index around it: its digest is the one that every tool shows.
         world.run("docker", "build", "--quiet", "--provenance=false", "--tag", ref, folder)
     world.run("docker", "push", "--quiet", ref)
-    found = world.docker.images.get(ref).attrs["RootFS"]["Layers"]
+    found = layers.ids(world.docker.images.get(ref))
     if keep:
         world.run("docker", "tag", ref, keep)
     world.run("docker", "image", "rm", ref)
