@@ -23,6 +23,7 @@ from typing import IO, Any, NamedTuple, cast
 import zstandard
 
 from course.errors import CourseError
+from course.text import printable
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -397,9 +398,7 @@ def _is_header(head: bytes) -> bool:
 
 def _path(name: str) -> str:
     """A tar's name for a path: `./`, `/` and `..` resolved, and fit to be printed."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return posixpath.normpath(f"/{text}").lstrip("/")
+    return posixpath.normpath(f"/{printable(name)}").lstrip("/")
 
 
 def _within(content: IO[bytes], find: Collection[bytes]) -> list[bytes]:
