@@ -326,7 +326,7 @@ createServer((request, response) => {
     response.statusCode = 404;
     response.end(JSON.stringify({ error: `no language ${lang}` }));
   }
-}).listen(3000, () => console.log("greet listens on 3000"));
+}).listen(3000, () => console.log("welcome listens on 3000"));
 """
 _GREET_DOCKERFILE = """\
 FROM node:24-slim
@@ -350,7 +350,7 @@ class ContextSendsNoSecrets:
 
     def begin(self, world: World) -> None:
         """A service with secrets, packages and history around it, and an image that has them."""
-        world.set_aside("greet:lab")
+        world.set_aside("welcome:lab")
         secret = secrets.token_hex(12)
         world.remember("secret", secret)
         world.write("api/server.mjs", _GREET)
@@ -367,8 +367,8 @@ class ContextSendsNoSecrets:
             target = world.folder() / folder / "native.node"
             target.parent.mkdir(parents=True)
             target.write_bytes(os.urandom(3_000_000))
-        world.run("docker", "build", "--quiet", "--tag", "greet:lab", world.folder())
-        world.made("greet:lab")
+        world.run("docker", "build", "--quiet", "--tag", "welcome:lab", world.folder())
+        world.made("welcome:lab")
 
     def _commit(self, world: World) -> None:
         # A dump that was committed once and removed: the folder has it no more, the history has.
@@ -377,23 +377,24 @@ class ContextSendsNoSecrets:
         dump.write_bytes(os.urandom(2_000_000))
         world.run(*git, "init", "--quiet", "--initial-branch=main")
         world.run(*git, "add", "--all")
-        world.run(*git, "commit", "--quiet", "--message", "greet, with a dump")
+        world.run(*git, "commit", "--quiet", "--message", "welcome, with a dump")
         dump.unlink()
         world.run(*git, "commit", "--quiet", "--all", "--message", "no dump")
 
     def check(self, world: World) -> None:
         """Build a copy of the folder as a colleague may have it, and look for what leaks."""
-        image = world.image("greet:lab")
+        image = world.image("welcome:lab")
         if image.id == world.recall("made"):
             raise Wrong(
                 "stale-image",
-                saw="greet:lab is still the image of the start state, secrets and all",
+                saw="welcome:lab is still the image of the start state, secrets and all",
                 want="an image built after your change",
-                try_="docker build --tag greet:lab slim-images-2",
+                try_="docker build --tag welcome:lab slim-images-2",
             )
-        self._ask(world, "greet:lab", _LANGUAGES, cause="needed-missing")
+        self._ask(world, "welcome:lab", _LANGUAGES, cause="needed-missing")
         new = {f"x{secrets.token_hex(3)}": f"Hello {secrets.token_hex(3)}"}
-        with world.copy(without=()) as copy:
+        # A colleague's packages and history are planted; the learner's own may be gigabytes.
+        with world.copy(without=("node_modules", ".git")) as copy:
             for lang, greeting in new.items():
                 copy.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}))
             planted = _plant(copy)
@@ -438,18 +439,18 @@ class ContextSendsNoSecrets:
                         cause,
                         saw=f"asked for {which} it answers {status}: {body[:60]}",
                         want="every file of api/lang in the image, also one that comes later",
-                        try_="docker run --rm greet:lab ls api/lang   kept out, or not let in?",
+                        try_="docker run --rm welcome:lab ls api/lang   kept out, or not let in?",
                     )
 
     def _own_secret(self, world: World) -> None:
         secret = f"throw-away-{world.recall('secret')}".encode()
-        for layer in _layers(world, "greet:lab", find=(secret,)):
+        for layer in _layers(world, "welcome:lab", find=(secret,)):
             for path, *_ in layer.found.values():
                 raise Wrong(
                     "stale-image",
-                    saw=f"your folder is mended; greet:lab was built before and has /{path}",
+                    saw=f"your folder is mended; welcome:lab was built before and has /{path}",
                     want="an image built after your change",
-                    try_="docker build --tag greet:lab slim-images-2",
+                    try_="docker build --tag welcome:lab slim-images-2",
                 )
 
     def _leaks(self, world: World, stack: list[Layer], planted: dict[bytes, _Plant]) -> None:
@@ -789,7 +790,7 @@ class SmallAndMovesLittle:
     def begin(self, world: World) -> None:
         """One service and three Dockerfiles."""
         for tag in (*_WAYS, "release"):
-            world.set_aside(f"due:{tag}")
+            world.set_aside(f"invoice:{tag}")
         _write_due(world)
         for way, text in _WAYS.items():
             world.write(f"{way}.Dockerfile", text)
@@ -799,16 +800,16 @@ class SmallAndMovesLittle:
     def check(self, world: World) -> None:
         """Compare the figures with the images, then judge the release by both needs."""
         self._figures(world)
-        own = _sizes(world, "due:release")[0] / 1e6
+        own = _sizes(world, "invoice:release")[0] / 1e6
         if own > _MOST_MB:
             raise Wrong(
                 "too-large",
-                saw=f"due:release holds {own:.1f} MB above the base",
+                saw=f"invoice:release holds {own:.1f} MB above the base",
                 want=f"{_MOST_MB:.0f} MB or less, over all of its layers",
-                try_="docker history due:release   is it a build of the Dockerfile as it is now? "
-                "and which layer holds files that a later one deletes?",
+                try_="docker history invoice:release   is it a build of the Dockerfile as it is "
+                "now? and which layer holds files that a later one deletes?",
             )
-        _ask_due(world, "due:release")
+        _ask_due(world, "invoice:release")
         moved = self._moved(world) / 1e6
         if moved > _MOST_MOVED_MB:
             raise Wrong(
@@ -816,7 +817,7 @@ class SmallAndMovesLittle:
                 saw=f"after one line changed in src/, a push moves {moved:.1f} MB of new layers",
                 want=f"less than {_MOST_MOVED_MB:.0f} MB: what did not change stays in a layer of"
                 " its own",
-                try_="docker history due:release   which layer holds both packages and program?",
+                try_="docker history invoice:release   which layer holds packages and program?",
             )
         world.note(f"above the base {own:.1f} MB; one changed line moves {moved * 1e3:.0f} kB")
 
@@ -830,10 +831,10 @@ class SmallAndMovesLittle:
                 "no-figures",
                 saw="slim-images-4/measured.json has no number for each of: " + ", ".join(_WAYS),
                 want='MB above the base, e.g. {"later": 1.5, "one-run": 1.5, "stages": 1.5}',
-                try_="docker history due:later   without the layers that node:24-slim has too",
+                try_="docker history invoice:later   without the layers that node:24-slim has too",
             ) from None
         for way, figure in figures.items():
-            ref = f"due:{way}"
+            ref = f"invoice:{way}"
             own, whole = (size / 1e6 for size in _sizes(world, ref))
             if abs(figure - own) <= max(_TOLERANCE * own, 0.3):
                 continue
