@@ -839,7 +839,7 @@ class SmallAndMovesLittle:
             if abs(figure - own) <= max(_TOLERANCE * own, 0.3):
                 continue
             want = f"the size of its layers above node:24-slim: {own:.1f} MB"
-            try_ = f"docker history {ref}   (`docker images` counts the compressed layers too)"
+            try_ = f"docker history {ref}   (`docker images` may count packed copies of them too)"
             if figure > 0.9 * whole:
                 raise Wrong(
                     "with-the-base",
