@@ -166,6 +166,22 @@ _DUE = [
         "alternative",
     ),
     Answer(
+        "a file whose name is not UTF-8",
+        lambda w: _dockerfile(
+            w, "due:lab", _GOOD.replace(_CMD, "RUN touch \"$(printf 'caf\\351.js')\"\n" + _CMD)
+        ),
+        "",
+        "alternative",
+    ),
+    Answer(
+        "the folder of the source made a link in the stage that is left behind",
+        lambda w: _dockerfile(
+            w, "due:lab", _GOOD.replace(_LAST, "RUN rm -rf src && ln -s /tmp src\n" + _LAST)
+        ),
+        "",
+        "alternative",
+    ),
+    Answer(
         "another base, without npm",
         lambda w: _dockerfile(w, "due:lab", _ON_DEBIAN),
         "",
