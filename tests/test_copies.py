@@ -219,6 +219,21 @@ def test_docker_finds_a_dockerfile_by_two_names(
     assert told.value.cause == "not-utf8"
 
 
+def test_a_name_that_docker_does_not_send_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World("mini-1")
+    world.write("Dockerfile", "FROM scratch")
+    world.write("src/caf\udce9.ts", "x")
+    monkeypatch.setattr(World, "env", lambda _: {})
+    error = "rpc error: code = Internal desc = grpc: string field contains invalid UTF-8"
+    monkeypatch.setattr(builds, "run", lambda *_, **__: builds.Build((), 1, 0, error))
+    with world.copy() as copy, pytest.raises(Wrong) as told:
+        copy.attempt()
+    assert told.value.cause == "name-not-utf8"
+    assert "mini-1/src/caf\\xe9.ts is not UTF-8" in told.value.saw
+
+
 def test_a_dockerfile_that_is_a_link_out_of_the_folder_is_named(home: Path) -> None:
     world = World("mini-1")
     world.folder().mkdir(parents=True)

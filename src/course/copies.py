@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from course.world import Served, World
 
 MADE_BY_MACHINE = ("node_modules", "dist", ".git")
+_NOT_UTF8 = "invalid UTF-8"
 _DOCKERFILES = ("Dockerfile", "dockerfile")
 _NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?([^"]+)"?: not found')
 _ERROR = re.compile(r"error|not found|cannot|denied", re.I)
@@ -123,7 +124,23 @@ class Copy:
         if build.error and not build.failed:
             # Docker bears another encoding, say in a comment, as long as it need not read it.
             decode(dockerfile, f"{self._world.id}/{dockerfile.name}", self._world.id)
+            if _NOT_UTF8 in build.error:
+                self._named_in_utf8()
         return build
+
+    def _named_in_utf8(self) -> None:
+        for path in self.folder.rglob("*"):
+            try:
+                path.name.encode()
+            except UnicodeEncodeError:
+                name = printable(str(path.relative_to(self.folder)))
+                raise Wrong(
+                    "name-not-utf8",
+                    saw=f"the name of {self._world.id}/{name} is not UTF-8, and Docker does not "
+                    "send a folder with such a name",
+                    want="names in UTF-8",
+                    try_=f"ls -lb {self._world.id}   then rename it, or move it out of the folder",
+                ) from None
 
     def rebuild(
         self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
