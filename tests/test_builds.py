@@ -108,3 +108,97 @@ def test_what_another_build_did_before_is_there_already_and_its_time_is_not_ours
     assert [(s.number, s.started, s.seconds) for s in build.ran] == [(3, 0, 5), (4, 5, 1)]
     assert build.steps[0].cached
     assert build.seconds == 6
+
+
+REAL = Path(__file__).parent / "builds"
+
+
+def real(name: str) -> builds.Build:
+    return builds.read(REAL / f"{name}.jsonl")
+
+
+def test_a_build_for_several_platforms_has_the_steps_of_each() -> None:
+    build = real("platforms")
+    assert [(s.platform, s.stage, s.number, s.key) for s in build.steps] == [
+        ("linux/arm64", "stage-1", 1, "COPY"),
+        ("linux/amd64->arm64", "build", 2, "RUN"),
+        ("linux/amd64", "stage-1", 1, "COPY"),
+        ("linux/amd64", "build", 1, "FROM"),
+        ("linux/amd64", "build", 2, "RUN"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "[linux/amd64 build 2/2] RUN x",
+        "[linux/arm/v7 build  2/12] RUN x",
+        "[windows(10.0.17763)/amd64->linux/arm64 build 2/2] RUN x",
+        "[build 2/2] RUN x",
+    ],
+)
+def test_a_step_is_known_with_and_without_a_platform(name: str) -> None:
+    (step,) = builds.parse([vertex("a", name, 1, 2)]).steps
+    assert (step.stage, step.number, step.instruction) == ("build", 2, "RUN x")
+
+
+def test_of_eleven_steps_none_is_missed() -> None:
+    steps = real("eleven").steps
+    assert [s.number for s in steps] == [*range(1, 12)]
+    assert [s.short for s in steps[1:3]] == ["RUN echo 1", "RUN echo 2"]
+
+
+def test_a_linked_copy_is_one_step_that_stands_on_the_one_before_it() -> None:
+    steps = [s for s in real("linked").steps if s.stage == "stage-3"]
+    assert [(s.number, s.key) for s in steps] == [
+        *((2, "WORKDIR"), (3, "COPY"), (4, "COPY"), (5, "COPY"))
+    ]
+    assert [s.parent for s in steps[1:]] == [s.digest for s in steps[:-1]]
+
+
+def test_what_the_base_asked_for_is_the_instruction_that_it_is() -> None:
+    steps = real("triggers").steps
+    assert [s.key for s in steps] == ["FROM", "RUN", "COPY", "RUN"]
+
+
+def test_a_command_that_speaks_of_something_canceled_has_failed_itself() -> None:
+    build = real("says-canceled")
+    assert build.failed and build.failed.short == "RUN echo 3 canceled orders; exit 1"
+    assert build.where == "line 2 `RUN echo 3 canceled orders; exit 1`"
+    build = real("broken-off")
+    assert build.failed and (build.failed.stage, build.failed.number) == ("b", 2)
+    assert build.error.endswith("exit code: 3")
+
+
+@pytest.mark.parametrize(
+    ("error", "own"),
+    [
+        ("context canceled", False),
+        ("Canceled: context canceled", False),
+        ("failed to load ref: context canceled", False),
+        ('process "x" did not complete successfully: exit code: 137: context canceled', False),
+        ('process "echo context canceled" did not complete successfully: exit code: 1', True),
+        ('failed to calculate checksum of ref a::b: "/canceled": not found', True),
+    ],
+)
+def test_only_the_end_of_an_error_says_that_a_step_was_broken_off(error: str, own: bool) -> None:
+    build = builds.parse([vertex("a", "[2/2] RUN x", 1, 2, error=error)])
+    assert bool(build.failed) is own
+
+
+def test_what_a_build_prints_is_never_taken_for_a_step() -> None:
+    fake = '{"vertexes": [{"name": "no digest"}], "logs": [{"vertex": "b", "data": "eA=="}]}'
+    lines = [vertex("a", "[2/2] RUN x", 1, 2), log("a", vertex("z", "[1/1] RUN y", 1, 2)), fake]
+    lines += ["42", "null", "[]", '{"vertexes": 3, "statuses": [1], "warnings": "x"}']
+    assert [s.instruction for s in builds.parse(lines).steps] == ["RUN x"]
+
+
+def test_what_a_front_end_says_without_a_step_is_told_with_its_line() -> None:
+    build = real("front-end")
+    assert (build.no_front_end, build.no_base) == ("docker.io/docker/dockerfile:1", "")
+    assert build.where == "line 1 `# syntax=docker/dockerfile:1`"
+    build = real("capital")
+    # Two questions were broken off because of it: neither base is missing.
+    assert (build.no_base, build.where) == ("", "line 3 `FROM Build AS two`")
+    assert real("no-base").no_base == "nosuchimage:1"
+    assert "FromAsCasing" in real("lint").warnings[0]

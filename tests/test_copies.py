@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,16 @@ def test_what_another_step_broke_off_has_not_failed_itself() -> None:
 
 @pytest.mark.parametrize(
     ("name", "cause", "saw"),
-    [("unparsed", "dockerfile-syntax", "line 3"), ("not-there", "copy-missing", "nothere")],
+    [
+        ("unparsed", "dockerfile-syntax", "line 3"),
+        ("not-there", "copy-missing", "nothere"),
+        ("front-end", "no-front-end", "line 1 `# syntax=docker/dockerfile:1`"),
+        ("front-end", "no-front-end", "registry-1.docker.io: no such host"),
+        ("capital", "build-fails", "line 3 `FROM Build AS two`"),
+        ("lint", "build-fails", "casing do not match (line 2)"),
+        ("no-base", "no-base", "line 1 `FROM nosuchimage:1`"),
+        ("says-canceled", "build-fails", "step 2 `RUN echo 3 canceled orders; exit 1` failed"),
+    ],
 )
 def test_a_dockerfile_that_cannot_be_built_is_told_by_line_or_file(
     name: str, cause: str, saw: str
@@ -73,6 +83,14 @@ def test_a_dockerfile_that_cannot_be_built_is_told_by_line_or_file(
     wrong = copies.wrong_build(real(name), "dockerfile-1", 60)
     assert wrong.cause == cause
     assert saw in wrong.saw and "dockerfile-1" in wrong.saw + wrong.try_
+
+
+def test_a_file_that_another_stage_does_not_have_is_not_looked_for_in_the_folder() -> None:
+    said = 'failed to calculate checksum of ref a::b: "/app/dist": not found'
+    step = builds.Step("", 2, "COPY --from=build /app/dist ./", False, 0, 1, said)
+    wrong = copies.wrong_build(builds.Build((step,), 1, 0, said), "x-1", 60)
+    assert wrong.cause == "copy-missing" and "takes from has no /app/dist" in wrong.saw
+    assert "ls" not in wrong.try_
 
 
 def test_a_build_that_does_not_end_names_its_step() -> None:
@@ -164,3 +182,63 @@ def test_an_edit_of_the_copy_never_reaches_a_file_that_a_link_names(home: Path) 
     assert (mine / "edition.mjs").read_text() == "mine"
     assert (src / "inside.mjs").read_text() == "a"
     assert not copy.folder.exists()
+
+
+def test_what_takes_the_place_of_a_file_to_edit_gives_way(home: Path) -> None:
+    world = World("mini-1")
+    world.write("a.mjs", "mine").chmod(0o444)
+    folder = world.folder()
+    os.mkfifo(folder / "b.mjs")
+    (folder / "c.mjs").mkdir()
+    (folder / "c.mjs" / "x").write_text("x")
+    (folder / "loop").symlink_to("loop")
+    (folder / "src").write_text("no folder")
+    with world.copy() as copy:
+        for name in ("a.mjs", "b.mjs", "c.mjs", "loop", "src/d.mjs"):
+            copy.write(name, "theirs")
+            assert (copy.folder / name).read_text() == "theirs"
+    assert (folder / "a.mjs").read_text() == "mine" and (folder / "src").is_file()
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "dockerfile"])
+def test_docker_finds_a_dockerfile_by_two_names(
+    home: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World("mini-1")
+    world.folder().mkdir(parents=True)
+    # A comment in another encoding is no fault as long as the image can be built.
+    (world.folder() / name).write_bytes(b"# f\xfcr\nFROM scratch\n")
+    monkeypatch.setattr(World, "env", lambda _: {})
+    built = builds.Build((), 1)
+    monkeypatch.setattr(builds, "run", lambda *_, **__: built)
+    with world.copy() as copy:
+        assert copy.attempt() is built
+        built = builds.Build((), 1, 0, "string field contains invalid UTF-8")
+        with pytest.raises(Wrong) as told:
+            copy.attempt()
+    assert told.value.cause == "not-utf8"
+
+
+def test_a_name_that_docker_does_not_send_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World("mini-1")
+    world.write("Dockerfile", "FROM scratch")
+    world.write("src/caf\udce9.ts", "x")
+    monkeypatch.setattr(World, "env", lambda _: {})
+    error = "rpc error: code = Internal desc = grpc: string field contains invalid UTF-8"
+    monkeypatch.setattr(builds, "run", lambda *_, **__: builds.Build((), 1, 0, error))
+    with world.copy() as copy, pytest.raises(Wrong) as told:
+        copy.attempt()
+    assert told.value.cause == "name-not-utf8"
+    assert "mini-1/src/caf\\xe9.ts is not UTF-8" in told.value.saw
+
+
+def test_a_dockerfile_that_is_a_link_out_of_the_folder_is_named(home: Path) -> None:
+    world = World("mini-1")
+    world.folder().mkdir(parents=True)
+    (home / "D").write_text("FROM scratch")
+    (world.folder() / "Dockerfile").symlink_to(home / "D")
+    with world.copy() as copy, pytest.raises(Wrong) as told:
+        copy.attempt()
+    assert told.value.cause == "no-dockerfile" and "is a link to" in told.value.saw

@@ -56,3 +56,79 @@ def test_a_container_that_does_not_end_is_removed(monkeypatch: pytest.MonkeyPatc
     world: Any = World()
     assert slim_images._printed(world, "till:lab") == "as far as it came"
     assert world.removed == ["till:lab"]
+
+
+SECRET = b"planted"
+
+
+def leaks(*stack: layers.Layer) -> str:
+    """The cause for which layers with a planted secret are refused; empty if they are not."""
+    plant = slim_images._Plant(3, "one-name", ".env.local", "in the image: {path}", "look")
+    world: Any = World()
+    try:
+        slim_images.ContextSendsNoSecrets()._leaks(world, [*stack], {SECRET: plant})
+    except Wrong as wrong:
+        return f"{wrong.cause}: {wrong.saw}"
+    return ""
+
+
+def layer(*entries: layers.Entry, found: tuple[str, ...] = (), **hides: Any) -> layers.Layer:
+    return layers.Layer("COPY", entries, found={SECRET: found} if found else {}, **hides)
+
+
+FILE = layers.Entry("app/.env.local", "file", 7)
+HAS = layer(FILE, found=(FILE.path,))
+
+
+def test_a_secret_is_told_by_the_path_at_which_a_container_sees_it() -> None:
+    gone = layer(removed=frozenset({FILE.path}))
+    kept = layer(layers.Entry("app/kept", "hard link", target=FILE.path), removed=gone.removed)
+    assert leaks(layer(layers.Entry("a", "file", 1))) == ""
+    assert leaks(HAS) == "one-name: in the image: /app/.env.local"
+    assert leaks(HAS, gone).startswith("kept-below: a later step deletes /app/.env.local")
+    assert leaks(HAS, kept) == "one-name: in the image: /app/kept"
+    two = layer(FILE, layers.Entry("b", "file", 7), found=(FILE.path, "b"))
+    assert leaks(two, gone) == "one-name: in the image: /b"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        layer(layers.Entry("app", "link", target="tmp")),
+        layer(layers.Entry("app", "file", 1)),
+        layer(layers.Entry("app", "folder"), emptied=frozenset({"app"})),
+    ],
+)
+def test_what_takes_the_folders_place_leaves_the_secret_below(later: layers.Layer) -> None:
+    assert leaks(HAS, later).startswith("kept-below")
+
+
+def test_a_source_under_a_name_that_is_not_utf8_is_named_in_plain_signs() -> None:
+    path = "app/caf\\xe9.ts"
+    assert slim_images._not_needed(path) == "source"
+    made = layer(layers.Entry(path, "file", 0))
+    wrong = slim_images.ShipsWhatRuns()._left("source", path, made, visible=True)
+    assert wrong.cause == "sources" and "/app/caf\\xe9.ts" in wrong.saw
+    wrong.saw.encode("ascii")
+
+
+def test_a_base_of_no_layers_is_another_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = SimpleNamespace(attrs={"RootFS": {"Type": "layers"}}, labels={"a": "b"}, id="x")
+
+    class Bare(World):
+        docker: Any = SimpleNamespace(images=SimpleNamespace(get=lambda _: image))
+
+        def image(self, _: str) -> Any:
+            return image
+
+        def recall(self, name: str) -> str:
+            return {"base": '["sha256:1"]', "today": '["sha256:2"]'}.get(name, "sha256:3")
+
+        def copy(self) -> Any:
+            return nullcontext(SimpleNamespace(tag="t", build=lambda *_: None))
+
+    monkeypatch.setattr(slim_images, "_tags_moved", lambda _: nullcontext({}))
+    world: Any = Bare()
+    with pytest.raises(Wrong) as wrong:
+        slim_images.RebuildIsYesterdays().check(world)
+    assert wrong.value.cause == "another-base"

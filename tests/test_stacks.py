@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from course import builds
 from course.builds import Build, Step
-from course.stacks import Piece, pieces, stacks, stages
+from course.stacks import Piece, _columns, pieces, stacks, stages
 
 
 def image(layers: list[str], history: list[tuple[str, int]]) -> Any:
@@ -36,8 +40,9 @@ def test_the_picture_tells_each_image_in_words_too() -> None:
     assert "RUN npm ci" in shown.text and "100.00" in shown.text
 
 
-def step(stage: str, number: int, text: str, on: str = "") -> Step:
-    return Step(stage, number, text, False, 0.0, 1.0, digest=text, parent=on)
+def step(stage: str, number: int, text: str, on: str = "", takes: str = "") -> Step:
+    sources = (takes,) if takes else ()
+    return Step(stage, number, text, False, 0.0, 1.0, digest=text, parent=on, sources=sources)
 
 
 def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
@@ -46,8 +51,14 @@ def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
         (
             step("packages", 3, "RUN npm ci --omit=dev", on=both),
             step("stage-2", 2, "COPY package.json ./", on=base),
-            step("stage-2", 3, "COPY --from=packages /a ./", on="COPY package.json ./"),
-            step("stage-2", 4, "COPY --from=build /b ./", on="COPY --from=packages /a ./"),
+            step(
+                *("stage-2", 3, "COPY --from=packages /a ./", "COPY package.json ./"),
+                takes="RUN npm ci --omit=dev",
+            ),
+            step(
+                *("stage-2", 4, "COPY --from=build /b ./", "COPY --from=packages /a ./"),
+                takes="RUN npm ci",
+            ),
             step("build", 2, both, on=base),
             step("build", 3, "RUN npm ci", on=both),
             step("", 1, base),
@@ -66,3 +77,41 @@ def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
     assert by_stage["stage-2"][0] == "FROM node:24-slim in the image"
     assert by_stage["stage-2"][-1] == "COPY --from=build /b ./ in the image"
     assert list(by_stage)[-1] == "stage-2"
+
+
+REAL = Path(__file__).parent / "builds"
+
+
+def columns(name: str) -> dict[str, bool]:
+    """Stage → whether it is the image, of a real build."""
+    return {c.name: c.is_image for c in _columns(builds.read(REAL / f"{name}.jsonl"))}
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        # FROM … AS Build; COPY --from=Build, --from=0 and --from of a stage on a stage.
+        ("named", {"stage-2"}),
+        # COPY --link, --from by number, RUN --mount=type=bind,from=other.
+        ("linked", {"stage-3"}),
+        ("platforms", {"stage-1 linux/amd64", "stage-1 linux/arm64"}),
+    ],
+)
+def test_the_last_stage_is_the_one_that_nothing_is_made_from(name: str, image: set[str]) -> None:
+    found = columns(name)
+    assert {stage for stage, is_image in found.items() if is_image} == image
+    assert len(found) > len(image)
+    assert "in the image" in stages(builds.read(REAL / f"{name}.jsonl"), title="t").text
+
+
+def test_an_image_on_nothing_has_no_step_of_what_it_takes_from() -> None:
+    build = Build(
+        (
+            step("build", 1, "FROM node:24-slim"),
+            step("build", 2, "RUN make", on="FROM node:24-slim"),
+            step("stage-1", 1, "COPY --from=build /f /f", takes="RUN make"),
+        ),
+        1.0,
+    )
+    *_, last = _columns(build)
+    assert last.is_image and [s.short for s in last.steps] == ["COPY --from=build /f /f"]

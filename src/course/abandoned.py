@@ -7,14 +7,13 @@ The next process that asks Docker removes what those made that live no more.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from course import images, locks
+from course import duplicate, images, locks
 
 _FOLDER = "course-copy-"
 
@@ -70,7 +69,7 @@ def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
                 yield ref, partial(api.remove_image, ref, force=True)
     for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         if not locks.lives(left.name.removeprefix(_FOLDER).rpartition("-")[0]):
-            yield str(left), partial(shutil.rmtree, left, ignore_errors=True)
+            yield str(left), partial(duplicate.remove, left)
 
 
 def remove(docker: Any) -> None:

@@ -77,12 +77,14 @@ def bars(
 
 def _kept(builds: Sequence[Build]) -> list[list[tuple[Step, float]]]:
     """For each build its cached steps, with the seconds that they took when they last ran."""
-    cost: dict[tuple[str, str], float] = {}
+    cost: dict[tuple[str, str, str], float] = {}
     found = []
     for build in builds:
-        saved = [(s, cost.get((s.stage, s.short), 0.0)) for s in build.steps if s.cached]
+        saved = [
+            (s, cost.get((s.platform, s.stage, s.short), 0.0)) for s in build.steps if s.cached
+        ]
         found.append(saved)
-        cost |= {(s.stage, s.short): s.seconds for s in build.ran}
+        cost |= {(s.platform, s.stage, s.short): s.seconds for s in build.ran}
     return found
 
 

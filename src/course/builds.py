@@ -18,15 +18,23 @@ from typing import Any
 from course.errors import CourseError
 from course.run import UNENDED, CommandError, Runner, runner
 
+# BuildKit's own form (dockerfile2llb, prefixCommand): the platform of a build for several, the
+# stage if there are several, the number padded to the width of the total.
 _NAMED = re.compile(
-    r"\[(?:(?P<stage>\S+) )?(?P<number>\d+)/(?P<total>\d+)\] (?P<instruction>.*)", re.S
+    r"\[(?:(?P<platform>[^\s/]+/\S+) )?(?:(?P<stage>[^\s/]+) )? *(?P<number>\d+)/\d+\] "
+    r"(?P<link>LINK )?(?P<instruction>.*)",
+    re.S,
 )
 _PARSE_ERROR = re.compile(
     r"(?:dockerfile parse error on )?"
     r"(line \d+: .*|the Dockerfile cannot be empty|no build stage in current context)"
 )
 _DEFINITION = "[internal] load build definition"
-_METADATA = "[internal] load metadata for "
+_METADATA = re.compile(r"\[(?:\S+ )?internal\] load metadata for (?:docker\.io/library/)?(.*)")
+_FRONT_END = re.compile(r"resolve image config for docker-image://(.*)")
+_POINTED_AT = re.compile(r"(\d+) \| >>> (.*)")
+_BROKEN_OFF = re.compile(r"(?:^|: )(?:context )?cancell?ed$|^Cancell?ed\b", re.I)
+_TRIGGER = "ONBUILD "
 _BUILD_WAIT = 600.0
 _TOLD_LINES = 12
 _KEPT_LINES = 1000
@@ -49,6 +57,8 @@ class Step:
         ended: whether it came to its end; in a build that was broken off one did not.
         digest: the builder's name for it, the same in every stage that shares it.
         parent: the digest of what it stands on; empty for a base.
+        sources: the digests of what it takes files from: steps of other stages, the context.
+        platform: whose it is in a build for several, e.g. `linux/arm64`; else empty.
     """
 
     stage: str
@@ -63,11 +73,13 @@ class Step:
     ended: bool = True
     digest: str = ""
     parent: str = ""
+    sources: tuple[str, ...] = ()
+    platform: str = ""
 
     @property
     def key(self) -> str:
-        """The instruction's name, e.g. `COPY`."""
-        return self.instruction.split(None, 1)[0].upper()
+        """The instruction's name, e.g. `COPY`; of one that the base asked for too."""
+        return self.instruction.removeprefix(_TRIGGER).partition(" ")[0].upper()
 
     @property
     def short(self) -> str:
@@ -89,6 +101,9 @@ class Build:
         error: why it failed; empty if it did not.
         parse_error: what does not parse, with its line; empty if the Dockerfile does.
         no_base: the image that is not there or cannot be pulled; empty if all are there.
+        no_front_end: the same for what `# syntax=` names.
+        where: the line of the Dockerfile that an error is about, with its text.
+        warnings: what the builder warns of.
     """
 
     steps: tuple[Step, ...]
@@ -97,6 +112,9 @@ class Build:
     error: str = ""
     parse_error: str = ""
     no_base: str = ""
+    no_front_end: str = ""
+    where: str = ""
+    warnings: tuple[str, ...] = ()
 
     def find(self, text: str) -> Step | None:
         """The first step whose instruction contains a text."""
@@ -120,8 +138,11 @@ class Build:
 
 
 def _own(error: str) -> bool:
-    """Whether a step failed by itself, and was not broken off because another one did."""
-    return "canceled" not in error.lower()
+    """Whether a step failed by itself, and was not broken off because another one did.
+
+    An error may quote the command, so only its end counts.
+    """
+    return not _BROKEN_OFF.search(error)
 
 
 @dataclass
@@ -134,7 +155,7 @@ class _Vertex:
     error: str = ""
     log: bytes = b""
     order: int = 0
-    parent: str = ""
+    inputs: tuple[str, ...] = ()
     runs: set[tuple[float, float]] = field(default_factory=set)
 
 
@@ -168,15 +189,17 @@ def parse(lines: Iterable[str]) -> Build:
     vertices: dict[str, _Vertex] = {}
     sent: dict[str, int] = {}
     said: list[str] = []
+    warned: dict[str, None] = {}
     for line in lines:
         try:
             status = json.loads(line)
-        except ValueError:
+            _take(status, vertices, sent)
+            for entry in status.get("warnings") or ():
+                warned[base64.b64decode(entry.get("short") or "").decode(errors="replace")] = None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            # No report of the builder's: a message, or what something else has written.
             if line.strip():
                 said.append(line.strip())
-            continue
-        if isinstance(status, dict):
-            _take(status, vertices, sent)
     if not vertices:
         tail = "\n      ".join(said[-_TOLD_LINES:]) or "nothing"
         raise CourseError(
@@ -190,15 +213,25 @@ def parse(lines: Iterable[str]) -> Build:
     told = next((text for text in reversed(said) if text.startswith("ERROR")), "")
     error = failed or re.sub(r"^ERROR: (failed to build: )?(failed to solve: )?", "", told)
     unparsed = _PARSE_ERROR.search(told)
-    base = next((v.name for v in vertices.values() if v.error and v.name.startswith(_METADATA)), "")
+    pointed = next((m for text in said if (m := _POINTED_AT.match(text))), None)
+    contexts = [d for d, v in vertices.items() if "build context" in v.name]
     return Build(
         tuple(_steps(vertices, first)),
         round(max(0.0, last - first), 3),
-        sum(n for digest, n in sent.items() if "build context" in vertices[digest].name),
+        sum(sent.get(digest, 0) for digest in contexts),
         error,
         unparsed[1] if unparsed and not failed else "",
-        base.removeprefix(_METADATA).removeprefix("docker.io/library/"),
+        _missing(vertices, _METADATA),
+        _missing(vertices, _FRONT_END),
+        f"line {pointed[1]} `{pointed[2].strip()}`" if pointed else "",
+        tuple(warned),
     )
+
+
+def _missing(vertices: Mapping[str, _Vertex], asked: re.Pattern[str]) -> str:
+    """What was asked for and is not there; a question that was broken off is none."""
+    failed = [v.name for v in vertices.values() if v.error and _own(v.error)]
+    return next((m[1] for name in failed if (m := asked.fullmatch(name))), "")
 
 
 def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[str, int]) -> None:
@@ -207,8 +240,7 @@ def _take(status: Mapping[str, Any], vertices: dict[str, _Vertex], sent: dict[st
         vertex.name = entry.get("name") or vertex.name
         vertex.cached = bool(entry.get("cached")) or vertex.cached
         vertex.error = entry.get("error") or vertex.error
-        # The first input of a step is the state it stands on; further ones are what it copies.
-        vertex.parent = next(iter(entry.get("inputs") or ()), vertex.parent)
+        vertex.inputs = tuple(entry.get("inputs") or vertex.inputs)
         began, ended = _time(entry.get("started")), _time(entry.get("completed"))
         if began is not None:
             vertex.started = began if vertex.started is None else min(vertex.started, began)
@@ -238,6 +270,7 @@ def _beginning(vertices: Mapping[str, _Vertex]) -> float:
 
 def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
     found = []
+    links: dict[tuple[str, str, int], tuple[int, Step]] = {}
     for digest, vertex in vertices.items():
         named = _NAMED.fullmatch(vertex.name)
         if named is None:
@@ -245,6 +278,9 @@ def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
         # What was over before this build began was there already, whoever did it.
         over = vertex.completed is not None and vertex.completed <= first
         log = vertex.log.decode(errors="replace").splitlines()[-_KEPT_LINES:]
+        # The first input of a step is the state it stands on; further ones are what it copies.
+        # Nothing stands for an empty base: then what a COPY takes from is the only one.
+        bare = len(vertex.inputs) == 1 and "--from=" in named["instruction"]
         step = Step(
             named["stage"] or "",
             int(named["number"]),
@@ -257,15 +293,42 @@ def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
             vertex.started is not None,
             vertex.ended,
             digest,
-            vertex.parent,
+            "" if bare else next(iter(vertex.inputs), ""),
+            vertex.inputs if bare else vertex.inputs[1:],
+            named["platform"] or "",
         )
-        found.append((vertex.order, step))
+        if named["link"]:
+            links[step.platform, step.stage, step.number] = (vertex.order, step)
+        else:
+            found.append((vertex.order, step))
+    none = (0, None)
+    found = [(o, _linked(s, links.pop((s.platform, s.stage, s.number), none)[1])) for o, s in found]
+    found += links.values()
     if {step.stage for _, step in found} <= {"", "stage-0"}:
         # So the builder says, now and then, of the only stage of a Dockerfile without names.
         found = [(order, replace(step, stage="")) for order, step in found]
     # By stage as they come, and by number in it: independent stages run side by side.
-    stages = list(dict.fromkeys(step.stage for _, step in sorted(found, key=lambda f: f[0])))
-    return sorted((s for _, s in found), key=lambda s: (stages.index(s.stage), s.number))
+    stages = list(
+        dict.fromkeys((s.platform, s.stage) for _, s in sorted(found, key=lambda f: f[0]))
+    )
+    steps = (s for _, s in found)
+    return sorted(steps, key=lambda s: (stages.index((s.platform, s.stage)), s.number))
+
+
+def _linked(copy: Step, link: Step | None) -> Step:
+    """A `COPY --link` as one step: it copies by itself, then its files are laid on the stage."""
+    if link is None:
+        return copy
+    return replace(
+        copy,
+        cached=copy.cached and link.cached,
+        seconds=round(copy.seconds + link.seconds, 3),
+        error=copy.error or link.error,
+        ended=copy.ended and link.ended,
+        digest=link.digest,
+        parent=link.parent,
+        sources=(*copy.sources, *([copy.parent] if copy.parent else [])),
+    )
 
 
 def _time(text: str | None) -> float | None:
@@ -293,9 +356,10 @@ def run(
         CourseError: docker reported no build.
     """
     using = using or runner()
-    argv: list[object] = ["docker", "build", "--progress=rawjson", *options, context]
+    # From inside the folder: a long path below it would be too long with the folder's own before.
+    argv: list[object] = ["docker", "build", "--progress=rawjson", *options, "."]
     try:
-        said = using.run(argv, timeout=wait, env=env, check=False).stderr
+        said = using.run(argv, timeout=wait, env=env, check=False, cwd=context).stderr
     except CommandError as error:
         if error.completed.code != UNENDED:
             raise

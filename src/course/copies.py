@@ -10,20 +10,22 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
+import stat
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course import abandoned, builds
-from course.errors import CourseError
+from course import abandoned, builds, duplicate
 from course.exercises import Wrong
+from course.text import cut, printable
 
 if TYPE_CHECKING:
     from course.world import Served, World
 
 MADE_BY_MACHINE = ("node_modules", "dist", ".git")
+_NOT_UTF8 = "invalid UTF-8"
+_DOCKERFILES = ("Dockerfile", "dockerfile")
 _NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?([^"]+)"?: not found')
 _ERROR = re.compile(r"error|not found|cannot|denied", re.I)
 _BUILD_WAIT = 120.0
@@ -52,25 +54,14 @@ class Copy:
             )
         self.folder = abandoned.folder()
         try:
-            shutil.copytree(
-                source,
-                self.folder,
-                symlinks=True,
-                ignore=shutil.ignore_patterns(*without),
-                dirs_exist_ok=True,
-            )
-        except (OSError, shutil.Error) as error:
-            self.close()
-            raise CourseError(
-                f"{world.id}/ cannot be copied: {error}", "files that can be read", ""
-            ) from None
+            duplicate.duplicate(source, self.folder, without=without)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Remove the folder and the image; the build's cache stays."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        duplicate.remove(self.folder)
         self._remove_image()
 
     def _remove_image(self) -> None:
@@ -78,12 +69,24 @@ class Copy:
             self._world.docker.api.remove_image(self.tag, force=True)
 
     def write(self, name: str, content: str | bytes) -> None:
-        """Write a file of the copy; a link out of the copy gives way, what it names is theirs."""
+        """Write a file of the copy; a link out of the copy gives way, what it names is theirs.
+
+        So does what is no folder where one is needed, and what is no file in the file's place.
+        """
         file = self.folder / name
         for place in (*reversed(file.parents), file):
-            inside = place.is_relative_to(self.folder) and place != self.folder
-            if inside and not Path(os.path.realpath(place)).is_relative_to(self.folder):
-                place.unlink()
+            if not place.is_relative_to(self.folder) or place == self.folder:
+                continue
+            real = Path(os.path.realpath(place))
+            inside = real.is_relative_to(self.folder)
+            fits = real.is_dir() if place != file else real.is_file() or not os.path.lexists(real)
+            if os.path.lexists(place) and not (inside and fits):
+                if place.is_dir() and not place.is_symlink():
+                    duplicate.remove(place)
+                else:
+                    place.unlink()
+            elif inside and os.path.lexists(real):
+                real.chmod(real.stat().st_mode | stat.S_IWUSR)  # theirs may be read-only
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
 
@@ -114,10 +117,30 @@ class Copy:
             Wrong: there is no Dockerfile, or it is not UTF-8.
             CourseError: no Docker answers.
         """
-        self._find_dockerfile()
+        dockerfile = self._find_dockerfile()
         if self.tag in options:
             self._remove_image()  # else a rebuild would leave it behind without a name
-        return builds.run(self.folder, *options, wait=wait, env=self._world.env())
+        build = builds.run(self.folder, *options, wait=wait, env=self._world.env())
+        if build.error and not build.failed:
+            # Docker bears another encoding, say in a comment, as long as it need not read it.
+            decode(dockerfile, f"{self._world.id}/{dockerfile.name}", self._world.id)
+            if _NOT_UTF8 in build.error:
+                self._named_in_utf8()
+        return build
+
+    def _named_in_utf8(self) -> None:
+        for path in self.folder.rglob("*"):
+            try:
+                path.name.encode()
+            except UnicodeEncodeError:
+                name = printable(str(path.relative_to(self.folder)))
+                raise Wrong(
+                    "name-not-utf8",
+                    saw=f"the name of {self._world.id}/{name} is not UTF-8, and Docker does not "
+                    "send a folder with such a name",
+                    want="names in UTF-8",
+                    try_=f"ls -lb {self._world.id}   then rename it, or move it out of the folder",
+                ) from None
 
     def rebuild(
         self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
@@ -151,20 +174,29 @@ class Copy:
         """Run the built image as a service; see `World.container`."""
         return self._world.container(self.tag, port=port, env=env)
 
-    def _find_dockerfile(self) -> None:
+    def _find_dockerfile(self) -> Path:
+        """The copy's Dockerfile, under one of the names by which Docker finds it."""
         id_ = self._world.id
-        file = self.folder / "Dockerfile"
-        if not file.is_file():
+        for name in _DOCKERFILES:
+            file = self.folder / name
+            inside = Path(os.path.realpath(file)).is_relative_to(self.folder)
+            if file.is_file() and inside:
+                return file
+        saw = f"no file `Dockerfile` in {id_}/"
+        link = next((n for n in _DOCKERFILES if (self.folder / n).is_symlink()), "")
+        if link:
+            to = printable(str((self.folder / link).readlink()))
+            saw = f"`{link}` in {id_}/ is a link to {to}: no file of this folder"
+        else:
             near = [p.name for p in self.folder.iterdir() if "docker" in p.name.lower()]
-            near = sorted(name for name in near if name != ".dockerignore")
-            beside = f"; there is `{near[0]}`" if near else ""
-            raise Wrong(
-                "no-dockerfile",
-                saw=f"no file `Dockerfile` in {id_}/{beside}",
-                want=f"{id_}/Dockerfile, by that name",
-                try_=f"ls -l {id_}",
-            )
-        decode(file, f"{id_}/Dockerfile", id_)
+            near = sorted(printable(name) for name in near if name != ".dockerignore")
+            saw += f"; there is `{near[0]}`" if near else ""
+        raise Wrong(
+            "no-dockerfile",
+            saw=saw,
+            want=f"{id_}/Dockerfile, by that name",
+            try_=f"ls -l {id_}",
+        )
 
 
 def decode(file: Path, name: str, id_: str) -> str:
@@ -217,10 +249,19 @@ def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:
             want="a Dockerfile that parses",
             try_=f"docker build --check {id_}",
         )
+    at = f"{id_}/Dockerfile, {build.where}: " if build.where else ""
+    if build.no_front_end:
+        return Wrong(
+            "no-front-end",
+            saw=f"{at}the front end {build.no_front_end} cannot be had: {_end(build.error)}",
+            want="a Dockerfile whose first line names a front end that is here, or none",
+            try_="leave that line out: Docker has a front end of its own, and the lessons need no "
+            "other",
+        )
     if build.no_base:
         return Wrong(
             "no-base",
-            saw=f"FROM {build.no_base}: {build.error[:_LINE]}",
+            saw=f"{at or 'FROM: '}{build.no_base}: {build.error[:_LINE]}",
             want="a base image that is here or can be pulled",
             try_="docker images   shows those that are here",
         )
@@ -235,16 +276,32 @@ def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:
             want="a step that ends",
             try_="RUN is for what ends while the image is built; what goes on is for CMD",
         )
+    warned = "".join(f"; {text}" for text in build.warnings) if "lint" in build.error else ""
     return Wrong(
         "build-fails",
-        saw=f"the build stopped: {build.error[: 2 * _LINE]}",
+        saw=f"{at}the build stopped: {(build.error + warned)[: 2 * _LINE]}",
         want="a build that ends well",
         try_=f"docker build {id_}",
     )
 
 
+def _end(error: str) -> str:
+    """Who was asked in vain, and the end of a chain of errors: its cause."""
+    asked = re.search(r"https?://([^/\"]+)", error)
+    cause = cut(error.rsplit(": ", 1)[-1], _LINE)
+    return f"{asked[1]}: {cause}" if asked else cause
+
+
 def _wrong_step(step: builds.Step, id_: str) -> Wrong:
-    if missing := _NOT_COPIED.search(step.error):
+    missing = _NOT_COPIED.search(step.error)
+    if missing and "--from=" in step.instruction:
+        return Wrong(
+            "copy-missing",
+            saw=f"{named(step)} failed: what it takes from has no /{missing[1]}",
+            want="files that are there",
+            try_="which step makes that file, in which stage, and in which folder?",
+        )
+    if missing:
         return Wrong(
             "copy-missing",
             saw=f"{named(step)} failed: {missing[1]} is not in {id_}/, "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.builds import Build, Step
+from course.layers import ids
 from course.notebook import Shown
 from course.pictures import COLORS, picture
 from course.text import cut
@@ -15,7 +16,7 @@ from course.text import cut
 _BASE = "#c8c8c8"
 _TAKEN = COLORS[2]
 _NARROW = 0.07
-_FROM_STAGE = re.compile(r"--from=(\S+)")
+_FROM_STAGE = re.compile(r"(?:COPY|ADD)\s.*?--from=|RUN\s.*?--mount=\S*\bfrom=", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def pieces(image: Any, base: Any) -> list[Piece]:
         base: the image that it is built on.
     """
     history = list(reversed(image.history()))
-    below = base.attrs["RootFS"]["Layers"]
-    shared = image.attrs["RootFS"]["Layers"][: len(below)] == below
+    below = ids(base)
+    shared = ids(image)[: len(below)] == below
     count = len(base.history()) if shared else 0
     return [
         Piece(_plain(step["CreatedBy"]), step["Size"], number < count)
@@ -125,17 +126,16 @@ def stages(build: Build, *, title: str) -> Shown:
     import matplotlib.pyplot as plt
 
     columns = _columns(build)
-    longest = max(len(steps) for _, steps in columns)
+    longest = max(len(column.steps) for column in columns)
     figure, axes = plt.subplots(figsize=(3.6 * len(columns), 0.5 * longest + 1.0))
-    where = {name: x for x, (name, _) in enumerate(columns)}
-    last = len(columns) - 1
-    for x, (name, steps) in enumerate(columns):
-        head = f"stage {name}" if x < last else "the last stage: the image"
+    made_by = {step.digest: x for x, column in enumerate(columns) for step in column.own}
+    for x, column in enumerate(columns):
+        image = f"the last stage: the image {column.platform}".rstrip()
+        head = image if column.is_image else f"stage {column.name}"
         axes.text(1.4 * x + 0.5, 0.75, head, ha="center", fontsize=10, weight="bold")
-        for row, step in enumerate(steps):
-            source = _FROM_STAGE.search(step.instruction)
-            color = _BASE if step.key == "FROM" else _TAKEN if source else COLORS[1]
-            face = color if x == last else "white"
+        for row, step in enumerate(column.steps):
+            color = _BASE if step.key == "FROM" else _TAKEN if _takes(step) else COLORS[1]
+            face = color if column.is_image else "white"
             axes.add_patch(
                 plt.Rectangle(
                     (1.4 * x, -row), 1.0, 0.5, facecolor=face, edgecolor=color, lw=1.6, zorder=2
@@ -149,47 +149,70 @@ def stages(build: Build, *, title: str) -> Shown:
                 va="center",
                 fontsize=7,
             )
-            if source and source[1] in where:
-                lowest = len(columns[where[source[1]]][1]) - 1
+            for source in sorted({made_by[d] for d in step.sources if d in made_by} - {x}):
+                lowest = len(columns[source].steps) - 1
                 axes.annotate(
                     "",
                     (1.4 * x, 0.25 - row),
-                    (1.4 * where[source[1]] + 1.0, 0.25 - lowest),
+                    (1.4 * source + 1.0, 0.25 - lowest),
                     arrowprops={"arrowstyle": "->", "color": _TAKEN, "lw": 1.6},
                     zorder=1,
                 )
-    axes.set_xlim(-0.1, 1.4 * last + 1.1)
+    axes.set_xlim(-0.1, 1.4 * (len(columns) - 1) + 1.1)
     axes.set_ylim(-longest + 0.9, 1.1)
     axes.axis("off")
     axes.set_title(title, fontsize=11, loc="left")
     rows = [
-        (name, step.short, "in the image" if x == last else "left behind")
-        for x, (name, steps) in enumerate(columns)
-        for step in steps
+        (column.name, step.short, "in the image" if column.is_image else "left behind")
+        for column in columns
+        for step in column.steps
     ]
-    taken = [s.short for s in columns[-1][1] if _FROM_STAGE.search(s.instruction)]
-    alt = f"{len(columns) - 1} stages beside the last; it takes over: {'; '.join(taken)}"
+    images = [column for column in columns if column.is_image]
+    taken = [s.short for column in images for s in column.steps if _takes(s)]
+    alt = f"{len(columns) - len(images)} stages beside the last; it takes over: {'; '.join(taken)}"
     return picture(figure, alt=f"{title}. {alt}.", header=("stage", "step", ""), rows=rows)
 
 
-def _columns(build: Build) -> list[tuple[str, list[Step]]]:
-    """Stage by stage, the last one last, each with all of its steps.
+def _takes(step: Step) -> bool:
+    """Whether a step takes files from another stage, or from another image."""
+    return bool(_FROM_STAGE.match(step.instruction))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A stage: its name, its platform in a build for several, and its steps from the base on.
+
+    `own` are those that the stage has by itself: of a stage on another one not the other's.
+    """
+
+    name: str
+    platform: str
+    steps: list[Step]
+    own: list[Step]
+    is_image: bool
+
+
+def _columns(build: Build) -> list[_Column]:
+    """Stage by stage, what makes the image last, each with all of its steps.
 
     The builder does a step that stages have in common once, and tells it of one of them or of
     none; here it stands in each.
     """
     by_digest = {step.digest: step for step in build.steps if step.digest}
-    tops = {step.stage: step for step in sorted(build.steps, key=lambda step: step.number)}
+    by_number = sorted(build.steps, key=lambda step: step.number)
+    tops = {(step.platform, step.stage): step for step in by_number}
     if len(tops) > 1:
-        tops.pop("", None)
-    # The last stage is the one that none takes from.
-    sources = {m[1] for s in build.steps if (m := _FROM_STAGE.search(s.instruction))}
+        tops = {key: step for key, step in tops.items() if key[1]} or tops
+    # An image is what nothing else is made from: neither stands on it, nor takes from it.
+    used = {digest for step in build.steps for digest in (step.parent, *step.sources)}
     columns = []
-    for name in sorted(tops, key=lambda name: name not in sources):
+    for (platform, stage), top in tops.items():
         steps: list[Step] = []
-        at: Step | None = tops[name]
+        at: Step | None = top
         while at is not None:
             steps.insert(0, at)
             at = by_digest.get(at.parent)
-        columns.append((name, steps))
-    return columns
+        own = [step for step in steps if (step.platform, step.stage) == (platform, stage)]
+        name = f"{stage} {platform}".strip()
+        columns.append(_Column(name, platform, steps, own, top.digest not in used))
+    return sorted(columns, key=lambda column: column.is_image)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from course import builds
 from course.exercises.dockerfile import notes_dockerfile
@@ -79,6 +83,45 @@ WORKDIR /app
 COPY . .
 CMD npm ci && node tools/index.mjs && exec node src/server.mjs
 """
+
+
+_STOPS_BY_NUMBER = """\
+FROM node:24-slim AS Dependencies
+WORKDIR /app
+COPY package*.json ./
+RUN npm ci --omit=dev
+
+FROM node:24-slim
+WORKDIR /app
+COPY tools tools
+COPY data data
+RUN node tools/index.mjs
+
+FROM node:24-slim
+WORKDIR /srv/stops
+COPY --link --from=Dependencies /app ./
+COPY --from=1 /app/index.json ./
+COPY src src
+CMD ["node", "src/server.mjs"]
+"""
+
+
+def _stops_among_odd_files(world: World) -> None:
+    """The folder as editors and tools leave it; Docker finds `dockerfile` too."""
+    folder = world.folder()
+    (folder / "Dockerfile").unlink()
+    world.write("dockerfile", _STOPS)
+    # An address is at most 107 bytes long.
+    with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as made:
+        made.bind("ctl")
+    os.mkfifo(folder / "pipe")
+    for name, to in {"dangling": "nowhere", "loop": "loop", "absolute": "/etc/hostname"}.items():
+        (folder / name).symlink_to(to)
+    world.write("new\nline", "x")
+    deep = folder / Path(*["d" * 99] * 12)
+    deep.mkdir(parents=True)
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(20_000_000_000)
 
 
 def _stops_index_from_the_host(world: World) -> None:
@@ -328,7 +371,22 @@ BANK: dict[str, list[Answer]] = {
             "wrong-name",
         ),
         Answer("as in the solution", _dockerfile(_STOPS), "", "solution"),
+        Answer(
+            "a front end of a version that nobody has",
+            _dockerfile("# syntax=docker/dockerfile:0.0.1-none\n" + _STOPS),
+            "no-front-end",
+            "wrong-name",
+        ),
         Answer("in stages of their own", _dockerfile(_STOPS_STAGES), "", "alternative"),
+        Answer(
+            "stages by number, and in capitals", _dockerfile(_STOPS_BY_NUMBER), "", "alternative"
+        ),
+        Answer(
+            "beside a socket, a pipe, links to nowhere and a sparse file",
+            _stops_among_odd_files,
+            "",
+            "alternative",
+        ),
         Answer("with the inputs mounted", _dockerfile(_STOPS_BINDS), "", "alternative"),
     ],
     "dockerfile-2": [

@@ -166,6 +166,22 @@ _DUE = [
         "alternative",
     ),
     Answer(
+        "a file whose name is not UTF-8",
+        lambda w: _dockerfile(
+            w, "due:lab", _GOOD.replace(_CMD, "RUN touch \"$(printf 'caf\\351.js')\"\n" + _CMD)
+        ),
+        "",
+        "alternative",
+    ),
+    Answer(
+        "the folder of the source made a link in the stage that is left behind",
+        lambda w: _dockerfile(
+            w, "due:lab", _GOOD.replace(_LAST, "RUN rm -rf src && ln -s /tmp src\n" + _LAST)
+        ),
+        "",
+        "alternative",
+    ),
+    Answer(
         "another base, without npm",
         lambda w: _dockerfile(w, "due:lab", _ON_DEBIAN),
         "",
@@ -181,7 +197,7 @@ _IGNORE = "**/node_modules\n**/.env*\n**/*.log\n.git\n"
 
 def _ignore(world: World, text: str, name: str = ".dockerignore") -> None:
     world.write(name, text)
-    _build(world, "greet:lab")
+    _build(world, "welcome:lab")
 
 
 def _remove_files(world: World) -> None:
@@ -189,13 +205,13 @@ def _remove_files(world: World) -> None:
         (world.folder() / name).unlink()
     for name in ("node_modules", "api/node_modules", ".git"):
         shutil.rmtree(world.folder() / name)
-    _build(world, "greet:lab")
+    _build(world, "welcome:lab")
 
 
 def _delete_in_a_later_step(world: World) -> None:
     _dockerfile(
         world,
-        "greet:lab",
+        "welcome:lab",
         _GREET.replace(
             "CMD",
             "RUN find . -name '.env*' -o -name '*.log' -o -name node_modules -prune -o -name .git"
@@ -207,7 +223,7 @@ def _delete_in_a_later_step(world: World) -> None:
 def _bind_all(world: World) -> None:
     _dockerfile(
         world,
-        "greet:lab",
+        "welcome:lab",
         _GREET.replace(
             "COPY . .\n",
             "RUN --mount=type=bind,target=/all mkdir api && cp /all/api/server.mjs api/"
@@ -219,7 +235,7 @@ def _bind_all(world: World) -> None:
 def _copy_little(world: World) -> None:
     _dockerfile(
         world,
-        "greet:lab",
+        "welcome:lab",
         _GREET.replace("COPY . .\n", "COPY api/server.mjs api/\nCOPY api/lang api/lang/\n"),
     )
 
@@ -431,19 +447,21 @@ def _whole(world: World, ref: str) -> float:
 
 def _three(world: World) -> dict[str, float]:
     for way in ("later", "one-run", "stages"):
-        _build(world, f"due:{way}", "--file", world.folder() / f"{way}.Dockerfile")
-    return {way: _bytes_above(world, f"due:{way}") for way in ("later", "one-run", "stages")}
+        _build(world, f"invoice:{way}", "--file", world.folder() / f"{way}.Dockerfile")
+    return {way: _bytes_above(world, f"invoice:{way}") for way in ("later", "one-run", "stages")}
 
 
 def _decide(world: World, figures: dict[str, float], way: str) -> None:
     world.write("measured.json", json.dumps(figures))
     world.write("Dockerfile", (world.folder() / f"{way}.Dockerfile").read_text(encoding="utf-8"))
-    _build(world, "due:release")
+    _build(world, "invoice:release")
 
 
 def _measured_with_the_base(world: World) -> None:
     _three(world)
-    _decide(world, {w: _whole(world, f"due:{w}") for w in ("later", "one-run", "stages")}, "stages")
+    _decide(
+        world, {w: _whole(world, f"invoice:{w}") for w in ("later", "one-run", "stages")}, "stages"
+    )
 
 
 def _measured_inside(world: World) -> None:
@@ -454,7 +472,7 @@ def _measured_inside(world: World) -> None:
 
 def _release_of_another(world: World) -> None:
     _decide(world, _three(world), "stages")
-    world.run("docker", "tag", "due:later", "due:release")
+    world.run("docker", "tag", "invoice:later", "invoice:release")
 
 
 def _program_beside_the_source(world: World) -> None:
@@ -463,7 +481,7 @@ def _program_beside_the_source(world: World) -> None:
     shutil.copytree(world.folder() / "src", world.folder() / "kept")
     stages = (world.folder() / "stages.Dockerfile").read_text(encoding="utf-8")
     world.write("Dockerfile", stages.replace("COPY src ./src", "COPY kept ./src"))
-    _build(world, "due:release")
+    _build(world, "invoice:release")
 
 
 def _install_first(world: World) -> None:
@@ -471,7 +489,7 @@ def _install_first(world: World) -> None:
     world.write("measured.json", json.dumps({w: round(mb, 1) for w, mb in figures.items()}))
     _dockerfile(
         world,
-        "due:release",
+        "invoice:release",
         _STAGE + _LAST + "RUN npm ci --omit=dev && rm -rf /root/.npm\n" + _TAKE_DIST + _CMD,
     )
 
@@ -495,7 +513,7 @@ RUN --mount=type=bind,target=/tools,rw --mount=type=tmpfs,target=/tmp \\
 def _compiler_mounted(world: World) -> None:
     # Neither the compiler nor the source is copied: the step that needs them has them mounted.
     world.write("measured.json", json.dumps(_three(world)))
-    _dockerfile(world, "due:release", _MOUNTED + _CMD)
+    _dockerfile(world, "invoice:release", _MOUNTED + _CMD)
 
 
 _DECIDE = [

@@ -66,9 +66,9 @@ class SlugRunsAlone:
                 )
         version = _field(answers[0], "node")
         world.note(f"it ran under Node {version}, whatever this machine has")
-        world.note(
-            f"the image holds {image.attrs['Size'] / 1e6:.0f} MB to run a {len(_SLUG)} byte program"
-        )
+        # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
+        size = sum(step["Size"] for step in image.history())
+        world.note(f"the image holds {size / 1e6:.0f} MB to run a {len(_SLUG)} byte program")
 
     def _why_silent(self, served: Served) -> Wrong:
         log, code = served.log(), served.exit_code()
