@@ -48,7 +48,7 @@ def fill(cache: Path) -> None:
     for entry in (debian.pool(), *(packages.entry(s) for s in tools.NODES.values())):
         entry.mkdir(parents=True)
         (entry / "file").write_text(entry.name)
-        (entry / "link").symlink_to("../elsewhere")
+        (entry / "link").symlink_to("file")
     for name in tools.CATALOGUE:
         for entry in tools.places(name)[-1]:
             entry.mkdir(parents=True, exist_ok=True)

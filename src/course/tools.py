@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import fetch, packages, paths
+from course import archives, fetch, packages, paths
 from course.run import Runner
 from course.steps import Report
 
@@ -133,7 +133,7 @@ def _release(tool: Tool, url: str, folder: Path, report: Report) -> None:
         part = Path(temporary) / "whole"
         part.mkdir()
         if archive.suffix == ".tgz":
-            fetch.extract(archive, Path(temporary) / "all")
+            archives.extract(archive, Path(temporary) / "all")
             for command in tool.commands:
                 files = (Path(temporary) / "all").rglob(command)
                 next(file for file in files if file.is_file()).rename(part / command)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course import fetch, paths
+from course import archives, paths
 from course.errors import CourseError
 from course.run import Runner, runner
 
@@ -81,8 +81,9 @@ class Bundle:
             part = Path(temporary) / "part"
             self._copy(name, part, sha256)
             if entry.endswith(".tgz"):
-                fetch.extract(part, Path(temporary))
-                (Path(temporary) / dest.name).replace(dest)
+                whole = Path(temporary) / "whole"
+                archives.extract(part, whole, only=dest.name)
+                (whole / dest.name).replace(dest)
             else:
                 checksum(dest).write_text(sha256)
                 part.replace(dest)
