@@ -8,7 +8,6 @@ import shlex
 import signal
 import sys
 import traceback
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -71,9 +70,7 @@ def up(
         address = start.interactive(display)
         print(f"\nJupyterLab: {address}")
         print("What later lessons need goes on being prepared: course status")
-        if sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
-            # Elsewhere a browser for the terminal might take its place.
-            webbrowser.open(address)
+        start.browse()
     elif headless:
         print(start.headless(display))
     else:
