@@ -61,7 +61,7 @@ def extract(archive: Path, dest: Path, *, only: str = "") -> None:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             plain = stack.enter_context(gzip.GzipFile(fileobj=file)) if packed else file
-            source = cast("IO[bytes]", _Bounded(cast("IO[bytes]", plain), limit, archive.name))
+            source = cast("IO[bytes]", Bounded(cast("IO[bytes]", plain), limit, archive.name))
             with tarfile.open(fileobj=source, mode="r:") as tar:
                 for member in tar:
                     tree.add(tar, member)
@@ -74,20 +74,28 @@ def extract(archive: Path, dest: Path, *, only: str = "") -> None:
         ) from error
 
 
-class _Bounded:
-    """A stream that ends with an error where more comes than the archive may hold."""
+class Bounded:
+    """A stream that tarfile reads: no header is larger than one may be, nor what comes in all.
+
+    Args:
+        source: what is read.
+        limit: bytes in all.
+        name: of the archive, for messages.
+    """
 
     def __init__(self, source: IO[bytes], limit: int, name: str) -> None:
         self._source, self._limit, self._name = source, limit, name
         self.tell = source.tell
 
     def read(self, size: int = -1) -> bytes:
+        """See `io.RawIOBase.read`; all at once is refused."""
         if not 0 <= size <= _HEADER:
             raise CourseError(f"{self._name} has a header of {size} bytes", "a small one", _AGAIN)
         self._check(self.tell() + size)
         return self._source.read(size)
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        """See `io.RawIOBase.seek`."""
         self._check(place)
         return self._source.seek(place, whence)
 
