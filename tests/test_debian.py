@@ -62,9 +62,8 @@ def signed(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     lists = root / "dists" / "stable"
     packages = lists / "main" / f"binary-{arch}" / "Packages"
     packages.parent.mkdir(parents=True)
-    packages.write_text(
-        f"{control}Filename: {path}\nSize: {len(deb)}\nSHA256: {hashlib.sha256(deb).hexdigest()}\n\n"
-    )
+    sha256 = hashlib.sha256(deb).hexdigest()
+    packages.write_text(f"{control}Filename: {path}\nSize: {len(deb)}\nSHA256: {sha256}\n\n")
 
     def sign() -> None:
         lines = []
