@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from course import lab, overview, paths, private, start
+from course.errors import CourseError
 from tests.foreign import other, recycled
 
 SCHEMAS = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
@@ -107,6 +109,25 @@ def test_without_windows_no_browser_is_opened(
     monkeypatch.setattr(sys, "platform", "linux")
     start.browse()
     assert running == []
+
+
+def test_no_argument_holds_the_token_or_opens_it_to_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[str], dict[str, str]]] = []
+
+    def spawn(argv: list[object], *, env: dict[str, str], **_: object) -> None:
+        seen.append((list(map(str, argv)), env))
+        raise CourseError("far enough")
+
+    monkeypatch.setattr("course.run.spawn", spawn)
+    with pytest.raises(CourseError, match="far enough"):
+        lab.start()
+    ((argv, env),) = seen
+    assert "--ServerApp.ip=127.0.0.1" in argv and len(env["JUPYTER_TOKEN"]) >= 24
+    told = " ".join(argv)
+    assert env["JUPYTER_TOKEN"] not in told
+    assert not re.search(r"token|password|allow_origin|allow_remote|xsrf|disable", told)
 
 
 def test_the_record_with_the_token_is_private_from_its_first_byte(running: list[str]) -> None:

@@ -70,6 +70,25 @@ def test_everything_listens_on_loopback_only() -> None:
     assert bound == {"127.0.0.1"}
 
 
+def test_every_port_that_docker_publishes_for_the_course_is_on_loopback() -> None:
+    argv = ["docker", "ps", "--filter", "name=^course-", "--format", "{{.Names}} {{.Ports}}"]
+    lines = runner().run(argv, timeout=30).stdout.splitlines()
+    assert {line.split()[0] for line in lines} >= {"course-control-plane", "course-registry"}
+    published = [word for line in lines for word in line.split() if "->" in word]
+    # The registry, the API server, the gateway twice.
+    assert len(published) >= 4
+    assert [word for word in published if not word.startswith("127.0.0.1:")] == []
+
+
+@pytest.mark.parametrize("path", ["/dashboard/", "/api/rawdata", "/api/version", "/metrics"])
+def test_the_gateway_tells_nothing_of_itself(path: str) -> None:
+    port = engines.current().ports["http"]  # type: ignore[union-attr]
+    for host in ("localhost", "traefik.localhost", "127.0.0.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+        assert connection.getresponse().status == 404
+
+
 def test_the_learners_kubeconfig_is_not_touched() -> None:
     assert engines.environment()["KUBECONFIG"] == str(paths.kubeconfig())
     assert not paths.kubeconfig().is_relative_to(Path.home() / ".kube")
