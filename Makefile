@@ -2,7 +2,8 @@
 #   make start               the engine, the cluster, JupyterLab at the course map
 #   make start HEADLESS=1    the same without a browser: runs the first lesson, prints its result
 #   make start ENGINE=kind   with an engine of your choice
-#   make start BUNDLE=FILE   from a bundle (course bundle save FILE), where no registry is in reach
+#   make start BUNDLE=FILE   from a bundle (course bundle save FILE), where no registry is in reach;
+#                            root adds BUNDLE_SHA256=…, as it was printed there, or types it
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -21,10 +22,10 @@ unexport VIRTUAL_ENV
 .PHONY: help start stop test test-all bench
 
 help:
-	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+	@sed -n '1,6s/^# \{0,1\}//p' Makefile
 
 start: .venv/.ready
-	@$(if $(BUNDLE),$(COURSE) bundle load "$(BUNDLE)")
+	@$(if $(BUNDLE),$(COURSE) bundle load "$(BUNDLE)" $(if $(BUNDLE_SHA256),--sha256 "$(BUNDLE_SHA256)"))
 	$(COURSE) up $(if $(HEADLESS),--headless,--lab)
 
 stop: .venv/.ready
@@ -43,7 +44,7 @@ ifdef BUNDLE
 .venv/.ready: pyproject.toml uv.lock
 	@echo "… the Python environment, from the bundle"
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "✗ Python 3.11 or later is needed" >&2; exit 1; }
-	PYTHONPATH=src python3 -m course.unbundle "$(BUNDLE)"
+	PYTHONPATH=src python3 -m course.unbundle "$(BUNDLE)" $(if $(BUNDLE_SHA256),"$(BUNDLE_SHA256)")
 	touch $@
 else
 .venv/.ready: pyproject.toml uv.lock | $(UV)

@@ -6,15 +6,18 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from course import bundle, debian, images, packages, paths, tools, unbundle
+from course import bundle, debian, fetch, images, packages, paths, tools, unbundle
 from course.addons import orders, traefik
 from course.engines.docker import Docker
 from course.errors import CourseError
@@ -42,13 +45,12 @@ def fill(cache: Path) -> None:
     """A cache as a machine has it on which the course is up."""
     wheels = cache / "python" / unbundle.python_key()
     wheels.mkdir(parents=True)
-    (wheels / "requirements.txt").write_text("")
     with zipfile.ZipFile(wheels / "uv-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("uv-1.data/scripts/uv", "#!/bin/sh\n")
     for entry in (debian.pool(), *(packages.entry(s) for s in tools.NODES.values())):
         entry.mkdir(parents=True)
         (entry / "file").write_text(entry.name)
-        (entry / "link").symlink_to("../elsewhere")
+        (entry / "link").symlink_to("file")
     for name in tools.CATALOGUE:
         for entry in tools.places(name)[-1]:
             entry.mkdir(parents=True, exist_ok=True)
@@ -59,10 +61,23 @@ def fill(cache: Path) -> None:
     traefik.crds_file().write_text("crds")
 
 
+@pytest.fixture(autouse=True)
+def not_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unbundle, "is_root", lambda: False)
+
+
+def lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the cache's wheels for those of the lock."""
+    wheels = (paths.cache() / "python" / unbundle.python_key()).iterdir()
+    known = {file.name: f"sha256:{fetch.digest(file)}" for file in wheels}
+    monkeypatch.setattr(unbundle, "_lock", lambda: known)
+
+
 @pytest.fixture
 def saved(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(debian, "is_root_on_debian", lambda: True)
     fill(paths.cache())
+    lock(monkeypatch)
     file = bundle.save(home / "b.tar", quiet, using=Save())
     monkeypatch.setenv("COURSE_CACHE", str(home / "empty"))
     return file
@@ -102,6 +117,7 @@ def test_what_a_machine_lacks_is_left_out_and_told(
     # Docker Desktop: the course has no dockerd of its own.
     monkeypatch.setattr(debian, "is_root_on_debian", lambda: False)
     fill(paths.cache())
+    lock(monkeypatch)
     for entry in tools.places("docker")[-1]:
         (entry / "command").unlink()
         entry.rmdir()
@@ -162,9 +178,24 @@ def rewrite(file: Path, name: str, content: bytes | None, new_name: str = "") ->
             tar.addfile(member, io.BytesIO(new))
 
 
+def content(file: Path, name: str) -> bytes:
+    with tarfile.open(file) as tar:
+        return tar.extractfile(name).read()  # type: ignore[union-attr]
+
+
 def manifest(file: Path) -> dict[str, object]:
     with tarfile.open(file) as tar:
         return dict(json.load(tar.extractfile("manifest.json")))  # type: ignore[arg-type]
+
+
+def replace(file: Path, name: str, content: bytes) -> None:
+    """A bundle that says of itself that another content of a part is right."""
+    facts = manifest(file)
+    parts = facts["parts"]
+    assert isinstance(parts, dict)
+    parts[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    rewrite(file, name, content)
+    rewrite(file, "manifest.json", json.dumps(facts).encode())
 
 
 def place(name: str) -> Path:
@@ -227,7 +258,7 @@ class TestEachKindOfPart:
 def test_parts_before_the_damage_are_kept_and_not_read_again(saved: Path) -> None:
     last = names(saved)[-1]
     whole = saved.read_bytes()
-    rewrite(saved, last, b"other")
+    rewrite(saved, last, b"x" * len(content(saved, last)))
     with pytest.raises(CourseError, match=last):
         bundle.load(saved, quiet)
     saved.write_bytes(whole)
@@ -243,7 +274,7 @@ def test_a_bundle_that_is_cut_off_at_its_head_is_refused(saved: Path, length: in
 
 @pytest.mark.parametrize(
     "other",
-    [{"machine": "linux riscv64"}, {"machine": "darwin aarch64"}, {"format": 1}],
+    [{"machine": "linux riscv64"}, {"machine": "darwin aarch64"}],
 )
 def test_a_bundle_of_another_kind_of_machine_is_refused(
     saved: Path, other: dict[str, object]
@@ -272,15 +303,253 @@ def test_a_part_that_points_out_of_its_folder_is_refused(saved: Path, home: Path
     with tarfile.open(fileobj=evil, mode="w:gz") as tar:
         info = tarfile.TarInfo("../../evil")
         tar.addfile(info, io.BytesIO(b""))
-    facts = manifest(saved)
-    parts = facts["parts"]
-    assert isinstance(parts, dict)
-    parts[name]["sha256"] = hashlib.sha256(evil.getvalue()).hexdigest()
-    rewrite(saved, name, evil.getvalue())
-    rewrite(saved, "manifest.json", json.dumps(facts).encode())
+    replace(saved, name, evil.getvalue())
     with pytest.raises(CourseError, match="outside its folder"):
         bundle.load(saved, quiet)
     assert not list(home.rglob("evil"))
+
+
+# -- what it says of itself
+
+
+@pytest.mark.parametrize(
+    ("format_", "age", "does"), [(1, "an older", "git pull   there"), (99, "a newer", "git pull")]
+)
+def test_a_bundle_of_another_version_says_of_which_and_what_to_do(
+    saved: Path, format_: int, age: str, does: str
+) -> None:
+    facts = manifest(saved) | {"format": format_, "commit": "abc1234"}
+    rewrite(saved, "manifest.json", json.dumps(facts).encode())
+    with pytest.raises(CourseError) as caught:
+        bundle.load(saved, quiet)
+    assert f"{age} version of the course (commit abc1234): format {format_}" in caught.value.saw
+    assert f"format {unbundle.FORMAT}" in caught.value.want
+    assert does in caught.value.try_ and "git checkout abc1234" in caught.value.try_
+
+
+def test_a_bundle_for_another_processor_names_both(saved: Path) -> None:
+    rewrite(
+        saved, "manifest.json", json.dumps(manifest(saved) | {"machine": "linux riscv64"}).encode()
+    )
+    with pytest.raises(CourseError) as caught:
+        bundle.load(saved, quiet)
+    assert "for linux riscv64" in caught.value.saw and unbundle.machine() in caught.value.want
+
+
+WRONG: dict[str, dict[str, object]] = {
+    "a commit that is a command": {"commit": "x; rm -rf ~"},
+    "a machine that moves the cursor": {"machine": "linux \x1b[2J"},
+    "a format that is no number": {"format": "3"},
+    "no format": {"format": None},
+    "pythons that are none": {"pythons": ["3.12; true"]},
+    "parts that are a list": {"parts": []},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_manifest_that_says_what_it_may_not_is_refused(
+    saved: Path, wrong: dict[str, object]
+) -> None:
+    rewrite(saved, "manifest.json", json.dumps(manifest(saved) | wrong).encode())
+    with pytest.raises(CourseError, match="manifest"):
+        bundle.load(saved, quiet)
+    assert not list(paths.cache().glob("*"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tools/../../evil.tgz",
+        "/etc/evil.tgz",
+        "tools/..tgz",
+        "tools/.part-x.tgz",
+        "uv/bin.tgz",
+        "images/../uv/x.tar",
+        "tools/a/b.tgz",
+        "tools",
+    ],
+)
+def test_a_part_whose_name_leaves_the_cache_is_refused(saved: Path, name: str) -> None:
+    facts = manifest(saved)
+    facts["parts"] = {**facts["parts"], name: {"sha256": "0" * 64, "bytes": 1}}  # type: ignore[dict-item]
+    rewrite(saved, "manifest.json", json.dumps(facts).encode())
+    with pytest.raises(CourseError, match=r"manifest .* is wrong: parts"):
+        bundle.load(saved, quiet)
+
+
+def test_a_part_that_is_listed_twice_is_refused(saved: Path) -> None:
+    name = names(saved)[0]
+    text = json.dumps(manifest(saved))
+    twice = text.replace(
+        '"parts": {', f'"parts": {{"{name}": {{"sha256": "{"0" * 64}", "bytes": 1}}, '
+    )
+    rewrite(saved, "manifest.json", twice.encode())
+    with pytest.raises(CourseError, match="no manifest"):
+        bundle.load(saved, quiet)
+
+
+def test_a_part_that_is_there_twice_is_refused(saved: Path) -> None:
+    first, *_, last = names(saved)
+    rewrite(saved, last, None)
+    with tarfile.open(saved, "a") as tar:
+        tar.addfile(tarfile.TarInfo(first))
+    with pytest.raises(CourseError, match=f"has '{first}' twice"):
+        bundle.load(saved, quiet)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_a_part_that_is_a_link_is_refused(saved: Path, kind: bytes, home: Path) -> None:
+    name = next(n for n in names(saved) if n.startswith("tools/"))
+    with tarfile.open(saved) as tar:
+        members = [(m, tar.extractfile(m).read()) for m in tar.getmembers()]  # type: ignore[union-attr]
+    with tarfile.open(saved, "w") as tar:
+        for member, old in members:
+            if member.name == name:
+                member.type, member.linkname, member.size = kind, members[1][0].name, 0
+                old = b""  # noqa: PLW2901
+            tar.addfile(member, io.BytesIO(old))
+    with pytest.raises(CourseError, match=f"part {name} is no file of the size"):
+        bundle.load(saved, quiet)
+
+
+def test_a_part_of_another_size_than_said_is_refused_before_it_is_read(saved: Path) -> None:
+    name = next(n for n in names(saved) if n.startswith("tools/"))
+    rewrite(saved, name, bytes(10_000_000))
+    with pytest.raises(CourseError, match=f"part {name} is no file of the size"):
+        bundle.load(saved, quiet)
+
+
+def test_a_manifest_without_end_is_refused_and_not_read(home: Path) -> None:
+    info = tarfile.TarInfo("manifest.json")
+    info.size = 10 << 30
+    with (home / "b.tar").open("wb") as file:
+        file.write(info.tobuf())
+        file.truncate(10 << 30)  # a hole: it takes no room
+    began = time.monotonic()
+    with pytest.raises(CourseError, match=r"no manifest|no whole bundle"):
+        bundle.load(home / "b.tar", quiet)
+    assert time.monotonic() - began < 5
+
+
+# -- whose it is
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unbundle, "is_root", lambda: True)
+
+
+def test_root_loads_no_bundle_of_which_nothing_says_whose_it_is(
+    saved: Path, root: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(CourseError, match="nothing says whose") as caught:
+        bundle.load(saved, quiet)
+    assert "BUNDLE_SHA256=" in caught.value.try_ and "--sha256" in caught.value.try_
+    with pytest.raises(CourseError, match="nothing says whose"):
+        unbundle.environment(saved, using=FakeRunner())
+    assert not list(paths.cache().glob("*"))
+
+
+def test_root_gives_its_checksum_once(saved: Path, root: None) -> None:
+    assert bundle.load(saved, quiet, fetch.digest(saved)).new == len(names(saved))
+    assert bundle.load(saved, quiet).new == 0
+    rewrite(saved, names(saved)[-1], b"other")
+    with pytest.raises(CourseError, match="nothing says whose"):
+        bundle.load(saved, quiet)
+
+
+@pytest.mark.parametrize("form", ["{0}", "sha256:{0}", " {0}  b.tar\n", "{1}"])
+def test_a_checksum_is_taken_as_people_give_it(saved: Path, root: None, form: str) -> None:
+    sha256 = fetch.digest(saved)
+    assert bundle.load(saved, quiet, form.format(sha256, sha256.upper())).new
+
+
+@pytest.mark.parametrize("given", ["0" * 64, "abc", "", "0" * 63, "g" * 64, "0" * 65])
+@pytest.mark.parametrize("who", [True, False])
+def test_another_checksum_is_refused_whoever_gives_it(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, given: str, who: bool
+) -> None:
+    monkeypatch.setattr(unbundle, "is_root", lambda: who)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    if not given and not who:
+        return
+    with pytest.raises(CourseError, match=r"has SHA-256|is no SHA-256|nothing says"):
+        bundle.load(saved, quiet, given)
+    assert not list(paths.cache().glob("*"))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [("{0:.64}", True), ("{0:.16}", True), ("{0:.15}", False), ("", False), ("yes", False)],
+)
+def test_at_a_terminal_it_is_typed_and_not_shown(
+    saved: Path,
+    root: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    taken: bool,
+) -> None:
+    sha256 = fetch.digest(saved)
+    monkeypatch.setattr("sys.stdin", Terminal(typed.format(sha256) + "\n"))
+    if taken:
+        assert bundle.load(saved, quiet).new
+    else:
+        with pytest.raises(CourseError, match="is no SHA-256"):
+            bundle.load(saved, quiet)
+    assert sha256[:8] not in capsys.readouterr().err
+
+
+def test_what_is_read_later_is_what_the_checksum_was_of(
+    saved: Path, root: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256, name = fetch.digest(saved), next(n for n in names(saved) if n.startswith("tools/"))
+    trust = unbundle._trust
+
+    def and_then_somebody_writes(*args: Any) -> None:
+        trust(*args)
+        other = saved.with_name("other")
+        other.write_bytes(saved.read_bytes())
+        replace(other, name, b"evil")
+        saved.write_bytes(other.read_bytes())
+
+    monkeypatch.setattr(unbundle, "_trust", and_then_somebody_writes)
+    with pytest.raises(CourseError, match=r"is no file of the size|no whole part|twice"):
+        bundle.load(saved, quiet, sha256)
+    assert not place(name).exists()
+
+
+def test_a_wheel_that_is_not_the_locks_is_refused_though_the_bundle_says_that_it_is_right(
+    saved: Path, home: Path
+) -> None:
+    name = next(n for n in names(saved) if n.startswith("python/"))
+    key = name.removeprefix("python/").removesuffix(".tgz")
+    for wheel, entry in (
+        ("uv-1-py3-none-any.whl", tarfile.TarInfo()),
+        ("evil-1-py3-none-any.whl", tarfile.TarInfo()),
+        ("requirements.txt", tarfile.TarInfo()),
+    ):
+        evil = io.BytesIO()
+        with tarfile.open(fileobj=evil, mode="w:gz") as tar:
+            entry.name, entry.size = f"{key}/{wheel}", 4
+            tar.addfile(entry, io.BytesIO(b"evil"))
+        replace(saved, name, evil.getvalue())
+        with pytest.raises(CourseError, match=re.escape(wheel)):
+            unbundle.environment(saved, using=FakeRunner())
+        assert not place(name).exists() and not (paths.cache() / "uv").exists()
+
+
+def test_the_lock_knows_uv_and_what_builds_the_course() -> None:
+    locked = unbundle._lock()
+    for package in ("uv", "hatchling", "editables", "pathspec", "jupyterlab"):
+        found = [name for name in locked if re.match(rf"{package}-\d", name)]
+        assert found and all(re.fullmatch("sha256:[0-9a-f]{64}", locked[name]) for name in found)
 
 
 # -- the Python environment
@@ -293,12 +562,17 @@ def test_the_environment_comes_from_the_bundle_alone(saved: Path) -> None:
     assert uv.stat().st_mode & 0o111
     assert [call[1:3] for call in fake.calls] == [
         ("venv", "--allow-existing"),
+        ("export", "--frozen"),
         ("pip", "install"),
         ("pip", "install"),
     ]
-    for call in fake.calls[1:]:
+    for call in fake.calls[2:]:
         assert {"--offline", "--no-index", "--find-links"} <= set(call)
-    assert "--require-hashes" in fake.calls[1]
+    assert "--require-hashes" in fake.calls[2]
+    # The list is the clone's own, and so is what builds it.
+    assert not any(str(paths.cache() / "python") in word and "txt" in word
+                   for word in fake.calls[2])  # fmt: skip
+    assert "--no-build-isolation" in fake.calls[3]
 
 
 def test_a_bundle_for_another_python_is_refused(saved: Path) -> None:
@@ -318,7 +592,7 @@ def test_a_bundle_is_read_with_pythons_own_library_alone(saved: Path) -> None:
     code = f"""
 from pathlib import Path
 from course import unbundle
-with unbundle.opened(Path({str(saved)!r})) as bundle:
+with unbundle.opened(Path({str(saved)!r}), {fetch.digest(saved)!r}) as bundle:
     print(len(bundle.parts))
 """
     env = {**os.environ, "PYTHONPATH": str(paths.ROOT / "src")}

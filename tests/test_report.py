@@ -76,8 +76,16 @@ def machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     failed = steps.Step("docker", "Docker answers", "failed", detail=f"token={TOKEN} {state}")
     done = steps.Step("images", "Base images", "done", seconds=12.3)
     steps._write(steps.Steps([done, failed], error=f"saw:  no Docker\npassword: {PASSWORD}"))
-    git = f"abc1234 by c4naryuser in {home}"
-    runner = FakeRunner({"git": git, "docker": "Docker version 29.8.1", "kind": 1})
+    root = f"git -C {paths.ROOT}"
+    runner = FakeRunner(
+        {
+            f"{root} log": "abc1234 2026-11-26\n",
+            f"{root} status": " M content/c4nary.py\nM  c4nary-notes.txt\n",
+            "docker": "Docker version 29.8.1, build c4nary",
+            "docker image inspect": f"sha256:{'ab' * 32} 0123456789abcdef\n",
+            "kind": 1,
+        }
+    )
     return Machine(runner, env=ENV)
 
 
@@ -106,10 +114,13 @@ def test_it_says_what_a_reader_needs(text: str) -> None:
         "## the last course up",
         "done: Base images, 12.3 s",
         "failed: Docker answers",
-        "saw:  no Docker",
+        "saw: no Docker",
         "## log up.log",
         "## log jupyter.log",
-        f"sha256:{'ab' * 32} node:24-slim exit code 3 127.0.0.1:8080",
+        "node:24-slim exit code 3 127.0.0.1:8080",
+        "course: abc1234 2026-11-26",
+        "changed: 2 files",
+        f"sha256:{'ab' * 32} 0123456789abcdef",
     ):
         assert needed in text
     assert text.count("\n") < 200, "the tails of logs, and not the logs"
@@ -140,7 +151,7 @@ def test_a_name_that_is_nobodys_is_left_alone(
 
 
 def test_a_short_value_does_not_blacken_the_text(home: Path) -> None:
-    assert report.Censor({"API_KEY": "a", "AUTH_TOKEN": "1"})("a1 b2") == "a1 b2"
+    assert report.Censor({"API_KEY": "a", "AUTH_TOKEN": "1"})("a port of 1") == "a port of 1"
 
 
 def test_the_command_writes_it(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from course import steps
+from course import locks, steps
 from course.errors import CourseError
 from course.steps import Display, Report, Step, Steps, Task
+from tests.foreign import other, recycled
 
 
 def nothing(report: Report) -> None:
@@ -56,8 +58,27 @@ def test_a_failure_is_recorded_and_the_rest_waits(
 
 
 def test_a_run_whose_process_is_gone_does_not_run(home: Path) -> None:
-    assert Steps([Step("a", "A", "running")], pid=os.getpid()).running
-    assert not Steps([Step("a", "A", "running")], pid=2**22 + 1).running
+    step = Step("a", "A", "running")
+    assert Steps([step], process=locks.me()).running
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert not Steps([step], process=locks.name(ended.pid)).running
+    assert not Steps([step]).running
+
+
+def test_a_process_that_got_the_number_of_a_run_is_not_taken_for_it(home: Path) -> None:
+    with other() as foreign:
+        run = Steps([Step("a", "A", "running")], process=recycled(foreign))
+        steps._write(run)
+        seen = steps.read()
+        assert seen is not None and not seen.running
+
+
+def test_a_record_by_bare_number_is_as_none(home: Path) -> None:
+    (home / "state").mkdir()
+    record = {"steps": [], "pid": os.getpid(), "started": 0.0, "error": ""}
+    (home / "state" / "steps.json").write_text(json.dumps(record))
+    assert steps.read() is None
 
 
 def test_an_unreadable_record_is_as_none(home: Path) -> None:

@@ -24,8 +24,6 @@ from course.steps import Report
 
 PYTHONS = ("3.11.2", "3.11.9", "3.12.3", "3.13.5", "3.14.2")
 """Versions that the Python packages are for; the lock differs below 3.11.5."""
-_BUILD = ("hatchling", "editables")
-"""What an editable install of the course itself is built with."""
 _WAIT = 900.0
 
 
@@ -91,23 +89,24 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
     return dest
 
 
-def load(source: Path, report: Report) -> Loaded:
+def load(source: Path, report: Report, sha256: str = "") -> Loaded:
     """Put a bundle's parts where `course up` finds them.
 
     Args:
         source: the file.
         report: told what is being unpacked.
+        sha256: its checksum, see `unbundle.opened`.
 
     Returns:
         What is new, what is not used, and what is lacking.
 
     Raises:
-        CourseError: it is no bundle, of another kind of machine, cut off or damaged; the part
-            that is wrong is named, and nothing of it is used.
+        CourseError: it is no bundle, of another kind of machine, cut off or damaged, or root did
+            not say which it is; the part that is wrong is named, and nothing of it is used.
     """
     wanted = {_name(file) for need in needs() for files in need.places for file in files}
     new, unused = 0, []
-    with unbundle.opened(source) as bundle:
+    with unbundle.opened(source, sha256) as bundle:
         for name in bundle.parts:
             if name not in wanted:
                 unused.append(name)
@@ -212,14 +211,11 @@ def _wheels(report: Report, using: Runner) -> None:
     if dest.exists():
         return
     uv = Path(sys.executable).with_name("uv")
-    argv: list[object] = [uv, "export", "--frozen", "--offline", "--quiet", "--no-annotate"]
-    argv += ["--no-default-groups", "--no-emit-project", "--no-header"]
-    exported = using.run(argv, timeout=60, cwd=paths.ROOT).stdout
+    exported = using.run([uv, *unbundle.EXPORT], timeout=60, cwd=paths.ROOT).stdout
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=dest.parent) as temporary:
         part = Path(temporary) / "whole"
         part.mkdir()
-        (part / "requirements.txt").write_text(exported)
         pip: list[object] = [uv, "tool", "run", "--quiet", "pip", "download", "--quiet"]
         pip += ["--dest", part, "--only-binary", ":all:"]
         for version in PYTHONS:
@@ -229,7 +225,6 @@ def _wheels(report: Report, using: Runner) -> None:
             minor = ["--python-version", version]
             using.run([*pip, *minor, "--no-deps", "--require-hashes", "--requirement", chosen],
                       timeout=_WAIT, try_="is PyPI, or its mirror, in reach?")  # fmt: skip
-            using.run([*pip, *minor, *_BUILD], timeout=_WAIT)
         part.rename(dest)
 
 

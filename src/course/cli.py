@@ -8,7 +8,6 @@ import shlex
 import signal
 import sys
 import traceback
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -71,9 +70,7 @@ def up(
         address = start.interactive(display)
         print(f"\nJupyterLab: {address}")
         print("What later lessons need goes on being prepared: course status")
-        if sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
-            # Elsewhere a browser for the terminal might take its place.
-            webbrowser.open(address)
+        start.browse()
     elif headless:
         print(start.headless(display))
     else:
@@ -309,24 +306,32 @@ BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, 2 GB or so.
 @bundles.command(name="save")
 def bundle_save(file: BundleFile) -> None:
     """Write tools, packages and images into one file, after `course up`."""
-    from course import bundle
+    from course import bundle, fetch
     from course import up as up_
 
     with _environment(), up_.alone():
         saved = bundle.save(file, _tell)
-    print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB")
+        sha256 = fetch.digest(saved)
+    print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB, SHA-256:\n{sha256}")
+    print("Carry it by another way than the file; there, where root loads it, give it:")
+    print(f"  make start BUNDLE={saved.name} BUNDLE_SHA256={sha256}")
 
 
 @bundles.command(name="load")
-def bundle_load(file: BundleFile) -> None:
+def bundle_load(
+    file: BundleFile,
+    sha256: Annotated[
+        str, typer.Option(help="Its SHA-256, as `course bundle save` printed it.")
+    ] = "",
+) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
     from course import bundle
     from course import up as up_
 
     with up_.alone():
-        loaded = bundle.load(file, _tell)
+        loaded = bundle.load(file, _tell, sha256)
     for part in loaded.unused:
-        print(f"· {part} is of another version of the course, and is not used")
+        print(f"· {part} is for another system or version of the course, and is not used")
     for what in loaded.lacking:
         print(f"· {what} is not in the bundle: it has to be here, or its source in reach")
     print(f"✓ {file}: {loaded.new} new parts; now: make start")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import platform
+import re
 import shutil
 import tempfile
+import urllib.parse
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-from course import fetch as files
 from course import paths
 from course.errors import CourseError
 from course.run import Runner, runner
@@ -51,14 +52,19 @@ def ensure(packages: Sequence[str], report: Report, *, using: Runner | None = No
             f"missing on this machine: {', '.join(missing)}", "them installed", command
         )
     report(command, None)
-    if pool().exists() and _install_from_pool(missing, using):
-        return
+    try_ = command
+    if pool().exists():
+        why = _install_from_pool(missing, using)
+        if not why:
+            return
+        report(f"the bundle's Debian packages are left: {why}", None)
+        try_ += f"   (from the bundle: {why})"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     argv = ["apt-get", *_INSTALL, *missing]
     if using.run(argv, timeout=600, env=env, check=False).code != 0:
         # A fresh machine has no package lists, an old one has stale ones.
-        using.run(["apt-get", "update", "-qq"], timeout=300)
-        using.run(argv, timeout=600, env=env, try_=command)
+        using.run(["apt-get", "update", "-qq"], timeout=300, try_=try_)
+        using.run(argv, timeout=600, env=env, try_=try_)
 
 
 def assemble(report: Report, *, using: Runner | None = None) -> None:
@@ -74,19 +80,23 @@ def release() -> str:
 
 
 def pool() -> Path:
-    """A folder of package files with an index, as a bundle brings it."""
-    return paths.cache() / "debian" / release()
+    """A folder of package files with the lists that Debian signed, as a bundle brings it."""
+    return paths.cache() / "debian" / f"{release()}-signed"
 
 
 def fetch(report: Report, *, using: Runner | None = None) -> None:
     """Fill `pool()` with what a minimal machine of this release lacks to run Docker.
 
+    It is a part of each archive that they come from, with that archive's own lists and their
+    signature: so the other machine can tell that they are Debian's.
+
     Args:
         report: told what is being done.
-        using: runs apt-get and dpkg-deb.
+        using: runs apt-get.
 
     Raises:
         CommandError: the machine's package sources do not answer.
+        CourseError: they are not signed.
     """
     if pool().exists():
         return
@@ -94,40 +104,123 @@ def fetch(report: Report, *, using: Runner | None = None) -> None:
     report(f"Debian packages for {release()}", None)
     pool().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=pool().parent) as temporary:
-        part = Path(temporary) / "whole"
-        (part / "partial").mkdir(parents=True)
+        part, archives = Path(temporary) / "whole", Path(temporary) / "archives"
+        for folder in (part, archives / "partial", Path(temporary) / "lists" / "partial"):
+            folder.mkdir(parents=True)
         # As if nothing were installed: what this machine has, another one may lack.
         empty = Path(temporary) / "status"
         empty.touch()
-        options = [f"Dir::State::status={empty}", f"Dir::Cache::archives={part}"]
-        using.run(
-            ["apt-get", *_words(options), *_INSTALL, "--download-only", *DOCKER],
-            timeout=600,
-            try_="apt-get update; then again",
-        )
-        shutil.rmtree(part / "partial")
-        (part / "lock").unlink(missing_ok=True)
-        for file in part.glob("*%3a*"):
-            # apt's way to write a colon, which an address in its index cannot hold.
-            file.rename(part / file.name.replace("%3a", "_"))
-        index = "\n".join(_described(file, using) for file in sorted(part.glob("*.deb")))
-        (part / "Packages.gz").write_bytes(gzip.compress(index.encode(), mtime=0))
+        options = [f"Dir::State::status={empty}", f"Dir::Cache::archives={archives}"]
+        # Lists of this moment, whole and as they were signed.
+        options += [f"Dir::State::lists={Path(temporary) / 'lists'}", "Acquire::GzipIndexes=false"]
+        options += ["Acquire::Languages=none", "APT::Sandbox::User=root", *_NO_INDEX]
+        apt = ["apt-get", *_words(options)]
+        using.run([*apt, "update", "-qq"], timeout=300, try_="apt-get update; then again")
+        using.run([*apt, *_INSTALL, "--download-only", *DOCKER], timeout=600)
+        addresses = using.run([*apt, *_INSTALL, "--print-uris", *DOCKER, *_AGAIN], timeout=60)
+        listed = using.run([*apt, "indextargets", "--format", _TARGET], timeout=60)
+        targets = [line.split("|") for line in listed.stdout.splitlines()]
+        for line in addresses.stdout.splitlines():
+            address, name = line.split()[:2]
+            file = archives / name
+            _place(part, urllib.parse.unquote(address.strip("'")), file, targets)
         part.rename(pool())
 
 
-def _described(file: Path, using: Runner) -> str:
-    """A package's entry of the index."""
-    control = using.run(["dpkg-deb", "--field", file], timeout=60).stdout.rstrip()
-    facts = f"Filename: ./{file.name}\nSize: {file.stat().st_size}\nSHA256: {files.digest(file)}\n"
-    return f"{control}\n{facts}"
+_NO_INDEX = tuple(
+    f"Acquire::IndexTargets::deb::{name}::DefaultEnabled=false"
+    for name in ("Translations", "DEP-11", "DEP-11-icons", "DEP-11-icons-hidpi", "Contents-deb")
+)
+_AGAIN = ("--reinstall", "-o", "Dir::Cache::archives=/nonexistent/")
+"""So that what has been downloaded is told as well."""
+_TARGET = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(METAKEY)|$(FILENAME)"
 
 
-def _install_from_pool(packages: Sequence[str], using: Runner) -> bool:
-    """Whether the packages could be installed from the pool alone."""
+def _place(part: Path, address: str, file: Path, targets: Sequence[Sequence[str]]) -> None:
+    """Put a package and the signed lists that name it where they are in its archive.
+
+    Args:
+        part: the pool to be.
+        address: where the package is from.
+        file: the package.
+        targets: apt's lists, by `_TARGET`.
+    """
+    repositories = sorted({target[1] for target in targets})
+    placed = False
+    for kind, repository, suite, key, listed in targets:
+        path = address.removeprefix(repository)
+        if kind != "Packages" or path == address or f"\nFilename: {path}\n" not in _text(listed):
+            continue
+        root = part / str(repositories.index(repository))
+        release = listed.removesuffix(key.replace("/", "_"))
+        signed = [name for name in _SIGNED if Path(release + name).exists()]
+        if not {"InRelease", "Release.gpg"} & set(signed):
+            continue
+        lists = root / "dists" / suite
+        for source, dest in ((listed, lists / key), *((release + n, lists / n) for n in signed)):
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, dest)
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, root / path)
+        placed = True
+    if not placed:
+        raise CourseError(
+            f"{address} is in no list that its archive signed",
+            "packages that another machine can verify",
+            "sources with a signature, in /etc/apt",
+        )
+
+
+_SIGNED = ("InRelease", "Release", "Release.gpg")
+
+
+@cache
+def _text(file: str) -> str:
+    return Path(file).read_text()
+
+
+def _sources(of: Path) -> str:
+    """A pool as apt's sources; each needs a signature by a key that this machine has.
+
+    Args:
+        of: the pool, by a path without a space: apt's check of signatures knows none.
+    """
+    keys = [file for place in _KEYS for file in sorted(Path("/").glob(place))]
+    # Without any, apt's own choice, which is to trust nobody.
+    by = f" signed-by={','.join(map(str, keys))}" if keys else ""
+    lines = []
+    for packages in sorted(of.glob("*/dists/**/binary-*/Packages")):
+        component, arch = packages.parent.parent, packages.parent.name.removeprefix("binary-")
+        suite = component.parent
+        root = next(parent for parent in suite.parents if parent.name == "dists").parent
+        words = (arch, suite.relative_to(root / "dists").as_posix(), component.name)
+        if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9./_-]*", word) for word in words):
+            continue  # a name that would write another line
+        lines.append(f"deb [arch={arch}{by}] file:{root} {words[1]} {words[2]}\n")
+    return "".join(lines)
+
+
+_KEYS = (
+    "etc/apt/trusted.gpg.d/*.gpg",
+    "etc/apt/trusted.gpg.d/*.asc",
+    "etc/apt/trusted.gpg",
+    "usr/share/keyrings/debian-archive-keyring.[gp][gp][gp]",
+    "usr/share/keyrings/ubuntu-archive-keyring.[gp][gp][gp]",
+)
+"""The keys that a machine trusts for its archive; those that its sources name for others do not
+count. A company's mirror that signs anew has its key in the first."""
+
+
+def _install_from_pool(packages: Sequence[str], using: Runner) -> str:
+    """Install packages from the pool alone.
+
+    Returns:
+        Why they could not be; empty if they were.
+    """
     with tempfile.TemporaryDirectory(prefix="course-apt-") as temporary:
         source = Path(temporary) / "pool.list"
-        # Trusted: its files were verified by the bundle's checksums.
-        source.write_text(f"deb [trusted=yes] file:{pool()} ./\n")
+        (Path(temporary) / "pool").symlink_to(pool())
+        source.write_text(_sources(Path(temporary) / "pool"))
         lists = Path(temporary) / "lists"
         (lists / "partial").mkdir(parents=True)
         options = [f"Dir::Etc::sourcelist={source}", "Dir::Etc::sourceparts=/dev/null"]
@@ -135,12 +228,28 @@ def _install_from_pool(packages: Sequence[str], using: Runner) -> bool:
         options += [f"Dir::State::lists={lists}", "APT::Sandbox::User=root"]
         # Not over the machine's own index of packages.
         options += ["Dir::Cache::pkgcache=", "Dir::Cache::srcpkgcache="]
+        options += ["Acquire::Languages=none", *_NO_INDEX, *_VERIFIED]
         env = {"DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update", "-qq"], [*_INSTALL, *packages]):
             argv = ["apt-get", *_words(options), *words]
-            if using.run(argv, timeout=600, env=env, check=False).code != 0:
-                return False
-    return True
+            done = using.run(argv, timeout=600, env=env, check=False)
+            if done.code != 0:
+                said = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
+                return " ".join(said[:1] or done.stderr.splitlines()[-1:]) or "apt-get failed"
+    return ""
+
+
+_VERIFIED = (
+    "Acquire::AllowInsecureRepositories=false",
+    "Acquire::AllowWeakRepositories=false",
+    "APT::Get::AllowUnauthenticated=false",
+    # The one form of a list that is there, and that is kept.
+    "Acquire::IndexTargets::deb::Packages::CompressionTypes=uncompressed",
+    "Acquire::GzipIndexes=false",
+    # A bundle may be older than the week for which a signature of updates counts.
+    "Acquire::Check-Valid-Until=false",
+)
+"""Whatever this machine's own settings allow."""
 
 
 def _words(options: Sequence[str]) -> list[str]:

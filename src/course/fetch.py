@@ -13,7 +13,6 @@ import os
 import queue
 import re
 import ssl
-import tarfile
 import threading
 import time
 import urllib.request
@@ -392,26 +391,6 @@ def _disk(part: Path) -> Iterator[None]:
         if error.filename is None:
             error.filename = str(part)  # a write names no file
         raise of_os(error) from error
-
-
-def extract(archive: Path, dest: Path) -> None:
-    """Unpack a tar whose checksum has been verified, into a folder.
-
-    Args:
-        archive: the tar, compressed or not.
-        dest: the folder.
-
-    Raises:
-        CourseError: an entry points out of the folder.
-    """
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            # By hand: Debian 12's Python 3.11.2 has no extraction filters yet.
-            if member.name.startswith("/") or ".." in Path(member.name).parts:
-                raise CourseError(
-                    f"{archive.name} holds {member.name}, outside its folder", "a clean archive", ""
-                )
-            tar.extract(member, dest)
 
 
 def digest(path: Path) -> str:

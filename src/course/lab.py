@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from course import engines, paths, run
+from course import engines, locks, paths, private, run
 from course.engines import ports
 from course.errors import CourseError
 
@@ -22,6 +23,12 @@ _WAIT = 90.0
 _SETTINGS = Path(__file__).parent / "jupyter"
 """Defaults, which a learner's own settings override: no news and no look for updates (nothing
 leaves the machine without being asked for), Markdown shown as a page."""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={address}"><title>JupyterLab</title></head>
+<body><a href="{address}">JupyterLab</a></body></html>
+"""
 
 
 def _file() -> Path:
@@ -35,7 +42,7 @@ def url(path: str = "") -> str | None:
         path: a file below the learner's folder, to open at once.
     """
     record = _record()
-    if record is None or _process(record) is None:
+    if record is None or locks.process(locks.recorded(record)) is None:
         return None
     where = f"/lab/tree/{path}" if path else "/lab"
     return f"http://127.0.0.1:{record['port']}{where}?token={record['token']}"
@@ -83,18 +90,42 @@ def start(*, prefer: int = 8888) -> None:
         time.sleep(0.2)
 
 
+def page(path: str = "") -> Path | None:
+    """A page that leads a browser to it, so that no command line shows the token to other users.
+
+    Args:
+        path: a file below the learner's folder, to open at once.
+
+    Returns:
+        The page, which its user alone reads, until `stop()`; or `None` if it does not run.
+    """
+    address = url(path)
+    if address is None:
+        return None
+    file = _page()
+    private.write(file, _PAGE.format(address=html.escape(address)))
+    return file
+
+
+def _page() -> Path:
+    # A browser that is a snap reads what is in the home folder, and there nothing whose first
+    # folder is hidden.
+    clone = paths.ROOT / ".venv"
+    below = clone.is_relative_to(Path.home()) and os.access(clone, os.W_OK)
+    hidden = below and clone.relative_to(Path.home()).parts[0].startswith(".")
+    return (clone if below and not hidden else paths.state()) / "open" / "jupyterlab.html"
+
+
 def _remember(port: int, token: str, pid: int) -> None:
-    started = psutil.Process(pid).create_time()
-    part = _file().with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_text(json.dumps({"pid": pid, "started": started, "port": port, "token": token}))
-    part.replace(_file())
+    record = {"process": locks.name(pid), "port": port, "token": token}
+    private.write(_file(), json.dumps(record))
 
 
 def stop() -> None:
     """End it and its kernels."""
     record = _record()
-    process = _process(record) if record else None
+    process = locks.process(locks.recorded(record)) if record else None
+    _page().unlink(missing_ok=True)
     if process is not None:
         family = [process, *process.children(recursive=True)]
         process.terminate()
@@ -108,16 +139,7 @@ def stop() -> None:
 def _record() -> dict[str, object] | None:
     try:
         return dict(json.loads(_file().read_text()))
-    except (OSError, ValueError):
-        return None
-
-
-def _process(record: dict[str, object]) -> psutil.Process | None:
-    try:
-        process = psutil.Process(int(str(record["pid"])))
-        same = abs(process.create_time() - float(str(record["started"]))) < 2
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (psutil.NoSuchProcess, KeyError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -7,7 +7,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -70,20 +70,65 @@ def me() -> str:
         `pid-start-space`: pids are given out again, so its start is told as well; and what runs in
         a container counts its processes anew, so it is told whose numbers these are.
     """
-    return f"{os.getpid()}-{_started(os.getpid())}-{_space()}"
+    return name(os.getpid())
+
+
+def name(pid: int) -> str:
+    """A process of this machine, as `me()` would name it.
+
+    Args:
+        pid: its number now.
+    """
+    return f"{pid}-{_started(pid)}-{_space()}"
 
 
 def lives(process: str) -> bool:
     """Whether the process that `me()` named still lives; of another's numbers nothing is known.
 
     Args:
-        process: what `me()` said.
+        process: what `me()` or `name()` said.
 
     Returns:
         True also if that cannot be seen from here.
     """
     pid, started, space = (process.split("-") + ["", ""])[:3]
-    return space != _space() or not pid.isdigit() or _started(int(pid)) == started
+    if space != _space() or not pid.isdecimal():
+        return True
+    return bool(started) and _started(int(pid)) == started
+
+
+def process(named: str) -> psutil.Process | None:
+    """The process of a name, to be ended: `None` unless it is surely that one and lives.
+
+    Args:
+        named: what `me()` or `name()` said.
+    """
+    pid, _, rest = named.partition("-")
+    if not pid.isdecimal() or rest.rpartition("-")[2] != _space():
+        return None
+    try:
+        # First held, then compared: psutil signals no other process that gets the number later.
+        found = psutil.Process(int(pid))
+    except (psutil.NoSuchProcess, OverflowError):
+        return None
+    return found if lives(named) else None
+
+
+def recorded(record: Mapping[str, object]) -> str:
+    """The name of a process in a record; empty if it is not known there.
+
+    Args:
+        record: holds `process`, or `pid` and `started` (seconds since the epoch) where an older
+            version of the course wrote it.
+    """
+    if "process" in record:
+        return str(record["process"])
+    try:
+        pid, started = int(str(record["pid"])), float(str(record["started"]))
+        same = abs(psutil.Process(pid).create_time() - started) < 2
+    except (psutil.NoSuchProcess, KeyError, ValueError, OverflowError):
+        return ""
+    return name(pid) if same else ""
 
 
 def _space() -> str:

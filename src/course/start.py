@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import time
+import webbrowser
 from typing import Any
 
 from course import engines, lab, manifest, overview, paths, run, steps, up
@@ -41,6 +43,24 @@ def interactive(display: steps.Display) -> str:
         run.spawn([sys.executable, "-m", "course.cli", "up"], log=log)
     lab.start()
     return lab.url(overview.NAME) or ""
+
+
+def browse() -> None:
+    """Open JupyterLab's start page in a browser, where there is one with windows.
+
+    The browser gets no token by its command line, which every user of the machine may read.
+    """
+    if sys.platform != "darwin" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        return  # a browser for the terminal might take its place
+    address, page = lab.url(overview.NAME), lab.page(overview.NAME)
+    if address is None or page is None:
+        return
+    if "microsoft" in platform.release().lower():
+        # WSL: the browser is one of Windows and finds no file by its name here.
+        print("If it asks for a token: it is what follows `token=` in that address.")
+        webbrowser.open(address.partition("?")[0])
+    else:
+        webbrowser.open(page.as_uri())
 
 
 def headless(display: steps.Display) -> str:

@@ -16,13 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
-import psutil
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from course import paths
+from course import locks, paths
 from course.errors import CourseError
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -81,14 +80,14 @@ class Steps:
     """How far a whole run is."""
 
     steps: list[Step] = field(default_factory=list)
-    pid: int = 0
+    process: str = ""
     started: float = 0.0
     error: str = ""
 
     @property
     def running(self) -> bool:
         """Whether the process that does the work is alive."""
-        return bool(self.pid) and psutil.pid_exists(self.pid) and not self.finished
+        return bool(self.process) and locks.lives(self.process) and not self.finished
 
     @property
     def finished(self) -> bool:
@@ -223,7 +222,7 @@ def run(tasks: Sequence[Task], display: Display) -> Steps:
     """
     record = Steps(
         [Step(t.name, t.title, expected=t.seconds, gives=t.gives) for t in tasks],
-        pid=os.getpid(),
+        process=locks.me(),
         started=time.time(),
     )
     _write(record)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course import fetch, packages, paths
+from course import archives, fetch, packages, paths
 from course.errors import CourseError
 from course.run import Runner
 from course.steps import Report
@@ -189,7 +189,7 @@ def _unpack(tool: Release, folder: Path, report: Report) -> None:
         part = Path(temporary) / "whole"
         part.mkdir()
         if archive.suffix == ".tgz":
-            fetch.extract(archive, Path(temporary) / "all")
+            archives.extract(archive, Path(temporary) / "all")
             for command in tool.here():
                 files = (Path(temporary) / "all").rglob(command)
                 next(file for file in files if file.is_file()).rename(part / command)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import psutil
 
-from course import debian, engines, images, lab, locks, packages, paths, steps, tools
+from course import debian, engines, images, lab, locks, packages, paths, private, steps, tools
 from course.addons import orders, traefik
 from course.engines import base, detect, ports
 from course.engines.docker import Docker
@@ -170,6 +170,7 @@ def complete() -> bool:
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended."""
+    private.folder(paths.state())
     with locks.held(
         paths.state() / "up.lock",
         wait=_LOCK_WAIT,

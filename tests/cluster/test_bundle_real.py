@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from course import bundle, engines, images, paths, tools
+from course import bundle, engines, fetch, images, paths, tools
 from course.addons import traefik
 from course.errors import CourseError
 from course.run import runner
@@ -54,6 +54,8 @@ def saved(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("course.debian.is_root_on_debian", lambda: False)
     file = bundle.save(tmp_path / "b.bundle", quiet)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "empty"))
+    # The checksum that root gives is remembered there.
+    monkeypatch.setenv("COURSE_STATE", str(tmp_path / "state"))
     again = [
         bundle.Need("buildx", tools.places("buildx")),
         bundle.Need("crds", ((traefik.crds_file(),),)),
@@ -66,7 +68,7 @@ def saved(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_tools_and_an_image_come_back_out_of_the_file_alone(saved: Path, image: str) -> None:
     runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
     assert image_id() == ""
-    loaded = bundle.load(saved, quiet)
+    loaded = bundle.load(saved, quiet, fetch.digest(saved))
     assert (loaded.new, loaded.unused, loaded.lacking) == (3, (), ())
     found = tools.ensure("buildx", quiet)["docker-buildx"]
     assert found.is_relative_to(paths.cache())
@@ -80,7 +82,7 @@ def test_tools_and_an_image_come_back_out_of_the_file_alone(saved: Path, image: 
 def test_an_archive_that_was_damaged_in_the_cache_never_reaches_docker(
     saved: Path, image: str
 ) -> None:
-    bundle.load(saved, quiet)
+    bundle.load(saved, quiet, fetch.digest(saved))
     runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
     with images.archive(REF).open("r+b") as archive:
         archive.seek(1000)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ import pytest
 from course import engines, paths, steps, up
 from course.addons import orders
 from course.engines import base
-from course.run import runner
+from course.run import Completed, runner
 
 COURSE = [sys.executable, "-m", "course.cli"]
 
@@ -69,6 +70,25 @@ def test_everything_listens_on_loopback_only() -> None:
     assert bound == {"127.0.0.1"}
 
 
+def test_every_port_that_docker_publishes_for_the_course_is_on_loopback() -> None:
+    argv = ["docker", "ps", "--filter", "name=^course-", "--format", "{{.Names}} {{.Ports}}"]
+    lines = runner().run(argv, timeout=30).stdout.splitlines()
+    assert {line.split()[0] for line in lines} >= {"course-control-plane", "course-registry"}
+    published = [word for line in lines for word in line.split() if "->" in word]
+    # The registry, the API server, the gateway twice.
+    assert len(published) >= 4
+    assert [word for word in published if not word.startswith("127.0.0.1:")] == []
+
+
+@pytest.mark.parametrize("path", ["/dashboard/", "/api/rawdata", "/api/version", "/metrics"])
+def test_the_gateway_tells_nothing_of_itself(path: str) -> None:
+    port = engines.current().ports["http"]  # type: ignore[union-attr]
+    for host in ("localhost", "traefik.localhost", "127.0.0.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+        assert connection.getresponse().status == 404
+
+
 def test_the_learners_kubeconfig_is_not_touched() -> None:
     assert engines.environment()["KUBECONFIG"] == str(paths.kubeconfig())
     assert not paths.kubeconfig().is_relative_to(Path.home() / ".kube")
@@ -103,12 +123,94 @@ def test_status_is_the_same_for_people_and_machines() -> None:
             [*COURSE, "status", "--json"], capture_output=True, text=True, check=True
         ).stdout
     )
-    assert (
-        facts["has"] == ["cgroups", "cluster", "containers", "orders"]
-        or "network-policy" in (facts["has"])
-    )
+    assert set(facts["has"]) - {base.NETWORK_POLICY} == {
+        base.CGROUPS,
+        base.CLUSTER,
+        base.CONTAINERS,
+        base.ORDERS,
+    }
     for step in facts["steps"]:
         assert step["title"] in text
+
+
+_POLICED = """
+apiVersion: v1
+kind: Namespace
+metadata: { name: course-policy-test, labels: { course.owner: course } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: server, namespace: course-policy-test, labels: { app: server } }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: node
+      image: IMAGE
+      command: [node, -e, "require('http').createServer((_, r) => r.end('x')).listen(8080)"]
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: client, namespace: course-policy-test }
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - { name: node, image: IMAGE, command: [node, -e, "setTimeout(() => {}, 3e5)"] }
+"""
+_DENY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: deny, namespace: course-policy-test }
+spec:
+  podSelector: { matchLabels: { app: server } }
+  policyTypes: [Ingress]
+"""
+_ASK = (
+    "require('net').connect(PORT, 'HOST').setTimeout(2000, () => process.exit(3))"
+    ".on('connect', () => process.exit(0)).on('error', () => process.exit(3))"
+)
+
+
+def kubectl(*argv: str, text: str | None = None, check: bool = True) -> Completed:
+    words = ["kubectl", "--kubeconfig", paths.kubeconfig(), "--namespace", "course-policy-test"]
+    return runner().run([*words, *argv], timeout=120, input=text, check=check)
+
+
+@pytest.fixture
+def connects() -> Iterator[Callable[[int], bool]]:
+    """Whether one pod reaches a port of another, in a namespace that is made for it."""
+    image = f"{engines.environment()['REGISTRY']}/orders:{orders.VERSION}"
+    try:
+        kubectl("apply", "-f", "-", text=_POLICED.replace("IMAGE", image))
+        kubectl("wait", "pod/server", "pod/client", "--for=condition=Ready", "--timeout=90s")
+        host = kubectl("get", "pod", "server", "-o", "jsonpath={.status.podIP}").stdout
+
+        def ask(port: int) -> bool:
+            program = _ASK.replace("PORT", str(port)).replace("HOST", host)
+            code = kubectl("exec", "client", "--", "node", "-e", program, check=False).code
+            assert code in (0, 3)
+            return code == 0
+
+        yield ask
+    finally:
+        kubectl("delete", "namespace", "course-policy-test", "--wait=false", check=False)
+
+
+def test_the_engine_says_that_it_enforces_policies_if_and_only_if_it_does(
+    connects: Callable[[int], bool],
+) -> None:
+    deadline = time.monotonic() + 20
+    while not connects(8080):  # Ready says that it runs, not that it listens
+        assert time.monotonic() < deadline, "no connection without a policy"
+    assert not connects(8081), "a connection to where nobody listens"
+    kubectl("apply", "-f", "-", text=_DENY)
+    deadline = time.monotonic() + 15
+    while (open_ := connects(8080)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert engines.has(base.NETWORK_POLICY) is not open_
+    kubectl("delete", "networkpolicy", "deny")
+    deadline = time.monotonic() + 15
+    while not connects(8080):
+        assert time.monotonic() < deadline, "no connection after the policy"
 
 
 @pytest.fixture

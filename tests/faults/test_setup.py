@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from course import engines, paths, steps, up
+from course import engines, locks, paths, steps, up
 from course.run import OWNER, runner
 
 COURSE = [sys.executable, "-m", "course.cli"]
@@ -71,7 +71,7 @@ def state(step: str, process: subprocess.Popen[str]) -> str:
     if process.poll() is not None:
         return "ended"
     run = steps.read()
-    found = run.steps if run and run.pid == process.pid else []
+    found = run.steps if run and run.process == locks.name(process.pid) else []
     return next((s.state for s in found if s.name == step), "waiting")
 
 

@@ -1,6 +1,7 @@
 """A report for a bug: what runs, what was found, how the last `course up` went.
 
-It is read by strangers, so it is made of few things, and each passes `Censor` on its way.
+It is read by strangers, so it is made of few things. Each passes `Censor` on its way, which takes
+out what is known to be nobody's business, and lets through only what is listed (`words`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from course import engines, images, lab, paths, steps, tools
+from course import engines, images, lab, paths, private, steps, tools
+from course.doctor import words
 from course.doctor.finding import Finding, Machine
 from course.engines import kind
 from course.errors import CourseError
@@ -39,34 +41,24 @@ _USER = re.compile(r"//([^/\s:@]*):?([^/\s]*)@")
 _PATTERNS = (
     # A private key or a certificate as text.
     (re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL), _GONE),
-    # The user in an address: http://user:password@host
-    (re.compile(r"(\w[\w+.-]*://)[^/\s]+@"), rf"\1{_GONE}@"),
-    # A header.
-    (re.compile(r"(?i)\b(authorization|cookie|set-cookie)(\"?\s*[:=]\s*).+"), rf"\1\2{_GONE}"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {_GONE}"),
-    # NAME=value, "name": "value", ?name=value
+    # The rest of a line behind a header, or behind a name of what is secret.
     (
         re.compile(
-            r"(?i)([\w-]*(?:token|secret|passw(?:or)?d|passphrase|pwd|api[_-]?key|access[_-]?key|"
-            r"private[_-]?key|credentials?|-data|certificate-authority|cookie|_xsrf|_auth)[\w-]*"
-            r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;]+"
+            r"(?i)([\w-]*(?:authorization|cookie|bearer|basic|token|secret|passw(?:or)?d|passphrase|"
+            r"pwd|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|-data|"
+            r"certificate-authority|_xsrf|_auth)[\w-]*[\"']?\s*[=:]).+"
         ),
-        rf"\1{_GONE}",
+        rf"\1 {_GONE}",
     ),
-    # Tokens by their form: of GitHub, GitLab, npm, PyPI, AWS, Slack, and signed JSON.
-    (re.compile(r"\b(gh[pousr]_|github_pat_|glpat-|npm_|pypi-|xox[a-z]-|AKIA)[\w-]{8,}"), _GONE),
-    (re.compile(r"\beyJ[\w-]{8,}(\.[\w-]*)*"), _GONE),
-    # Long runs in base64; a digest in hex is no secret and says which image it was.
-    (
-        re.compile(r"(?![0-9a-f]{32,}\b)(?=[\w+/]*[A-Z])(?=[\w+/]*[0-9])[A-Za-z0-9+/]{40,}={0,2}"),
-        _GONE,
-    ),
+    (re.compile(r"(?i)\b(bearer|basic)\s+\S.*"), rf"\1 {_GONE}"),
     (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}\b"), "<address>"),
 )
+_PUBLIC = {"true", "false", "none", "null", "basic", "bearer", "default", "http", "https"}
+"""Values that are no secret, whatever their variable is called."""
 
 
 class Censor:
-    """Takes out of a text what is nobody else's business.
+    """Lets through of a text what is listed and not known to be nobody else's business.
 
     Args:
         env: the environment: values of variables that are named like secrets go.
@@ -80,35 +72,65 @@ class Censor:
             bare = name.lower().endswith("_proxy") and "//" not in value
             for pair in _USER.findall(f"//{value}" if bare else value):
                 named += [*pair, *map(urllib.parse.unquote, pair)]
-        self._words: dict[str, str] = {}
-        for secret in (*named, *secrets):
-            if len(secret) >= 4:
-                self._words |= dict.fromkeys(_forms(secret), _GONE)
+        wanted = {s for s in (*named, *secrets) if len(s) >= 4 and s.lower() not in _PUBLIC}
+        forms = {_squeezed(form)[0] for secret in wanted for form in _forms(secret)}
+        self._forms = sorted((form for form in forms if len(form) >= 4), key=len, reverse=True)
         self._places = [(str(path), name) for path, name in _places(env)]
         self._names = [
             (re.compile(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", re.IGNORECASE), name)
             for word, name in _identity(env)
         ]
 
-    def __call__(self, text: str) -> str:
-        """The text without it."""
-        for word in sorted(self._words, key=len, reverse=True):
-            text = text.replace(word, self._words[word])
+    def __call__(self, text: str, *, versions: bool = False) -> str:
+        """The text without it.
+
+        Args:
+            text: any text.
+            versions: whether versions may be in it, see `words.kept`.
+        """
+        text = self._without(text)
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
         for place, name in self._places:
             text = text.replace(place, name)
         for pattern, name in self._names:
             text = pattern.sub(name, text)
-        return text
+        return "\n".join(words.kept(line, versions=versions) for line in text.split("\n"))
+
+    def _without(self, text: str) -> str:
+        """The text without known secrets, wherever lines were broken and in whatever case."""
+        squeezed, places = _squeezed(text)
+        gone = bytearray(len(text))
+        for form in self._forms:
+            at = squeezed.find(form)
+            while at >= 0:
+                first, last = places[at], places[at + len(form) - 1]
+                gone[first : last + 1] = b"\1" * (last + 1 - first)
+                at = squeezed.find(form, at + 1)
+        parts, at = [], 0
+        for match in re.finditer(rb"\x01+", bytes(gone)):
+            # A break of a line stays one.
+            broken = "\n" * text.count("\n", match.start(), match.end())
+            parts += [text[at : match.start()], f" {_GONE}{broken} "]
+            at = match.end()
+        return "".join(parts) + text[at:]
+
+
+def _squeezed(text: str) -> tuple[str, list[int]]:
+    """A text in small letters and without spaces, and where each of its letters was."""
+    found = [(letter, at) for at, letter in enumerate(text) if not letter.isspace()]
+    # One letter for one, also where a capital has two small ones.
+    return "".join(letter.lower()[:1] for letter, _ in found), [at for _, at in found]
 
 
 def _forms(secret: str) -> Iterator[str]:
     """How a secret may be written: as it is, and in the encodings that logs hold."""
     yield secret
+    yield secret[::-1]
     yield urllib.parse.quote(secret, safe="")
     yield json.dumps(secret)[1:-1]
-    raw = secret.encode()
+    raw = secret.encode(errors="replace")
+    yield raw.hex()
     for before in range(3):
         # In base64 a text looks in three ways, by where it begins; the ends depend on the rest.
         coded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
@@ -168,15 +190,36 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
     machine = machine or Machine()
     censor = Censor(machine.env, _secrets())
     sections = {
-        "versions": versions(machine),
-        "findings": [str(finding) for finding in findings],
-        "the last course up": list(_last_up()),
-        **{f"log {log.name}": _tail(log) for log in sorted(_logs())},
+        "versions": [_known(line) or censor(line, versions=True) for line in versions(machine)],
+        "findings": censor("\n".join(map(str, findings))).split("\n"),
+        "the last course up": censor("\n".join(_last_up())).split("\n"),
+        **{f"log {name}": _told(censor, log) for name, log in _logs()},
     }
     text = "".join(f"## {name}\n" + "\n".join(lines) + "\n\n" for name, lines in sections.items())
-    file.touch(mode=0o600)
-    file.write_text(censor(text))
+    private.new(file, text)
     return file
+
+
+def _told(censor: Censor, log: Path) -> list[str]:
+    """The lines at the end of a log of which enough is listed to tell something."""
+    lines = censor("\n".join(_tail(log))).split("\n")
+    telling = [line for line in lines if words.telling(line)]
+    left = len(lines) - len(telling)
+    return [*telling, f"({left} lines of other words left out)"] if left else telling
+
+
+def _known(line: str) -> str:
+    """A line of the versions whose form tells all that it can hold; else empty."""
+    name, _, value = line.partition(": ")
+    form = _FIELDS.get(name.split(" ")[0])
+    return line if form and re.fullmatch(form, value) and len(name) < 40 else ""
+
+
+_FIELDS = {
+    "course": r"[0-9a-f]{7,12} \d{4}-\d\d-\d\d",
+    "changed": r"\d+ files",
+    "image": r"sha256:[0-9a-f]{64} ?(?:[0-9a-f]{16})?",
+}
 
 
 def _is_ours(file: Path) -> bool:
@@ -216,6 +259,9 @@ def versions(machine: Machine) -> list[str]:
         answers = dict(
             zip(asked, pool.map(lambda a: _said(machine, a), asked.values()), strict=True)
         )
+    changed = answers.pop("changed")
+    # Only how many: what they are called is the learner's.
+    answers["changed"] = f"{len([name for name in changed.split(', ') if name])} files"
     lines = [
         f"system: {platform.system()} {platform.release()} {platform.machine()}, {_release()}",
         f"python: {platform.python_version()}",
@@ -239,7 +285,7 @@ def _said(machine: Machine, argv: list[object]) -> str:
     try:
         done = machine.using.run(argv, timeout=10, env=machine.variables, check=False)
     except CommandError as error:
-        return error.reason
+        return ", ".join(error.reason.splitlines())
     return ", ".join((done.stdout.strip() or done.stderr.strip()).splitlines()[:8])
 
 
@@ -263,8 +309,12 @@ def _last_up() -> Iterator[str]:
         yield "running" if run.running else "interrupted"
 
 
-def _logs() -> Iterator[Path]:
-    yield from (paths.state() / "logs").glob("*.log")
+def _logs() -> Iterator[tuple[str, Path]]:
+    """The logs of the course's own programs, by their names; others are not read."""
+    for name in ("up.log", "dockerd.log", "jupyter.log"):
+        log = paths.state() / "logs" / name
+        if log.is_file():
+            yield name, log
 
 
 def _tail(file: Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from course import debian, images, locks, paths, run, tools
+from course import debian, images, locks, paths, private, run, tools
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -112,7 +112,8 @@ class Docker:
         bin_ = tools.link(commands)
         # One that lives and does not answer would lose its socket to the next.
         self.stop()
-        _RUN.mkdir(parents=True, exist_ok=True)
+        # Who reaches its socket is root on this machine.
+        private.folder(_RUN)
         for stale in ("docker.pid", "docker.sock"):
             (_RUN / stale).unlink(missing_ok=True)
         # Neither memory nor a small partition: images are gigabytes and stay.
@@ -134,10 +135,10 @@ class Docker:
         argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]
         argv += ["--userland-proxy-path", commands["docker-proxy"]]
         env = {"PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}"}
-        pid = run.spawn(argv, log=log, env=env, record=remember)
+        run.spawn(argv, log=log, env=env, record=remember)
         deadline = time.monotonic() + _START_WAIT
         while not answers(f"unix://{_RUN}/docker.sock"):
-            if time.monotonic() > deadline or not psutil.pid_exists(pid) or _zombie(pid):
+            if time.monotonic() > deadline or remembered() is None:
                 tail = log.read_text(errors="replace").splitlines()[-5:]
                 raise CourseError(
                     "dockerd does not answer:\n      " + "\n      ".join(tail),
@@ -230,23 +231,13 @@ def _process_file() -> Path:
 
 
 def remember(pid: int) -> None:
-    """Record a dockerd that the course started, by pid and start time."""
-    paths.state().mkdir(parents=True, exist_ok=True)
-    record = {"pid": pid, "started": psutil.Process(pid).create_time()}
-    _process_file().write_text(json.dumps(record))
+    """Record a dockerd that the course started."""
+    private.write(_process_file(), json.dumps({"process": locks.name(pid)}))
 
 
 def remembered() -> psutil.Process | None:
     """The dockerd that the course started, if it is still that process."""
     try:
-        record = json.loads(_process_file().read_text())
-        process = psutil.Process(record["pid"])
-        return process if abs(process.create_time() - record["started"]) < 2 else None
-    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return locks.process(locks.recorded(dict(json.loads(_process_file().read_text()))))
+    except (OSError, ValueError, TypeError):
         return None
-
-
-def _zombie(pid: int) -> bool:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    return True

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from course import images, paths, tools
+from course import images, paths, private, tools
 from course.engines import base
 from course.engines.registry import NAME as REGISTRY_NAME
 from course.engines.registry import Registry
@@ -217,11 +217,7 @@ class Kind:
         text = yaml.safe_dump(loaded)
         target = paths.kubeconfig()
         if not target.exists() or target.read_text() != text:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_suffix(".part")
-            part.touch(mode=0o600)
-            part.write_text(text)
-            part.replace(target)
+            private.write(target, text)
 
     def _use_registry(self) -> None:
         """The node pulls `localhost:PORT/…`, and Docker Hub's names, from our registry first."""

@@ -56,7 +56,9 @@ class Run:
         self.folder = _home() / id_
         try:
             self.plan = Plan.load(self.folder)
-            self.pid = int((self.folder / _PID).read_text())
+            # Of an older version it is a bare number, which may be another process's by now.
+            self._process = (self.folder / _PID).read_text()
+            self.pid = int(self._process.partition("-")[0])
         except (OSError, ValueError, TypeError):
             known = ", ".join(f.name for f in _folders() if (f / _PID).exists()) or "none"
             raise CourseError(
@@ -82,13 +84,7 @@ class Run:
     @property
     def running(self) -> bool:
         """Whether its process is there."""
-        try:
-            # By what it was called with: numbers are given again, and clocks are set. A process
-            # that is just being started has no words yet.
-            words = psutil.Process(self.pid).cmdline()
-            return not words or words[-1] == str(self.folder)
-        except psutil.Error:
-            return False
+        return locks.process(self._process) is not None
 
     @property
     def started(self) -> float | None:
@@ -153,11 +149,12 @@ class Run:
         Raises:
             CourseError: it does not end.
         """
-        if self.running:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+        process = locks.process(self._process)
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
                 # A process that is stopped hears nothing until it goes on.
-                os.kill(self.pid, signal.SIGCONT)
+                process.send_signal(signal.SIGCONT)
         return self.wait(timeout=self.plan.timeout + GRACE)
 
     def summary(self, since: float = 0.0, until: float | None = None) -> Summary:
@@ -309,7 +306,7 @@ def _spawn(plan: Plan) -> Run:
     argv = [sys.executable, "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
     part = folder / f"{_PID}.part"
-    part.write_text(str(pid))
+    part.write_text(locks.name(pid))
     part.replace(folder / _PID)
     return Run(id_)
 
