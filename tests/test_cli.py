@@ -15,6 +15,7 @@ import typer
 
 from course import cli, engines, manifest, paths, start, steps, up, workspace
 from course.errors import CourseError
+from course.run import FakeRunner
 
 
 def course(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -169,7 +170,7 @@ def test_a_second_up_says_that_everything_runs(
 
 def test_the_steps_come_in_the_order_in_which_they_are_needed(home: Path) -> None:
     ports = {"registry": 5001, "http": 8080, "https": 8443}
-    tasks = up.tasks(engines.Engine("kind", {}, [], ports), object())  # type: ignore[arg-type]
+    tasks = up.tasks(engines.Engine("kind", {}, [], ports), FakeRunner({"docker": 1}))
     given = [task.gives for task in tasks if task.gives]
     assert given == ["containers", "cluster", "orders"]
     assert {g for g in given if g != "orders"} <= set(manifest.CAPABILITIES)

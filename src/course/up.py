@@ -15,6 +15,7 @@ import psutil
 from course import debian, engines, images, lab, locks, packages, paths, steps, tools
 from course.addons import orders, traefik
 from course.engines import base, detect, ports
+from course.engines import docker as docker_
 from course.engines.docker import Docker
 from course.engines.kind import Kind
 from course.engines.registry import Registry
@@ -39,6 +40,8 @@ def engine() -> engines.Engine:
     known = engines.current()
     if known is not None and known.env:
         return known
+    if wrong := docker_.refused(_docker().host()):
+        raise wrong
     name = detect.choose(
         os.environ,
         docker_answers=lambda: _docker().answers(),

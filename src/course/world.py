@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course import abandoned, copies, engines, packages, paths, waiting, workspace
+from course.engines import docker as docker_
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.observed import Observed
@@ -110,16 +111,15 @@ class World:
         Raises:
             CourseError: no Docker answers.
         """
-        import docker
-        import docker.errors
-
         host = self._variable("DOCKER_HOST")
         if host not in _clients:
+            if wrong := docker_.refused(host):
+                raise wrong
             try:
-                client = docker.DockerClient(base_url=host, timeout=_CALL_WAIT)
+                client = docker_.client(host, timeout=_CALL_WAIT)
                 client.ping()
-            except Exception:
-                raise self._no_docker() from None
+            except Exception as error:
+                raise self._no_docker() from error
             _clients[host] = client
             abandoned.remove(client)
         return _clients[host]

@@ -11,8 +11,9 @@ import json
 import os
 from collections.abc import Iterator
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-from course import engines
+from course import engines, inherited
 from course.errors import CourseError
 
 _CONNECT_WAIT = 3.0
@@ -100,6 +101,8 @@ class Kubernetes:
                 "course up   writes it anew",
             ) from None
         settings.retries = False
+        if inherited.is_loopback(urlsplit(settings.host).hostname or ""):
+            settings.proxy = None  # else the client asks the environment's
         self.namespace: str = context["context"].get("namespace") or "default"
         self._settings = settings
         self._client = client.ApiClient(settings)
