@@ -243,34 +243,52 @@ def test_an_answer_that_comes_slowly_and_ends_is_an_answer() -> None:
         assert served.get("/") == (200, "ok")
 
 
-def test_of_what_a_command_prints_without_end_as_much_is_read_as_a_check_can_want() -> None:
-    class Printing(Made):
-        def exec_run(self, argv: list[str], stream: bool) -> SimpleNamespace:
-            return SimpleNamespace(output=itertools.repeat(b"y" * 65536))
+class Exec(Made):
+    """A container in which a command's output comes over a socket, as Docker sends it."""
 
-    assert len(Observed(Printing()).output("yes")) == 4_000_000
+    def __init__(self, *chunks: bytes, endless: bool = False) -> None:
+        super().__init__()
+        self.id = "c1"
+        self.client = SimpleNamespace(api=self)
+        ours, self.theirs = socket.socketpair()
+        self._held = socket.SocketIO(ours, "rb")
+        pieces = itertools.chain(chunks, itertools.repeat(b"y" * 65536) if endless else ())
+
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                for chunk in pieces:
+                    self.theirs.sendall(b"\x01\0\0\0" + len(chunk).to_bytes(4, "big") + chunk)
+                if chunks:
+                    self.theirs.shutdown(socket.SHUT_WR)
+
+        self.sender = threading.Thread(target=send, daemon=True)
+        self.sender.start()
+
+    def exec_create(self, container: str, argv: list[str]) -> dict[str, str]:
+        return {"Id": "e1"}
+
+    def exec_start(self, id_: str, socket: bool) -> Any:
+        return self._held
+
+
+def test_what_a_command_prints_comes_whole() -> None:
+    assert Observed(Exec(b"1000", b"\n")).output("id", "-u") == b"1000\n"
+    assert Served(Exec(b"1000\n"), 3000).run("id", "-u") == "1000"
+
+
+def test_of_what_a_command_prints_without_end_as_much_is_read_as_a_check_can_want() -> None:
+    made = Exec(endless=True)
+    assert len(Observed(made).output("yes")) == 4_000_000
+    made.sender.join(5)
+    assert not made.sender.is_alive(), "who sends must be told that nobody reads"
 
 
 def test_a_command_that_neither_prints_nor_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = threading.Event()
-
-    class Silent(Made):
-        def exec_run(self, argv: list[str], stream: bool) -> SimpleNamespace:
-            return SimpleNamespace(output=(b"" for _ in range(1) if gone.wait(30)))
-
     monkeypatch.setattr(observed, "_COMMAND_WAIT", 0.2)
     began = time.monotonic()
-    assert Observed(Silent()).output("sleep") == b"" and time.monotonic() - began < 5
-    gone.set()
-
-
-def test_a_command_that_docker_refuses_is_told() -> None:
-    class Ended(Made):
-        def exec_run(self, argv: list[str], stream: bool) -> SimpleNamespace:
-            raise docker.errors.APIError("container is not running")
-
-    with pytest.raises(docker.errors.APIError, match="not running"):
-        Observed(Ended()).output("id")
+    made = Exec()
+    assert Observed(made).output("sleep") == b"" and time.monotonic() - began < 5
+    assert made.theirs.recv(1) == b""
 
 
 def test_a_container_of_a_check_is_bounded_whatever_its_program_does(
