@@ -133,6 +133,7 @@ def folders() -> dict[str, str]:
         "MPLCONFIGDIR": str(own / "matplotlib"),
         "JUPYTER_DATA_DIR": str(own / "jupyter"),
         "JUPYTER_RUNTIME_DIR": str(own / "jupyter" / "runtime"),
+        "NODE_COMPILE_CACHE": str(own / "node"),
         "npm_config_cache": str(paths.cache().absolute() / "npm"),
     }
 

@@ -553,6 +553,8 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
 
 def empty(folder: Path) -> None:
     """Remove what is in a folder of an exercise; it was saved before."""
-    if folder.exists():
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()  # what a link names is elsewhere, and somebody's
+    elif folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
