@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from course import cli, engines, manifest, paths, start, steps, up, workspace
-from course.errors import CourseError
+from course.errors import CourseError, of_os
 from course.run import FakeRunner
 
 
@@ -137,6 +137,17 @@ def test_whatever_happens_there_is_one_message(
     if not isinstance(error, (KeyboardInterrupt, typer.Abort)):
         monkeypatch.setenv("COURSE_DEBUG", "")
         assert "Traceback" in course(capsys, "--debug", "update")[2]
+
+
+@pytest.mark.parametrize("place", ["COURSE_STATE", "COURSE_CACHE"])
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EROFS])
+def test_a_home_that_cannot_be_written_is_told_with_the_variable_that_moves_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: int
+) -> None:
+    monkeypatch.setenv(place, "/home/jane/.local/course")
+    for where in ("/home/jane/.local", "/home/jane/.local/course/logs"):
+        told = of_os(OSError(error, os.strerror(error), where))
+        assert where in told.saw and f"export {place}=FOLDER" in told.try_
 
 
 def test_status_before_anything_ran(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

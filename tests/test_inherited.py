@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -292,3 +293,33 @@ def test_files_of_a_start_state_can_be_read_whatever_the_umask(
     for path in [*(paths.work() / "mini-1").rglob("*"), *(paths.work() / "orders").iterdir()]:
         mode = path.stat().st_mode & 0o777
         assert mode & 0o444 == 0o444 and (path.is_file() or mode & 0o111 == 0o111), path
+
+
+@pytest.mark.parametrize("home_", [None, ""])
+def test_without_a_home_in_the_environment_the_users_own_is_meant(
+    home: Path, monkeypatch: pytest.MonkeyPatch, home_: str | None
+) -> None:
+    monkeypatch.delenv("COURSE_STATE")
+    monkeypatch.delenv("HOME")
+    if home_ is not None:
+        monkeypatch.setenv("HOME", home_)
+    inherited.settle()
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert Path(os.environ["HOME"]) == own and paths.state().is_relative_to(own)
+    assert inherited.settled({})["HOME"] == str(own)
+
+
+def test_a_user_that_no_list_knows_gets_a_home_all_the_same(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 987_654)
+    monkeypatch.delenv("HOME")
+    inherited.settle()
+    assert os.environ["HOME"].endswith("home-987654")
+
+
+def test_folders_that_are_named_from_where_one_stands_stay_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    assert inherited.settled({"COURSE_WORK": "w"})["COURSE_WORK"] == str(home / "w")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import pwd
 import re
 import tempfile
 from collections.abc import Mapping, MutableMapping
@@ -91,11 +92,21 @@ def settle() -> None:
     global _before  # noqa: PLW0603 - of this process
     if _before is None:
         _before = dict(os.environ)
+    if not os.environ.get("HOME"):
+        os.environ["HOME"] = _home()
     right = settled(os.environ)
     for name in set(os.environ) - set(right):
         del os.environ[name]
     os.environ.update(right)
     os.umask(os.umask(0o022) & ~_READABLE)
+
+
+def _home() -> str:
+    """The home folder where no variable says it; a user of a container may have none at all."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return str(Path(tempfile.gettempdir()) / f"home-{os.getuid()}")
 
 
 def before() -> Mapping[str, str]:
@@ -111,8 +122,7 @@ def settled(env: Mapping[str, str]) -> dict[str, str]:
     """
     right = {k: v for k, v in env.items() if not _DROPPED.fullmatch(k)}
     right |= _FIXED | folders()
-    if not right.get("HOME"):
-        right["HOME"] = str(Path.home())
+    right["HOME"] = right.get("HOME") or _home()
     for place in ("COURSE_CACHE", "COURSE_STATE", "COURSE_WORK"):
         if right.get(place):
             # A kernel enters the learner's folder: what is relative would be elsewhere there.
