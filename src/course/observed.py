@@ -220,10 +220,11 @@ class Observed:
         said = bytearray()
 
         def read() -> None:
-            for _, chunk in frames_iter(held, tty=False):  # type: ignore[no-untyped-call]
-                said.extend(chunk)
-                if len(said) > _MOST:
-                    break
+            with contextlib.suppress(OSError, ValueError):  # closed, since it had no more time
+                for _, chunk in frames_iter(held, tty=False):  # type: ignore[no-untyped-call]
+                    said.extend(chunk)
+                    if len(said) > _MOST:
+                        break
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
