@@ -9,15 +9,40 @@ SHELL := /bin/bash
 .ONESHELL:
 .DEFAULT_GOAL := help
 
-CACHE := $(or $(COURSE_CACHE),$(HOME)/.cache/course)
-UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
 UV_VERSION := 0.13.9
-COURSE := .venv/bin/course
+# Not .venv/bin/course: its first line cannot hold every path.
+COURSE := .venv/bin/python -m course.cli
 ifdef ENGINE
 export COURSE_ENGINE := $(ENGINE)
 endif
-# A virtual environment of somebody else's must not be taken for ours.
-unexport VIRTUAL_ENV
+# What is set for another Python, or for every shell, must not be taken for ours. What names a
+# company's mirrors and authorities stays.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS
+unexport UV_PROJECT UV_PROJECT_ENVIRONMENT UV_WORKING_DIR UV_WORKING_DIRECTORY UV_NO_EDITABLE
+unexport UV_PYTHON UV_TARGET UV_SYSTEM_PYTHON UV_ENV_FILE PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER
+unexport BASH_ENV ENV CDPATH
+
+# uv: the machine's, else one that pip puts into a folder of the course's own. Paths are the
+# shell's variables and always quoted: a home folder may have any name, a target of make may not.
+define FIND_UV
+cache="$${COURSE_CACHE:-$$HOME/.cache/course}"
+uv="$$(command -v uv || true)"
+if ! "$$uv" --version >/dev/null 2>&1; then uv="$$cache/uv/bin/uv"; fi
+if [ ! -x "$$uv" ]; then
+  echo "… uv $(UV_VERSION)"
+  if ! python3 -m venv "$$cache/uv" >/dev/null 2>&1; then
+    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      (apt-get install -y -qq python3-venv || { apt-get update -qq; apt-get install -y -qq python3-venv; }) >/dev/null
+      python3 -m venv "$$cache/uv"
+    else
+      echo "✗ python3 -m venv does not work here" >&2
+      echo "  try:  apt-get install python3-venv   (or install uv: https://docs.astral.sh/uv)" >&2
+      exit 1
+    fi
+  fi
+  "$$cache/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+fi
+endef
 
 .PHONY: help start stop test test-all bench
 
@@ -25,7 +50,7 @@ help:
 	@sed -n '1,6s/^# \{0,1\}//p' Makefile
 
 start: .venv/.ready
-	@$(if $(BUNDLE),$(COURSE) bundle load "$(BUNDLE)" $(if $(BUNDLE_SHA256),--sha256 "$(BUNDLE_SHA256)"))
+	@$(if $(BUNDLE),$(COURSE) bundle load "$$BUNDLE" $${BUNDLE_SHA256:+--sha256 "$$BUNDLE_SHA256"})
 	$(COURSE) up $(if $(HEADLESS),--headless,--lab)
 
 stop: .venv/.ready
@@ -44,31 +69,18 @@ ifdef BUNDLE
 .venv/.ready: pyproject.toml uv.lock
 	@echo "… the Python environment, from the bundle"
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "✗ Python 3.11 or later is needed" >&2; exit 1; }
-	PYTHONPATH=src python3 -m course.unbundle "$(BUNDLE)" $(if $(BUNDLE_SHA256),"$(BUNDLE_SHA256)")
+	PYTHONPATH=src python3 -m course.unbundle "$$BUNDLE" $${BUNDLE_SHA256:+"$$BUNDLE_SHA256"}
 	touch $@
 else
-.venv/.ready: pyproject.toml uv.lock | $(UV)
-	@echo "… the Python environment"
-	$(UV) sync --frozen --inexact --no-default-groups --quiet
+.venv/.ready: pyproject.toml uv.lock
+	@$(FIND_UV)
+	echo "… the Python environment"
+	"$$uv" sync --frozen --inexact --no-default-groups --quiet
 	touch $@
 endif
 
-.venv/.tested: pyproject.toml uv.lock | $(UV)
-	@echo "… the Python environment with the tests' tools"
-	$(UV) sync --frozen --inexact --quiet
+.venv/.tested: pyproject.toml uv.lock
+	@$(FIND_UV)
+	echo "… the Python environment with the tests' tools"
+	"$$uv" sync --frozen --inexact --quiet
 	touch .venv/.ready $@
-
-# uv where it is missing: by pip into a folder of the course's own.
-$(CACHE)/uv/bin/uv:
-	@echo "… uv $(UV_VERSION)"
-	if ! python3 -m venv $(CACHE)/uv >/dev/null 2>&1; then
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-	    (apt-get install -y -qq python3-venv || { apt-get update -qq; apt-get install -y -qq python3-venv; }) >/dev/null
-	    python3 -m venv $(CACHE)/uv
-	  else
-	    echo "✗ python3 -m venv does not work here" >&2
-	    echo "  try:  apt-get install python3-venv   (or install uv: https://docs.astral.sh/uv)" >&2
-	    exit 1
-	  fi
-	fi
-	$(CACHE)/uv/bin/pip install --quiet uv==$(UV_VERSION)

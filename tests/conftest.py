@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import tests.mini_course.exercises  # noqa: F401 - registers them
-from course import build, paths
+from course import build, inherited, paths
 
 MINI = Path(__file__).parent / "mini_course"
 
@@ -22,6 +24,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = next((f for f in ENGINE if f"tests/{f}/" in item.path.as_posix()), None)
         if folder and not any(f"tests/{folder}" in argument for argument in asked):
             item.add_marker(pytest.mark.skip(reason=f"needs the engine: pytest tests/{folder}"))
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a command settles in its process is no other test's."""
+    monkeypatch.setattr(inherited, "_before", None)
+    before, mask = dict(os.environ), os.umask(0)
+    os.umask(mask)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    os.umask(mask)
 
 
 @pytest.fixture(autouse=True)

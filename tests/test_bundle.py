@@ -664,8 +664,8 @@ def test_make_start_takes_everything_from_the_bundle(given: list[str], asked: bo
     # -n: only told; -B: as if nothing were made yet.
     argv = ["make", "-n", "-B", "start", "HEADLESS=1", *given]
     told = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
-    steps = ["-m course.unbundle", ".venv/bin/course bundle load", ".venv/bin/course up --headless"]
+    steps = ["-m course.unbundle", "-m course.cli bundle load", "-m course.cli up --headless"]
     places = [told.find(step) for step in steps]
     assert (places[0] > -1, places[1] > -1) == (asked, asked)
     assert places == sorted(places)
-    assert ("uv sync" in told or "pip install" in told) is not asked
+    assert ("sync --frozen" in told or "pip install" in told) is not asked

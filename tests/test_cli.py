@@ -14,7 +14,8 @@ import pytest
 import typer
 
 from course import cli, engines, manifest, paths, start, steps, up, workspace
-from course.errors import CourseError
+from course.errors import CourseError, of_os
+from course.run import FakeRunner
 
 
 def course(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -138,6 +139,17 @@ def test_whatever_happens_there_is_one_message(
         assert "Traceback" in course(capsys, "--debug", "update")[2]
 
 
+@pytest.mark.parametrize("place", ["COURSE_STATE", "COURSE_CACHE"])
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EROFS])
+def test_a_home_that_cannot_be_written_is_told_with_the_variable_that_moves_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: int
+) -> None:
+    monkeypatch.setenv(place, "/home/jane/.local/course")
+    for where in ("/home/jane/.local", "/home/jane/.local/course/logs"):
+        told = of_os(OSError(error, os.strerror(error), where))
+        assert where in told.saw and f"export {place}=FOLDER" in told.try_
+
+
 def test_status_before_anything_ran(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert course(capsys, "status")[1] == "nothing runs yet: make start\n"
     assert json.loads(course(capsys, "status", "--json")[1])["engine"] is None
@@ -169,7 +181,7 @@ def test_a_second_up_says_that_everything_runs(
 
 def test_the_steps_come_in_the_order_in_which_they_are_needed(home: Path) -> None:
     ports = {"registry": 5001, "http": 8080, "https": 8443}
-    tasks = up.tasks(engines.Engine("kind", {}, [], ports), object())  # type: ignore[arg-type]
+    tasks = up.tasks(engines.Engine("kind", {}, [], ports), FakeRunner({"docker": 1}))
     given = [task.gives for task in tasks if task.gives]
     assert given == ["containers", "cluster", "orders"]
     assert {g for g in given if g != "orders"} <= set(manifest.CAPABILITIES)

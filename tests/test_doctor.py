@@ -412,6 +412,26 @@ def test_a_proxy_that_answers_for_loopback() -> None:
         assert only(network.proxy(Machine(env=env))).ok
 
 
+@pytest.mark.parametrize(
+    "no_proxy", ["localhost,127.0.0.0/8", "LOCALHOST, 127.0.0.1", "*.localhost 127.0.0.1:8080", "*"]
+)
+def test_a_proxy_that_leaves_out_loopback_in_any_of_the_ways_that_clients_read(
+    no_proxy: str,
+) -> None:
+    with server() as address:
+        for name in ("NO_PROXY", "no_proxy"):
+            machine = Machine(env={"HTTP_PROXY": address, "https_proxy": address, name: no_proxy})
+            assert only(network.loopback(machine)).ok
+            assert only(network.proxy(machine)).ok
+
+
+def test_a_proxy_whose_address_is_none_is_told() -> None:
+    found = bad(
+        network.proxy(Machine(env={"https_proxy": "http://me:hunter22@p:x", "no_proxy": "*"}))
+    )
+    assert "p:x does not answer" in found.saw and "hunter22" not in str(found)
+
+
 def test_a_proxy_that_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]

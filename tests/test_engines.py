@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course import engines, images, paths
+from course import engines, images, paths, up
 from course.engines import detect, kind, ports
+from course.engines import docker as docker_
 from course.engines.docker import Docker
 from course.engines.kind import Kind, NodeFacts
 from course.engines.registry import Registry
@@ -242,6 +243,68 @@ def test_the_docker_host_of_the_environment_is_believed(monkeypatch: pytest.Monk
     assert docker.host() == "tcp://127.0.0.1:1"
     assert not docker.answers()
     assert os.environ["DOCKER_HOST"] == "tcp://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "try_"),
+    [
+        ("ssh://me@vm.example", "paramiko", "ssh -fNT -L"),
+        ("ssh://me@vm.example:2222/run/docker.sock", "paramiko", "ssh -fNT -L"),
+        ("npipe:////./pipe/docker_engine", "a pipe of Windows", "WSL"),
+        ("tcp://192.0.2.1:2376", "another machine", "run the course over there"),
+        ("tcp://me:hunter22@192.0.2.1:2376", "another machine", "run the course over there"),
+        ("tcp://127.0.0.1:port", "Port", "unset DOCKER_HOST"),
+        ("http://127.0.0.1:2375", "`http://127.0.0.1:2375`", "unset DOCKER_HOST"),
+        ("/var/run/docker.sock", "`/var/run/docker.sock`", "unset DOCKER_HOST"),
+        ("unix://", "`unix://`", "unset DOCKER_HOST"),
+    ],
+)
+def test_a_docker_that_the_course_cannot_work_with_is_named_before_anything_is_done(
+    home: Path, monkeypatch: pytest.MonkeyPatch, host: str, said: str, try_: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    quiet = FakeRunner()
+    assert not Docker(quiet).answers()
+    for wanted in (up.engine, lambda: Docker(quiet).ensure(lambda *_: None)):
+        with pytest.raises(CourseError) as caught:
+            wanted()
+        assert said in caught.value.saw and try_ in caught.value.try_
+        assert "DOCKER_HOST" in caught.value.saw and "hunter22" not in str(caught.value)
+    assert quiet.calls == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "unix:///var/run/docker.sock",
+        "tcp://localhost:2375",
+        "tcp://127.0.0.1:2375",
+        "tcp://[::1]:1",
+    ],
+)
+def test_a_docker_of_this_machine_may_be_at_a_socket_or_a_port(host: str) -> None:
+    assert docker_.refused(host) is None
+
+
+def test_the_address_that_is_another_machines_may_be_of_dockers_context(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    wrong = docker_.refused("ssh://vm.example")
+    assert wrong and wrong.saw.startswith("the address of docker's context is ssh://vm.example")
+
+
+def test_certificates_are_for_a_port_and_not_for_a_socket(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", "/nowhere")
+    assert "certificate" in docker_.fault("tcp://127.0.0.1:1")
+    assert "certificate" not in docker_.fault("unix:///nowhere")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert Docker(FakeRunner()).environment()["DOCKER_CERT_PATH"] == "/nowhere"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///x")
+    assert "DOCKER_CERT_PATH" not in Docker(FakeRunner()).environment()
 
 
 def test_a_node_image_for_the_version_of_the_tools() -> None:

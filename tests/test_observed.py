@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
+import socket
 import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import docker.errors
 import pytest
 
+from course import observed, world
 from course.exercises import Wrong
 from course.observed import Health, Observed, Probe, Process
 from course.world import Served, World
@@ -167,3 +175,134 @@ def test_a_service_that_does_not_answer_is_told_by_its_end(
     wrong = Served(made, 3000).silent("x:lab", "an answer")
     assert (wrong.cause, wrong.want) == (cause, "an answer")
     assert wrong.saw.endswith(told)
+
+
+@contextlib.contextmanager
+def answering(*pieces: bytes, pause: float = 0.0, forever: bytes = b"") -> Iterator[Served]:
+    """A container at whose port somebody answers so."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                held, _ = listener.accept()
+                with contextlib.suppress(OSError), held:
+                    held.recv(4096)
+                    for piece in itertools.chain(pieces, itertools.repeat(forever)):
+                        if not piece:
+                            break
+                        held.sendall(piece)
+                        time.sleep(pause)
+
+    threading.Thread(target=serve, daemon=True).start()
+    made = Made()
+    made.status = "running"  # type: ignore[attr-defined]
+    port = str(listener.getsockname()[1])
+    made.ports = {"3000/tcp": [{"HostPort": port}]}  # type: ignore[attr-defined]
+    try:
+        yield Served(made, 3000)
+    finally:
+        listener.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pause", "forever", "told"),
+    [
+        pytest.param([HEAD + b"\r\n"], 0.05, b"x", "bytes in 1 s", id="a body byte by byte"),
+        pytest.param([HEAD + b"\r\n"], 0, b"x" * 65536, "longer than 4 MB", id="100 MB"),
+        pytest.param([HEAD], 0.05, b"X: y\r\n", "bytes in 1 s", id="headers one by one"),
+        pytest.param([HEAD], 0.05, b"X", "bytes in 1 s", id="a header byte by byte"),
+        pytest.param(
+            [HEAD + b"Transfer-Encoding: chunked\r\n\r\n"],
+            0.05,
+            b"1\r\nx\r\n",
+            "bytes in 1 s",
+            id="chunks",
+        ),
+    ],
+)
+def test_an_answer_that_does_not_end_is_a_wrong_answer_in_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], pause: float, forever: bytes, told: str
+) -> None:
+    monkeypatch.setattr(world, "_ANSWER_WAIT", 1.0)
+    began = time.monotonic()
+    with answering(*pieces, pause=pause, forever=forever) as served:
+        with pytest.raises(Wrong) as wrong:
+            served.get("/orders")
+        assert served.knock() == (0, "")
+    assert time.monotonic() - began < 8
+    assert wrong.value.cause == "answer-endless"
+    assert "GET /orders" in wrong.value.saw and told in wrong.value.saw
+
+
+def test_an_answer_that_comes_slowly_and_ends_is_an_answer() -> None:
+    with answering(HEAD, b"Content-Length: 2\r\n", b"\r\no", b"k", pause=0.3) as served:
+        assert served.get("/") == (200, "ok")
+
+
+class Exec(Made):
+    """A container in which a command's output comes over a socket, as Docker sends it."""
+
+    def __init__(self, *chunks: bytes, endless: bool = False) -> None:
+        super().__init__()
+        self.id = "c1"
+        self.client = SimpleNamespace(api=self)
+        ours, self.theirs = socket.socketpair()
+        self._held = socket.SocketIO(ours, "rb")
+        pieces = itertools.chain(chunks, itertools.repeat(b"y" * 65536) if endless else ())
+
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                for chunk in pieces:
+                    self.theirs.sendall(b"\x01\0\0\0" + len(chunk).to_bytes(4, "big") + chunk)
+                if chunks:
+                    self.theirs.shutdown(socket.SHUT_WR)
+
+        self.sender = threading.Thread(target=send, daemon=True)
+        self.sender.start()
+
+    def exec_create(self, container: str, argv: list[str]) -> dict[str, str]:
+        return {"Id": "e1"}
+
+    def exec_start(self, id_: str, socket: bool) -> Any:
+        return self._held
+
+
+def test_what_a_command_prints_comes_whole() -> None:
+    assert Observed(Exec(b"1000", b"\n")).output("id", "-u") == b"1000\n"
+    assert Served(Exec(b"1000\n"), 3000).run("id", "-u") == "1000"
+
+
+def test_of_what_a_command_prints_without_end_as_much_is_read_as_a_check_can_want() -> None:
+    made = Exec(endless=True)
+    assert len(Observed(made).output("yes")) == 4_000_000
+    made.sender.join(5)
+    assert not made.sender.is_alive(), "who sends must be told that nobody reads"
+
+
+def test_a_command_that_neither_prints_nor_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observed, "_COMMAND_WAIT", 0.2)
+    began = time.monotonic()
+    made = Exec()
+    assert Observed(made).output("sleep") == b"" and time.monotonic() - began < 5
+    assert made.theirs.recv(1) == b""
+
+
+def test_a_container_of_a_check_is_bounded_whatever_its_program_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+
+    class Engine(NeverStarts):
+        def create(self, image: str, **more: Any) -> NeverStarts:
+            asked.update(more)
+            return self
+
+    monkeypatch.setattr(World, "docker", Engine("no"))
+    with pytest.raises(Wrong), World("x-1").container("x:lab", port=3000, mem_limit="64m"):
+        pytest.fail("it must not get here")
+    assert asked["pids_limit"] == 512 and asked["mem_limit"] == "64m"
+    assert asked["memswap_limit"] == "64m" and "max-size" in asked["log_config"]["Config"]

@@ -587,6 +587,18 @@ def test_an_api_that_does_not_answer_is_named(
         Kubernetes()
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy"])
+def test_an_api_on_loopback_is_asked_directly_whatever_proxy_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(reply("HTTP/1.1 200 OK\nContent-Length: 2\n\n{}")) as server:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, server.port)))
+        assert Kubernetes().get("deployments", "shop") == {}
+
+
 @pytest.mark.parametrize(
     "answer",
     [

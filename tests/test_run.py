@@ -134,3 +134,48 @@ def test_the_fake_answers_by_the_longest_prefix_and_records() -> None:
 def test_an_error_shows_itself_without_a_traceback_in_a_notebook() -> None:
     error = CourseError("a fact", "a wish", "a command")
     assert error._render_traceback_() == ["✗ saw:  a fact", "  want: a wish", "  try:  a command"]
+
+
+ENDLESS = "import sys\nwhile True: sys.stdout.write({text!r} * 4096)"
+
+
+@pytest.mark.parametrize("text", ["y\n", "y", "é\r\n"])
+def test_a_program_that_prints_without_end_is_ended_in_time(text: str) -> None:
+    seen = 0
+
+    def count(line: str) -> None:
+        nonlocal seen
+        seen += len(line)
+        assert len(line) < 300_000
+
+    began, before = time.monotonic(), psutil.Process().memory_info().rss
+    with pytest.raises(CommandError, match="no end after 2 s") as caught:
+        RealRunner().run(python(ENDLESS.format(text=text)), timeout=2, on_line=count)
+    assert time.monotonic() - began < 10 and seen > 0
+    assert len(caught.value.completed.stderr) < 50e6
+    assert psutil.Process().memory_info().rss - before < 300e6
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_of_what_is_printed_at_length_the_beginning_and_the_end_are_kept() -> None:
+    code = "import sys; w = sys.stdout.write; w('first\\n'); [w('y' * 10**6) for _ in range(100)]"
+    done = RealRunner().run(python(f"{code}; w('\\nlast\\n')"), timeout=60)
+    assert done.stdout.startswith("first\ny") and done.stdout.endswith("y\nlast\n")
+    assert len(done.stdout) < 50e6 and " MB left out …" in done.stdout
+
+
+def test_what_is_printed_at_any_usual_length_is_kept_whole() -> None:
+    text = "é" * 3_000_000  # its characters fall on the edges of what is read at once
+    done = RealRunner().run(python(f"print('x' + 'é' * {len(text)})"), timeout=60)
+    assert done.stdout == f"x{text}\n"
+
+
+def test_a_program_that_forks_without_asking_leaves_nothing_running() -> None:
+    # Each child starts another, all in the group of the first.
+    code = "import os, time\nfor _ in range(6): os.fork()\ntime.sleep(60)"
+    with pytest.raises(CommandError, match="no end after 1 s"):
+        RealRunner().run(python(code), timeout=1)
+    deadline = time.monotonic() + 10
+    while [p for p in psutil.process_iter(["cmdline"]) if code in (p.info["cmdline"] or [])]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

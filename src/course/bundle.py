@@ -54,10 +54,13 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
         `dest`.
 
     Raises:
-        CourseError: an image is missing, since `course up` has not ended; or a package registry
-            that the Python or Debian packages come from does not answer.
+        CourseError: the file is there and is no bundle; an image is missing, since `course up`
+            has not ended; or a package registry that the Python or Debian packages come from does
+            not answer.
     """
     using = using or runner()
+    if dest.exists() and not _is_bundle(dest):
+        raise CourseError(f"{dest} is there and is no bundle", "a new file", "another name")
     _wheels(report, using)
     if debian.is_root_on_debian():
         debian.fetch(report, using=using)
@@ -87,6 +90,16 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
         finally:
             part.unlink(missing_ok=True)
     return dest
+
+
+def _is_bundle(file: Path) -> bool:
+    """Whether a file is a bundle of any machine, or the beginning of one."""
+    try:
+        with tarfile.open(file, "r:") as tar:
+            first = tar.next()
+            return first is not None and first.name == "manifest.json"
+    except (OSError, tarfile.TarError):
+        return False
 
 
 def load(source: Path, report: Report, sha256: str = "") -> Loaded:

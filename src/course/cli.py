@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from course import paths
+from course import inherited, paths, text
 from course.errors import CourseError, of_os
 
 app = typer.Typer(
@@ -151,7 +150,7 @@ def list_(as_json: AsJson = False) -> None:
         table.add_row(
             marks[str(row["state"])], str(row["id"]), str(row["title"]), str(row["minutes"])
         )
-    Console().print(table)
+    text.console().print(table)
 
 
 @app.command()
@@ -242,8 +241,14 @@ def env() -> None:
     """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
     from course import engines
 
-    for name, value in engines.environment().items():
-        print(f"export {name}={shlex.quote(value)}")
+    wanted = inherited.settled(os.environ) | engines.environment()
+    given = inherited.before()
+    names = [name for name in wanted if name in engines.CONTRACT or given.get(name) != wanted[name]]
+    for name in sorted(set(given) - set(wanted)):
+        if name.isidentifier():
+            print(f"unset {name}")
+    for name in names:
+        print(f"export {name}={shlex.quote(wanted[name])}")
 
 
 @app.command()
@@ -407,6 +412,8 @@ class _environment:  # noqa: N801 - read as a function
 
 def main() -> None:
     """Run the command; an error is one clear message, Ctrl-C one line."""
+    inherited.settle()
+    text.plain_where_needed(sys.stdout, sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     words = " ".join(["course", *sys.argv[1:]])
     try:

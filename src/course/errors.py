@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from course import paths
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -48,6 +51,16 @@ def of_os(error: OSError) -> CourseError:
         return CourseError(
             f"the disk is full{where}", "some space", "free some: docker system df; df -h"
         )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        for name, folder in (("COURSE_STATE", paths.state()), ("COURSE_CACHE", paths.cache())):
+            # What could not be made may be any folder on the way to ours.
+            place = Path(str(error.filename or ""))
+            if place.is_absolute() and (place.is_relative_to(folder) or place in folder.parents):
+                return CourseError(
+                    f"{error.strerror}{where}",
+                    f"{folder}, where the course keeps its own files",
+                    f"give yourself the right to write there, or: export {name}=FOLDER",
+                )
     return CourseError(f"{error.strerror or error}{where}", "", "course doctor")
 
 

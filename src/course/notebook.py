@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from course import engines, ledger, manifest, paths, steps, waiting, workspace
+from course import engines, inherited, ledger, manifest, paths, steps, waiting, workspace
 from course.errors import CourseError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def setup(name: str) -> Shown:
     course = manifest.load()
     lesson = course.lesson(name)
     _lesson = lesson.stem
+    inherited.settle()
     keep = {"COURSE_WORK"} & set(os.environ)
     os.environ.update({k: v for k, v in engines.environment().items() if k not in keep})
     paths.work().mkdir(parents=True, exist_ok=True)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import socket
 import tarfile
+import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 HEALTH_LOG = 5
 """So many probes Docker keeps of a container."""
+_MOST = 4_000_000
+"""Bytes of a file or an output that are read."""
+_COMMAND_WAIT = 20.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,20 @@ class Stopped:
     code: int
 
 
+class _Chunks:
+    """A stream of bytes out of pieces."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size and (piece := next(self._pieces, None)) is not None:
+            self._rest += piece
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+
 class Observed:
     """A container that is looked at.
 
@@ -134,13 +154,14 @@ class Observed:
             chunks, _ = self._made.get_archive(path)
         except docker.errors.NotFound:
             return None
-        data = io.BytesIO(b"".join(chunks))
-        with tarfile.open(fileobj=data) as archive:
+        # As a stream: of a folder only its own entry is read, and of a file no more than a check
+        # can want.
+        with tarfile.open(fileobj=cast("IO[bytes]", _Chunks(chunks)), mode="r|") as archive:
             entry = archive.next()
             if entry is None:
                 return None
             content = archive.extractfile(entry) if entry.isfile() else None
-            return entry, content.read() if content else b""
+            return entry, content.read(_MOST) if content else b""
 
     def put(self, path: str, content: bytes, *, uid: int = 0, mode: int = 0o600) -> None:
         """Write a file into it, whatever its own user may do.
@@ -187,8 +208,32 @@ class Observed:
     def seconds_of(self, *argv: str) -> float:
         """Seconds that a command takes in it now."""
         began = time.monotonic()
-        self._made.exec_run(list(argv))
+        self.output(*argv)
         return time.monotonic() - began
+
+    def output(self, *argv: str) -> bytes:
+        """What a command in it prints, as far as a check can want it, within seconds."""
+        from docker.utils.socket import frames_iter
+
+        api = self._made.client.api
+        held = api.exec_start(api.exec_create(self._made.id, list(argv))["Id"], socket=True)
+        said = bytearray()
+
+        def read() -> None:
+            with contextlib.suppress(OSError, ValueError):  # closed, since it had no more time
+                for _, chunk in frames_iter(held, tty=False):  # type: ignore[no-untyped-call]
+                    said.extend(chunk)
+                    if len(said) > _MOST:
+                        break
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(_COMMAND_WAIT)
+        # Else Docker would hold what it still has to say, and could not remove the container.
+        with contextlib.suppress(OSError):
+            held._sock.shutdown(socket.SHUT_RDWR)
+        held.close()
+        return bytes(said[:_MOST])
 
     def kill(self) -> None:
         """End it at once; an ended one stays as it is."""

@@ -27,3 +27,27 @@ def work() -> Path:
 def kubeconfig() -> Path:
     """The course's own kubeconfig; the learner's is never touched."""
     return state() / "kubeconfig"
+
+
+_TAG = "CACHEDIR.TAG"
+_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by `course up`\n"
+_ENTRIES = {
+    *("debian", "docker", "downloads", "empty", "go", "images", "npm", "packages", "python"),
+    *("scratch", "tools", "uv", "pulled.json", "seen.json", _TAG),
+}
+
+
+def own_cache() -> bool:
+    """Whether all that is in the cache's folder may be removed: the course made it.
+
+    A folder that is new, or holds nothing that is not the course's, becomes its own and is tagged.
+    `COURSE_CACHE` may name one that holds a learner's other things.
+    """
+    tag = cache() / _TAG
+    if tag.is_file() and tag.read_text(errors="replace") == _SIGNATURE:
+        return True
+    if cache().exists() and {entry.name for entry in cache().iterdir()} - _ENTRIES:
+        return False
+    cache().mkdir(parents=True, exist_ok=True)
+    tag.write_text(_SIGNATURE)
+    return True

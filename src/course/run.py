@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import queue
 import shlex
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from course import inherited
 from course.errors import CourseError
 
 OnLine = Callable[[str], None]
@@ -23,6 +26,9 @@ OWNER = "COURSE_SET_UP"
 """Marks what a set-up starts by the set-up's process, as `locks.me()` names it, so that the next
 one can end what a killed one left behind. What is meant to outlive it (`spawn`) has no mark."""
 _KEPT_LINES = 8
+_CHUNK = 1 << 16
+_MOST = 16 << 20
+"""Bytes of a stream that are kept of its beginning, and as many of its end."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,10 @@ class Runner(Protocol):
             argv: program and arguments, each turned into text; no shell is involved.
             timeout: deadline in seconds; the whole process group is ended at it.
             cwd: folder to run in.
-            env: variables added to the current environment.
+            env: variables added to the current environment, which `inherited` puts right first.
             input: text for standard input; without it standard input is empty.
-            on_line: called with each line of either stream as it comes.
+            on_line: called with each line of either stream as it comes; of a very long line with
+                its parts.
             check: raise on a non-zero exit code.
             try_: what the error tells the learner to do.
 
@@ -108,19 +115,17 @@ class RealRunner:
             process = subprocess.Popen(
                 words,
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
+                env=inherited.child(words[0], os.environ, env or {}, folder=_folder(words, cwd)),
                 stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
                 start_new_session=True,
             )
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             reason = f"cannot be started ({error.strerror})"
             raise CommandError(
                 Completed(words, 127), reason, try_ or f"is `{words[0]}` installed? course doctor"
-            ) from None
+            ) from error
         try:
             out, err = _pump(process, input, time.monotonic() + timeout, on_line)
         except BaseException:
@@ -138,52 +143,116 @@ class RealRunner:
         return done
 
 
+def _folder(words: Sequence[str], cwd: Path | None) -> Path | None:
+    """Where a command works: `git -C FOLDER` says so itself."""
+    return Path(words[2]) if words[1:2] == ("-C",) and len(words) > 2 else cwd
+
+
+class _Kept:
+    """The beginning and the end of what a program prints; what is between is counted."""
+
+    def __init__(self, on_line: OnLine | None) -> None:
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._left_out = 0
+        self._on_line = on_line
+        self._decoder = io.IncrementalNewlineDecoder(
+            codecs.getincrementaldecoder("utf-8")("replace"), translate=True
+        )
+        self._line = ""
+
+    def add(self, chunk: bytes) -> None:
+        room = _MOST - len(self._head)
+        self._head += chunk[:room]
+        self._tail += chunk[room:] if room > 0 else chunk
+        if len(self._tail) > 2 * _MOST:
+            self._left_out += len(self._tail) - _MOST
+            del self._tail[:-_MOST]
+        if self._on_line:
+            self._tell(self._decoder.decode(chunk))
+
+    def close(self) -> None:
+        if self._on_line:
+            self._tell(self._decoder.decode(b"", final=True))
+            if self._line:
+                self._on_line(self._line)
+
+    def _tell(self, text: str) -> None:
+        assert self._on_line is not None  # noqa: S101 - asked by the callers
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._on_line(line)
+        if len(self._line) > _CHUNK:
+            self._on_line(self._line)
+            self._line = ""
+
+    def text(self) -> str:
+        between = f"\n… {self._left_out / 1e6:.0f} MB left out …\n" if self._left_out else ""
+        said = self._head.decode(errors="replace") + between + self._tail.decode(errors="replace")
+        return said.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _pump(
-    process: subprocess.Popen[str], text: str | None, deadline: float, on_line: OnLine | None
+    process: subprocess.Popen[bytes], text: str | None, deadline: float, on_line: OnLine | None
 ) -> tuple[str | None, str]:
     """Read both streams until they end; `None` for stdout means the deadline passed."""
-    lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
+    chunks: queue.Queue[tuple[str, bytes]] = queue.Queue(maxsize=64)
+    given_up = threading.Event()
 
-    def read(name: str, stream: IO[str]) -> None:
-        for line in stream:
-            lines.put((name, line))
-        lines.put((name, None))
+    def read(name: str, stream: IO[bytes]) -> None:
+        while not given_up.is_set():
+            chunk = os.read(stream.fileno(), _CHUNK)
+            while not given_up.is_set():
+                try:
+                    chunks.put((name, chunk), timeout=0.2)
+                    break
+                except queue.Full:
+                    continue
+            if not chunk:
+                break
+        stream.close()
 
     assert process.stdout is not None and process.stderr is not None  # noqa: S101 - PIPE above
     for name, stream in (("out", process.stdout), ("err", process.stderr)):
         threading.Thread(target=read, args=(name, stream), daemon=True).start()
     if text is not None and process.stdin is not None:
-        stdin = process.stdin
+        stdin, content = process.stdin, text.encode(errors="surrogateescape")
 
         def write() -> None:
             try:
-                stdin.write(text)
+                stdin.write(content)
                 stdin.close()
             except BrokenPipeError:
                 pass  # it ended without reading all; its exit code tells
 
         threading.Thread(target=write, daemon=True).start()
-    kept: dict[str, list[str]] = {"out": [], "err": []}
+    kept = {"out": _Kept(on_line), "err": _Kept(on_line)}
     open_streams = 2
-    while open_streams:
-        try:
-            name, line = lines.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            return None, "".join(kept["out"] + kept["err"])
-        if line is None:
-            open_streams -= 1
-            continue
-        kept[name].append(line)
-        if on_line:
-            on_line(line.rstrip("\n"))
+    try:
+        while open_streams:
+            left = deadline - time.monotonic()
+            try:
+                # Not waiting is no end either: it may print without one.
+                name, chunk = chunks.get(timeout=left) if left > 0 else ("", b"")
+            except queue.Empty:
+                name = ""
+            if not name:
+                return None, kept["out"].text() + kept["err"].text()
+            if chunk:
+                kept[name].add(chunk)
+            else:
+                kept[name].close()
+                open_streams -= 1
+    finally:
+        given_up.set()
     try:
         process.wait(timeout=max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return None, "".join(kept["err"])
-    return "".join(kept["out"]), "".join(kept["err"])
+        return None, kept["err"].text()
+    return kept["out"].text(), kept["err"].text()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End a command's whole process group: politely, then not."""
     for sig, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
         try:
@@ -209,7 +278,7 @@ def spawn(
     Args:
         argv: program and arguments.
         log: file that both streams are appended to.
-        env: variables added to the current environment.
+        env: variables added to the current environment, which `inherited` puts right first.
         cwd: folder to run in.
         record: keeps the process id; the program begins after that. If we are ended before, it
             never does, and so none runs of which nothing is known.
@@ -222,13 +291,13 @@ def spawn(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     words = tuple(str(a) for a in argv)
-    inherited = {name: value for name, value in os.environ.items() if name != OWNER}
+    mine = {name: value for name, value in os.environ.items() if name != OWNER}
     with log.open("ab") as sink:
         try:
             process = subprocess.Popen(
                 ("sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *words),
                 cwd=cwd,
-                env={**inherited, **(env or {})},
+                env=inherited.child(words[0], mine, env or {}, folder=cwd),
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,

@@ -1,6 +1,23 @@
-"""Text that has to fit."""
+"""Text that has to fit: its place, or what a terminal can show."""
 
 from __future__ import annotations
+
+import codecs
+import contextlib
+import unicodedata
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PLAIN = {
+    **{"✓": "+", "✗": "x", "…": "...", "·": "-", "•": "*", "→": "->", "←": "<-", "×": "x"},
+    **{"–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "±": "+-", "≈": "~", "≠": "!="},
+    **{"µ": "u", "μ": "u", "°": " deg", "‘": "'", "’": "'", "“": '"', "”": '"', "█": "#"},
+    **{"─": "-", "━": "-", "│": "|", "┃": "|", "╭": "+", "╮": "+", "╰": "+", "╯": "+"},
+}
+_HANDLER = "course.plain"
+_LEAST_COLUMNS = 60
 
 
 def cut(text: str, room: int) -> str:
@@ -17,3 +34,46 @@ def printable(name: str) -> str:
     """A file's name, fit to be printed: what is not UTF-8 or would break the line is escaped."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def plain(text: str) -> str:
+    """A text in ASCII: signs by what they mean, letters without their marks, else `?`.
+
+    Args:
+        text: any text, also one that holds the bytes of a file's name.
+    """
+    return "".join(map(_plain_sign, text))
+
+
+def _plain_sign(sign: str) -> str:
+    if sign in _PLAIN or sign.isascii():
+        return _PLAIN.get(sign, sign)
+    bare = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
+    return bare or ("" if unicodedata.combining(sign) else "?")
+
+
+def _instead(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return plain(error.object[error.start : error.end]), error.end
+
+
+def plain_where_needed(*streams: TextIO) -> None:
+    """Let streams show plain signs for those that they cannot, e.g. in the locale C.
+
+    Args:
+        streams: e.g. `sys.stdout`; one that cannot be told so stays as it is.
+    """
+    codecs.register_error(_HANDLER, _instead)
+    for stream in streams:
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            stream.reconfigure(errors=_HANDLER)  # type: ignore[attr-defined]
+
+
+def console() -> Console:
+    """Where tables are printed: where there is less room for them, their lines are broken."""
+    from rich.console import Console
+
+    made = Console(highlight=False)
+    made.width = max(_LEAST_COLUMNS, made.width)
+    return made

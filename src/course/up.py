@@ -15,9 +15,11 @@ import psutil
 from course import debian, engines, images, lab, locks, packages, paths, private, steps, tools
 from course.addons import orders, traefik
 from course.engines import base, detect, ports
+from course.engines import docker as docker_
 from course.engines.docker import Docker
 from course.engines.kind import Kind
 from course.engines.registry import Registry
+from course.errors import CourseError
 from course.run import OWNER, Runner, runner
 from course.steps import Report, Task
 
@@ -40,6 +42,8 @@ def engine() -> engines.Engine:
     known = engines.current()
     if known is not None and known.env:
         return known
+    if wrong := docker_.refused(_docker().host()):
+        raise wrong
     name = detect.choose(
         os.environ,
         docker_answers=lambda: _docker().answers(),
@@ -146,6 +150,8 @@ def up(display: steps.Display, *, until: str = "") -> None:
         CourseError: a step failed.
     """
     with alone():
+        if not paths.own_cache():
+            raise _not_ours()
         of = engine()
         if not complete():
             # What was there may have gone with a restart; each step says so anew.
@@ -203,6 +209,8 @@ def _end_orphans() -> None:
 
 def _sweep() -> None:
     """Remove half-made folders of the cache: what is whole has been renamed."""
+    if not paths.own_cache():
+        return
     for pattern in ("scratch/*", "*/.part-*"):
         for left in paths.cache().glob(pattern):
             shutil.rmtree(left, ignore_errors=True)
@@ -241,7 +249,17 @@ def down(report: Report, *, purge: bool = False) -> None:
             _remove_cache()
 
 
+def _not_ours() -> CourseError:
+    return CourseError(
+        f"{paths.cache()} holds what the course did not make",
+        "a folder of the course's own for its cache: `course down --purge` removes it whole",
+        f"COURSE_CACHE={paths.cache() / 'course'}",
+    )
+
+
 def _remove_cache() -> None:
+    if not paths.own_cache():
+        raise _not_ours()
     # Go makes its module cache read-only, so plain removal fails half-way.
     root = paths.cache()
     if root.exists():

@@ -288,13 +288,6 @@ def update(course: manifest.Manifest) -> list[str]:
 # -- the learner's repository of the sample service
 
 _ORDERS = "orders"
-# A learner's own name is asked of git for their commits; their settings may ask for a key's
-# password or run a hook, which is nothing for a commit that nobody sees being made.
-AS_COURSE = (
-    *("-c", "user.name=course", "-c", "user.email=course@localhost"),
-    *("-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"),
-)
-"""Options of git for a commit of the course's own."""
 
 
 def ensure_orders(*, using: Runner | None = None) -> Path:
@@ -322,7 +315,9 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
     try:
         shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
         (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
-        git = ["git", "-C", part, *AS_COURSE]
+        # What is cloned goes into images, whatever the learner's git does with ends of lines.
+        (part / ".gitattributes").write_text("* text=auto eol=lf\n", encoding="utf-8")
+        git = ["git", "-C", part]
         for words in (
             ["init", "--quiet", "--initial-branch=main"],
             ["add", "--all"],

@@ -9,12 +9,15 @@ import os
 import re
 import secrets
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course import abandoned, copies, engines, packages, paths, waiting, workspace
+from course.engines import docker as docker_
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.observed import Observed
@@ -25,6 +28,17 @@ if TYPE_CHECKING:
     from course.rollout.api import Kubernetes
 
 _CALL_WAIT = 20
+_SILENCE = 3.0
+_ANSWER_WAIT = 5.0
+_MOST_ANSWER = 4_000_000
+_BOUNDS: dict[str, Any] = {
+    # Of a program that nobody knows: it may fork, allocate and print without end.
+    "mem_limit": "256m",
+    "pids_limit": 512,
+    # In files that `docker logs` reads, whatever the machine's own way is.
+    "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
+}
+"""What a container of a check may use of the machine."""
 _EXEC_FORMAT = "exec format error"
 _BUILD_WAIT = 300.0
 _clients: dict[str, Any] = {}
@@ -110,16 +124,15 @@ class World:
         Raises:
             CourseError: no Docker answers.
         """
-        import docker
-        import docker.errors
-
         host = self._variable("DOCKER_HOST")
         if host not in _clients:
+            if wrong := docker_.refused(host):
+                raise wrong
             try:
-                client = docker.DockerClient(base_url=host, timeout=_CALL_WAIT)
+                client = docker_.client(host, timeout=_CALL_WAIT)
                 client.ping()
-            except Exception:
-                raise self._no_docker() from None
+            except Exception as error:
+                raise self._no_docker() from error
             _clients[host] = client
             abandoned.remove(client)
         return _clients[host]
@@ -240,7 +253,8 @@ class World:
         """
         import docker.errors
 
-        made = None
+        made, bounds = None, _BOUNDS | more
+        bounds["memswap_limit"] = bounds["mem_limit"]  # no swap beside it
         try:
             try:
                 made = self.docker.containers.create(
@@ -248,8 +262,7 @@ class World:
                     labels=abandoned.labels(),
                     ports={f"{port}/tcp": ("127.0.0.1", 0)},
                     environment=env or {},
-                    mem_limit="256m",
-                    **more,
+                    **bounds,
                 )
                 made.start()
             except docker.errors.APIError as error:
@@ -409,7 +422,7 @@ class Served(Observed):
     def knock(self) -> tuple[int, str]:
         """Status and body of one `GET /`, asked once; status 0 if nothing answers."""
         at = self.address()
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError, http.client.HTTPException, _Endless):
             return _ask(at, "GET", "/", None) if at else (0, "")
         return 0, ""
 
@@ -430,6 +443,9 @@ class Served(Observed):
 
         Returns:
             Status 0 and the container's log if it ended or does not answer in time.
+
+        Raises:
+            Wrong: an answer begins and does not end (`answer-endless`).
         """
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:
@@ -438,8 +454,17 @@ class Served(Observed):
                 break
             at = self.address()
             if at:
-                with contextlib.suppress(OSError, http.client.HTTPException):
+                try:
                     return _ask(at, method, path, body)
+                except (OSError, http.client.HTTPException):
+                    pass  # it has not started yet, or has ended
+                except _Endless as answer:
+                    raise Wrong(
+                        "answer-endless",
+                        saw=f"the answer to {method} {path} does not end: {answer}",
+                        want="an answer that ends",
+                        try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
+                    ) from None
             time.sleep(0.1)
         return 0, self.log()
 
@@ -473,7 +498,7 @@ class Served(Observed):
 
     def run(self, *argv: str) -> str:
         """The output of a command in the running container."""
-        return str(self._made.exec_run(list(argv)).output.decode(errors="replace")).strip()
+        return self.output(*argv).decode(errors="replace").strip()
 
 
 def _cannot_start(image: str, said: str) -> Wrong:
@@ -487,18 +512,49 @@ def _cannot_start(image: str, said: str) -> Wrong:
     )
 
 
+class _Endless(Exception):  # noqa: N818 - told as a wrong answer
+    """An answer that has begun and does not end."""
+
+
 def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(*at, timeout=3)
+    connection = http.client.HTTPConnection(*at, timeout=_SILENCE)
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        with contextlib.suppress(OSError):
+            # What waits for the next byte is woken by this, and not by a close.
+            held.shutdown(socket.SHUT_RDWR)
+
+    connection.connect()
+    held = connection.sock
+    # Each read has a deadline of its own; bytes that come one by one would keep it for ever.
+    clock = threading.Timer(_ANSWER_WAIT, end)
+    clock.daemon = True
+    clock.start()
+    length = 0
     try:
         connection.request(method, path, body, headers={"Connection": "close"})
         answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
+        content = answer.read(_MOST_ANSWER + 1)
+        length = len(content)
+        if length > _MOST_ANSWER:
+            raise _Endless(f"it is longer than {_MOST_ANSWER / 1e6:.0f} MB")
+        if not over.is_set():
+            return answer.status, content.decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        if not over.is_set():
+            raise
     finally:
+        clock.cancel()
         connection.close()
+    raise _Endless(f"{length} bytes in {_ANSWER_WAIT:.0f} s")
 
 
 def empty(folder: Path) -> None:
     """Remove what is in a folder of an exercise; it was saved before."""
-    if folder.exists():
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()  # what a link names is elsewhere, and somebody's
+    elif folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)

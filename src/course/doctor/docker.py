@@ -12,7 +12,7 @@ from course.doctor.finding import Finding, Machine
 from course.doctor.hardware import LEAST_MEMORY_GB
 from course.engines import base, kind
 from course.engines import registry as registry_
-from course.engines.docker import OLDEST
+from course.engines.docker import OLDEST, fault, refused
 
 _INSTALL = "https://docs.docker.com/engine/install/"
 
@@ -20,6 +20,8 @@ _INSTALL = "https://docs.docker.com/engine/install/"
 def engine(machine: Machine) -> list[Finding]:
     """Whether a Docker answers, and if not, why."""
     host, info = machine.docker_host, machine.docker_info
+    if wrong := refused(host):
+        return [Finding("Docker", False, wrong.saw, wrong.try_)]
     if info is not None:
         version = str(info.get("ServerVersion", ""))
         ok = tuple(int(n) for n in re.findall(r"\d+", version)[:2]) >= OLDEST
@@ -28,17 +30,22 @@ def engine(machine: Machine) -> list[Finding]:
     if machine.docker_fault:
         saw = f"{host} answers a ping, not `docker info`: {machine.docker_fault}"
         return [Finding("Docker", False, saw, "restart Docker")]
+    return [_silent(machine, host)]
+
+
+def _silent(machine: Machine, host: str) -> Finding:
     if debian.is_root_on_debian() and not machine.env.get("DOCKER_HOST"):
-        return [Finding("Docker", True, "none answers yet; course up installs and starts one")]
+        return Finding("Docker", True, "none answers yet; course up installs and starts one")
     if _forbidden(host):
         try_ = "sudo usermod -aG docker $USER   then log out and in again"
-        return [Finding("Docker", False, f"this user may not use {host}", try_)]
+        return Finding("Docker", False, f"this user may not use {host}", try_)
     if shutil.which("docker"):
         try_ = "start Docker Desktop, or: sudo systemctl start docker"
         if machine.env.get("DOCKER_HOST"):
             try_ = f"start what DOCKER_HOST names, {host}, or: unset DOCKER_HOST"
-        return [Finding("Docker", False, f"stopped: nobody answers at {host}", try_)]
-    return [Finding("Docker", False, "not installed", _INSTALL)]
+        why = f" ({error})" if (error := fault(host)) and host.startswith("tcp://") else ""
+        return Finding("Docker", False, f"stopped: nobody answers at {host}{why}", try_)
+    return Finding("Docker", False, "not installed", _INSTALL)
 
 
 def _forbidden(host: str) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from course import engines
+from course import engines, inherited
 from course.engines.docker import Docker, answers, client
 from course.run import Runner, runner
 
@@ -46,12 +45,12 @@ class Machine:
     Args:
         using: runs commands.
         root: where its files are read; another folder in tests.
-        env: its environment.
+        env: its environment, as this process was given it.
     """
 
     using: Runner = field(default_factory=runner)
     root: Path = Path("/")
-    env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    env: Mapping[str, str] = field(default_factory=inherited.before)
     docker_fault: str = field(default="", init=False)
     """Why a Docker that answers a ping does not say what it is, once `docker_info` was asked."""
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import psutil
 
-from course import engines, up
+from course import engines, inherited, up
 from course.doctor.finding import DEADLINE, Finding, Machine
 from course.engines import ports
 from course.engines.docker import client
@@ -162,14 +162,16 @@ def proxy(machine: Machine) -> list[Finding]:
         return [Finding("proxy", True, "none")]
     found = []
     if not _bypassed(machine.env):
-        saw = "a proxy is set, and NO_PROXY does not leave out this machine"
+        saw = "a proxy is set, and NO_PROXY does not leave out this machine: a shell of yours asks "
+        saw += "it for 127.0.0.1 (what the course starts does not)"
         found.append(Finding("proxy", False, saw, _no_proxy(machine.env)))
     for name, url in sorted(proxies.items()):
         parts = _split(url)
-        where = f"{parts.hostname}:{parts.port or 80}"
         try:
-            socket.create_connection((parts.hostname or "", parts.port or 80), DEADLINE).close()
+            port = parts.port or _PORTS.get(parts.scheme, 80)
+            socket.create_connection((parts.hostname or "", port), DEADLINE).close()
         except (OSError, ValueError) as error:
+            where = parts.netloc.rpartition("@")[2]
             saw = f"the {name} proxy {where} does not answer: {error}"
             try_ = f"correct {name.upper()}_PROXY, or: unset {name.upper()}_PROXY"
             found.append(Finding("proxy", False, saw, try_))
@@ -182,14 +184,12 @@ def _proxies(env: Mapping[str, str]) -> dict[str, str]:
 
 
 _KINDS = ("http", "https", "all")
+_PORTS = {"https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
 
 
 def _bypassed(env: Mapping[str, str]) -> bool:
-    left_out = [e.strip() for e in (env.get("no_proxy") or env.get("NO_PROXY") or "").split(",")]
-    return "*" in left_out or all(
-        any(name == e.lstrip(".") or name.endswith(f".{e.lstrip('.')}") for e in left_out if e)
-        for name in _LOOPBACK
-    )
+    named = env.get("no_proxy") or env.get("NO_PROXY") or ""
+    return all(inherited.left_out(named, name) for name in _LOOPBACK)
 
 
 def _no_proxy(env: Mapping[str, str]) -> str:

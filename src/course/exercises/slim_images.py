@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import copies, images, layers, paths, workspace
+from course import copies, images, layers, paths
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
@@ -372,7 +372,7 @@ class ContextSendsNoSecrets:
 
     def _commit(self, world: World) -> None:
         # A dump that was committed once and removed: the folder has it no more, the history has.
-        git = ["git", "-C", world.folder(), *workspace.AS_COURSE]
+        git = ["git", "-C", world.folder()]
         dump = world.folder() / "dump.sql"
         dump.write_bytes(os.urandom(2_000_000))
         world.run(*git, "init", "--quiet", "--initial-branch=main")

@@ -7,14 +7,13 @@ the call itself, and a watch would pay it for every event.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 from collections.abc import Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from course import engines
+from course import engines, inherited
 from course.errors import CourseError
 
 _CONNECT_WAIT = 3.0
@@ -109,7 +108,7 @@ class Kubernetes:
                 "course up   writes it anew",
             ) from error
         settings.retries = False
-        if _on_this_machine(settings.host):
+        if inherited.is_loopback(urlsplit(settings.host).hostname or ""):
             settings.proxy = None  # as kubectl: a proxy cannot reach this machine's own cluster
         self.namespace: str = context["context"].get("namespace") or "default"
         self._settings = settings
@@ -209,16 +208,6 @@ class Kubernetes:
             "an answer",
             "course status; then: course up",
         )
-
-
-def _on_this_machine(url: str) -> bool:
-    name = urlsplit(url).hostname or ""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _refused(error: Any, method: str, path: str, query: Query) -> ApiError:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from course import text as text_
 from course.errors import CourseError
 from course.traffic.feed import Batch
 from course.traffic.runs import Run
@@ -179,7 +180,7 @@ def show(summary: Summary) -> None:
     ]
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
+    console = text_.console()
     console.print(table)
     console.print(summary.verdict, markup=False)
 
