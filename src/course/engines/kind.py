@@ -168,12 +168,19 @@ class Kind:
             part.write_text(text)
             part.replace(target)
 
-    def _use_registry(self) -> None:
-        """The node pulls `localhost:PORT/…`, and Docker Hub's names, from our registry first."""
+    def hosts(self) -> dict[str, str]:
+        """Registry → containerd's `hosts.toml` for it.
+
+        The node pulls `localhost:PORT/…`, and Docker Hub's names, from our registry first.
+        """
         inner = f"http://{REGISTRY_NAME}:5000"
         here = f'[host."{inner}"]\n  capabilities = ["pull", "resolve"]\n'
         hub = f'server = "https://registry-1.docker.io"\n\n{here}'
-        for host, text in ((self.registry.address, here), ("docker.io", hub)):
+        return {self.registry.address: here, "docker.io": hub}
+
+    def _use_registry(self) -> None:
+        """Make the node find our registry."""
+        for host, text in self.hosts().items():
             folder = f"/etc/containerd/certs.d/{host}"
             self.using.run(
                 ["docker", "exec", "--interactive", NODE, "sh", "-c"]
@@ -235,10 +242,16 @@ class Kind:
             ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=wait, check=check
         ).stdout
 
-    def apply(self, manifest: str) -> None:
-        """Apply a manifest's text."""
+    def apply(self, manifest: str, namespace: str = "") -> None:
+        """Apply a manifest's text: put back every field that it names, whoever changed it.
+
+        Args:
+            manifest: its text.
+            namespace: of its objects; the kubeconfig's own by default.
+        """
+        where = ["--namespace", namespace] if namespace else []
         self.using.run(
-            ["kubectl", "--kubeconfig", paths.kubeconfig(), "apply", "--server-side"]
+            ["kubectl", "--kubeconfig", paths.kubeconfig(), *where, "apply", "--server-side"]
             + ["--force-conflicts", "-f", "-"],
             timeout=60,
             input=manifest,

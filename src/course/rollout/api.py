@@ -112,6 +112,10 @@ class Kubernetes:
         """See `Api.select`."""
         return self._json("GET", self._path(kind), query=query)
 
+    def everywhere(self, kind: str) -> list[Object]:
+        """The objects of a kind in all namespaces."""
+        return list(self._json("GET", f"{_GROUPS.get(kind, '/api/v1')}/{kind}")["items"])
+
     def patch(self, kind: str, name: str, body: Object | list[Object]) -> Object:
         """See `Api.patch`."""
         form = "json-patch" if isinstance(body, list) else "strategic-merge-patch"
