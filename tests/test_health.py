@@ -223,7 +223,7 @@ def test_what_is_well_is_named_part_by_part(engine: engines.Engine) -> None:
                 listed=system(but=[gateway(ended=("OOMKilled", 12), restarts=3, ready=9)])
             ),
             GATEWAY,
-            "it was killed for memory 3 min ago, 3 restarts in all",
+            "it was killed for memory 12 s ago, 3 restarts in all",
             "--rate",
         ),
         (
@@ -312,6 +312,28 @@ def test_docker_and_the_api_are_asked_once_each(engine: engines.Engine) -> None:
     using = FakeRunner({"docker": both, "kubectl": json.dumps({"items": system()})})
     assert all(part.ok for part in now(health.Commands(using)))
     assert sorted(call[0] for call in using.calls) == ["docker", "kubectl"]
+
+
+# -- behind an error
+
+
+def test_a_load_that_nobody_answers_says_what_is_not_well(
+    engine: engines.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(url: str) -> None:
+        raise CourseError("nothing answers HTTP", "an answer", "curl")
+
+    monkeypatch.setattr(health, "Commands", lambda *_, **__: Said(listed=system(without="traefik")))
+    ours = f"http://orders.localhost:{engine.ports['http']}/"
+    with pytest.raises(CourseError, match=r"nothing answers HTTP; the gateway.*no pod") as caught:
+        health.explaining(start)(ours)
+    assert caught.value.try_ == "course up" and caught.value.__cause__ is not None
+    # Somebody else's address, and a course that is well, change nothing.
+    for url, said in (("http://localhost:9/", Said(registry=None)), (ours, Said())):
+        monkeypatch.setattr(health, "Commands", lambda *_, said=said, **__: said)
+        with pytest.raises(CourseError) as caught:
+            health.explaining(start)(url)
+        assert caught.value.saw == "nothing answers HTTP"
 
 
 # -- status and doctor
@@ -417,13 +439,19 @@ def test_a_wrong_answer_stays_wrong_where_nothing_failed_meanwhile(
 
 def test_a_check_of_files_alone_looks_at_nothing() -> None:
     said = Said(docker=CourseError("no Docker answers"))
-    assert failed_since(time.time(), said, ()) is None
-    assert failed_since(time.time(), said, ("containers",)) is not None
+    assert failed_since(time.time(), said, (), {}) is None
+    assert failed_since(time.time(), said, ("containers",), {}) is not None
 
 
 def test_a_check_of_containers_does_not_ask_the_cluster() -> None:
     said = Said(node=None, listed=ApiError(0, "no API"))
-    assert failed_since(time.time(), said, ("containers",)) is None
+    assert failed_since(time.time(), said, ("containers",), {}) is None
+
+
+def test_a_port_that_nobody_listens_at_any_more_is_not_the_learners_fault() -> None:
+    # Docker's proxy of the port has ended: every pod is well, and nothing can be reached.
+    failed = failed_since(time.time(), Said(), ("cluster",), {"http": 1})
+    assert failed is not None and failed.name == "port 1" and "refused" in failed.saw
 
 
 def test_a_check_that_waits_goes_on_until_it_can_judge(

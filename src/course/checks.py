@@ -206,7 +206,7 @@ def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> W
     engine = engines.current()
     if engine is None or not engine.has:
         return None
-    failed = health.failed_since(since, _Sources(world), exercise.needs)
+    failed = health.failed_since(since, _Sources(world), exercise.needs, engine.ports)
     if failed is None:
         return None
     return Wrong(

@@ -7,6 +7,7 @@ verdicts are pure functions of what these say, and of the time.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import itertools
 import json
@@ -15,7 +16,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from course import engines, paths
 from course.engines import base, kind, registry
@@ -39,6 +41,8 @@ _FORBIDDEN = 403
 _SYSTEM = ("kube-system", base.SYSTEM, "local-path-storage")
 
 Object = Mapping[str, Any]
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -187,9 +191,7 @@ def now(sources: Sources | None = None, engine: engines.Engine | None = None) ->
     else:
         started = _moment(states[kind.NODE].get("StartedAt")) or 0.0
         parts += _of_pods(said["pods"], engine.has, at, started)
-    port, silent = f"port {ports['http']}", said["gateway"]
-    saw = f"the gateway does not answer: {_word(silent)}" if silent else "the gateway answers"
-    return [*parts, Part(port, not silent, saw, _AGAIN if silent else "")]
+    return [*parts, _port(ports["http"], said["gateway"])]
 
 
 def _side_by_side(asked: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
@@ -243,6 +245,14 @@ def _container(what: str, name: str, states: Mapping[str, Object], at: float) ->
         ago = _ago(at, _moment(state.get("FinishedAt")))
         return Part(what, False, f"the container {name} has stopped{ago} ({why})", _AGAIN)
     return Part(what, True, "runs")
+
+
+def _port(port: int, silent: Any) -> Part:
+    """The gateway as it is reached from this machine: by a proxy of Docker's, which may end."""
+    name = f"port {port}"
+    if silent:
+        return Part(name, False, f"the gateway does not answer there: {_word(silent)}", _AGAIN)
+    return Part(name, True, "the gateway answers")
 
 
 def _of_pods(pods: Iterable[Object], has: Iterable[str], at: float, started: float) -> list[Part]:
@@ -378,16 +388,48 @@ def _ago(at: float, then: float | None) -> str:
     return f" {seconds / 60:.0f} min ago" if seconds < 7200 else f" {seconds / 3600:.0f} h ago"
 
 
+# -- behind an error
+
+
+def explaining(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """A function of an address that says, where it fails, what of the course's own is not well."""
+
+    @functools.wraps(function)
+    def wrapped(*args: _Args.args, **kwargs: _Args.kwargs) -> _Result:
+        try:
+            return function(*args, **kwargs)
+        except CourseError as error:
+            part = next((part for part in _behind(str(args[0])) if part.ok is False), None)
+            if part is None:
+                raise
+            saw = f"{error.saw}; {part.name}: {part.saw}"
+            raise CourseError(saw, error.want, part.try_) from error
+
+    return wrapped
+
+
+def _behind(url: str) -> list[Part]:
+    """Every part, if an address is one of the course's."""
+    engine = engines.current()
+    with contextlib.suppress(ValueError):
+        if engine is not None and urlsplit(url).port in engine.ports.values():
+            return now(engine=engine)
+    return []
+
+
 # -- in the time of a check
 
 
-def failed_since(since: float, sources: Sources, needs: Iterable[str]) -> Part | None:
+def failed_since(
+    since: float, sources: Sources, needs: Iterable[str], ports: Mapping[str, int]
+) -> Part | None:
     """What of the course's own failed since a moment, however well it is now.
 
     Args:
         since: seconds since the epoch.
         sources: where it is read.
         needs: the capabilities that were relied on: `containers`, `cluster`.
+        ports: the course's, by name.
 
     Returns:
         The part that failed, the one that others depend on first; `None` if all were well.
@@ -397,7 +439,7 @@ def failed_since(since: float, sources: Sources, needs: Iterable[str]) -> Part |
         return None
     asked: dict[str, Callable[[], Any]] = {"containers": sources.containers}
     if cluster:
-        asked["pods"] = sources.pods
+        asked |= {"pods": sources.pods, "gateway": lambda: _answer(ports.get("http", 0), "/")}
     said, at, since = _side_by_side(asked), time.time(), since - _CLOCKS
     found: Iterator[Part | None]
     if isinstance(said["containers"], Exception):
@@ -406,7 +448,10 @@ def failed_since(since: float, sources: Sources, needs: Iterable[str]) -> Part |
     states = said["containers"]
     found = (_container_failed(what, name, states, since, at) for name, what in names.items())
     if cluster:
-        found = itertools.chain(found, _cluster_failed(said["pods"], since, at))
+        port = _port(ports.get("http", 0), said["gateway"])
+        found = itertools.chain(
+            found, _cluster_failed(said["pods"], since, at), () if port.ok else (port,)
+        )
     return next((part for part in found if part), None)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from course import images, paths, tools
-from course.engines import base
+from course.engines import base, ports
 from course.engines.registry import NAME as REGISTRY_NAME
 from course.engines.registry import Registry
 from course.errors import CourseError
@@ -86,7 +86,7 @@ class Kind:
             assembled: the node image was made here: it carries a network of its own, and
                 its host may refuse what a plain node asks for.
         """
-        ports = [
+        mappings = [
             {"containerPort": inner, "hostPort": outer, "listenAddress": "127.0.0.1"}
             for inner, outer in (
                 (HTTP_NODE_PORT, self.http_port),
@@ -98,7 +98,7 @@ class Kind:
             "apiVersion": "kind.x-k8s.io/v1alpha4",
             "name": base.NAME,
             "networking": {"apiServerAddress": "127.0.0.1"},
-            "nodes": [{"role": "control-plane", "extraPortMappings": ports}],
+            "nodes": [{"role": "control-plane", "extraPortMappings": mappings}],
         }
         # Since 1.35 a kubelet refuses cgroup v1 unless told otherwise.
         kubelet: dict[str, Any] = {"failCgroupV1": False}
@@ -147,9 +147,15 @@ class Kind:
         _unfinished().unlink(missing_ok=True)
 
     def _start_node(self) -> None:
-        """A node that a restart of Docker left stopped is started again."""
+        """Start a node that a restart of Docker left stopped, or whose ports Docker has given up.
+
+        Docker's own proxy of a port ends when it runs out of open files, some thousand connections
+        at once, and comes back with the container alone.
+        """
         if not self._node_runs():
             self.using.run(["docker", "start", NODE], timeout=120)
+        elif not ports.taken(self.http_port) or not ports.taken(self.https_port):
+            self.using.run(["docker", "restart", "--time", "20", NODE], timeout=120)
 
     def _node_runs(self) -> bool:
         inspect = ["docker", "container", "inspect", NODE, "--format", "{{.State.Running}}"]
