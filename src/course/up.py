@@ -166,12 +166,16 @@ def complete() -> bool:
     return _docker().answers() and registry.answers() and orders.answers(of.ports["http"])
 
 
+def wanted(of: engines.Engine) -> dict[str, str]:
+    """The fingerprint of each thing that this version of the course gives a cluster."""
+    node = {_NODE: _of_node(cluster(of, runner()))}
+    return node | {one.name: one.fingerprint() for one in addons.ALL}
+
+
 def outdated(of: engines.Engine) -> list[str]:
     """What of the cluster another version of the course made, by the record of what it got."""
-    wanted = {_NODE: _of_node(cluster(of, runner()))}
-    wanted |= {one.name: one.fingerprint() for one in addons.ALL}
     got = addon.applied()
-    return [name for name, fingerprint in wanted.items() if got.get(name) != fingerprint]
+    return [name for name, fingerprint in wanted(of).items() if got.get(name) != fingerprint]
 
 
 def _of_node(of: Kind) -> str:
