@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from course import engines, paths
 from course.engines import base, kind, registry
 from course.errors import CourseError
-from course.run import Runner, runner
+from course.run import CommandError, Runner, runner
 
 DEADLINE = 1.5
 """Seconds that all of it may take."""
@@ -214,6 +214,8 @@ def _side_by_side(asked: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
 
 
 def _word(said: Any) -> str:
+    if isinstance(said, CommandError):
+        return f"`{said.completed.argv[0]}`: {said.reason}"
     return said.saw if isinstance(said, CourseError) else str(said) or type(said).__name__
 
 
