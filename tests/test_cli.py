@@ -166,6 +166,7 @@ def test_status_of_an_interrupted_run() -> None:
         "error": "",
         "left_seconds": 0,
         "steps": [step],
+        "now": [],
     }
     lines = start.told(facts)
     assert lines[0].startswith("✗ A cluster")

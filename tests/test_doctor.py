@@ -364,6 +364,20 @@ def test_after_up_a_port_that_somebody_else_has(
         assert only(network.ports_of_the_course(on(fake, monkeypatch))).saw == "the course's own"
 
 
+@pytest.mark.parametrize(("has", "ok"), [([], True), (["containers"], True), (["cluster"], False)])
+def test_a_port_of_a_running_course_that_nobody_listens_at_is_a_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch, has: list[str], ok: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    monkeypatch.setattr(up, "PORTS", {"http": port})
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    engines.save(engines.Engine("kind", {"DOCKER_HOST": "x"}, has, {"http": port}))
+    found = only(network.ports_of_the_course(Machine(FakeRunner())))
+    assert found.ok is ok
+    assert ok or (found.try_ == "course up" and "nobody listens" in found.saw)
+
+
 def test_loopback_that_is_down() -> None:
     code = (
         "from course.doctor import network as n, Machine; [print(f) for f in n.loopback(Machine())]"

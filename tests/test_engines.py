@@ -140,6 +140,20 @@ def test_a_node_that_goes_while_it_is_waited_for_is_named(monkeypatch: pytest.Mo
         cluster(fake)._wait_ready(lambda *_: None)
 
 
+@pytest.mark.parametrize(
+    ("running", "listens", "done"),
+    [("true", True, ""), ("true", False, "restart"), ("false", False, "start")],
+)
+def test_a_node_is_started_whose_ports_docker_has_given_up(
+    running: str, listens: bool, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "taken", lambda port: listens)
+    fake = FakeRunner({"docker container inspect": running, "docker": 0})
+    cluster(fake)._start_node()
+    words = [call[1] for call in fake.calls if call[1] != "container"]
+    assert words == ([done] if done else [])
+
+
 def test_pods_that_are_not_ready_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def item(name: str, ready: str, namespace: str | None = "kube-system") -> dict[str, object]:
         meta = {"name": name} | ({"namespace": namespace} if namespace else {})

@@ -10,16 +10,19 @@ import html
 import os
 import re
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from course import exercises, manifest, waiting, workspace
+from course import engines, exercises, health, manifest, waiting, workspace
 from course.errors import CourseError
 from course.exercises import Wrong
 from course.world import World
 
-State = Literal["passed", "failed", "not started"]
+State = Literal["passed", "failed", "could not judge", "not started"]
 _PAUSE = 1.0
+_ENVIRONMENT = "environment"
+"""The cause of what could not be judged."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class Result:
     Args:
         id: the exercise.
         title: what is true when it is right.
-        state: passed, failed or not started.
+        state: passed, failed, not started, or could not judge: the machine failed, or something
+            that the course runs on.
         cause: a code for the true cause of a wrong answer.
         saw: the fact that was found.
         want: what it has to be.
@@ -55,13 +59,17 @@ class Result:
             return passed_text(self.id, self.title)
         if self.state == "not started":
             return f"· {self.id} · not started: {self.try_}"
-        rows = [f"✗ {self.id} · {self.title}", f"  saw:  {self.saw}", f"  want: {self.want}"]
+        mark, _, what = _MARKS[self.state]
+        head = f"{mark} {self.id} · {self.title}"
+        if self.state == "could not judge":
+            head += f" · {what}"
+        rows = [head, f"  saw:  {self.saw}", f"  want: {self.want}"]
         return "\n".join([*rows, f"  try:  {self.try_}"])
 
     def _repr_html_(self) -> str:
         if self.state == "passed":
             return passed_html(self.id, self.title)
-        mark, color = ("·", "#6e7781") if self.state == "not started" else ("✗", "#c4320a")
+        mark, color, what = _MARKS[self.state]
         rows = [("saw", self.saw), ("want", self.want), ("try", self.try_)]
         body = "".join(
             f"<dt style='grid-column:1;opacity:.75'>{name}</dt>"
@@ -70,7 +78,6 @@ class Result:
             if text
         )
         head = html.escape(f"{self.id} · {self.title}")
-        what = "not started" if self.state == "not started" else "not yet"
         return _card(color, f"{mark} <b>{head}</b> <i>({what})</i>", body)
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,6 +85,11 @@ class Result:
         return asdict(self)
 
 
+_MARKS = {
+    "failed": ("✗", "#c4320a", "not yet"),
+    "could not judge": ("?", "#9a6700", "could not judge"),
+    "not started": ("·", "#6e7781", "not started"),
+}
 # Without width and float JupyterLab's own style breaks the line early.
 _VALUE = "grid-column:2;margin:0;width:auto;float:none;white-space:pre-wrap;overflow-wrap:anywhere"
 
@@ -127,7 +139,7 @@ def check(id_: str, wait: float = 0) -> Result:
     with waiting.shown(f"the check of {id_}"):
         while True:
             result = _once(exercise)
-            if result.state != "failed" or time.monotonic() >= deadline:
+            if result.state in ("passed", "not started") or time.monotonic() >= deadline:
                 break
             time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
     if result.state != "not started":
@@ -136,7 +148,7 @@ def check(id_: str, wait: float = 0) -> Result:
 
 
 def _once(exercise: manifest.Exercise) -> Result:
-    began = time.monotonic()
+    began, since = time.monotonic(), time.time()
     if workspace.state(exercise.id) == "new":
         how = f'run the cell begin("{exercise.id}") above it, or: course goto {exercise.id}'
         return Result(exercise.id, exercise.title, "not started", try_=how)
@@ -148,7 +160,7 @@ def _once(exercise: manifest.Exercise) -> Result:
     except Wrong as answer:
         wrong = answer
     except CourseError as error:
-        wrong = Wrong("environment", saw=error.saw, want=error.want, try_=error.try_)
+        wrong = Wrong(_ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
     except Exception as error:
         if os.environ.get("COURSE_DEBUG") == "1":
             raise
@@ -158,13 +170,51 @@ def _once(exercise: manifest.Exercise) -> Result:
             want="a check that does not",
             try_=f"course --debug check {exercise.id}   and report what it shows",
         )
+    if wrong is not None:
+        wrong = _of_the_course(exercise, world, since) or wrong
     watched = sum(seconds for _, seconds in world.observed)
     # What is watched is told in whole hundredths of a second: its sum may be a little more.
     own_ms = max(0.0, time.monotonic() - began - watched) * 1000
     rest = round(own_ms, 1), tuple(world.observed), tuple(world.notes)
     said = (wrong.cause, wrong.saw, wrong.want, wrong.try_) if wrong else ("", "", "", "")
     state: State = "failed" if wrong else "passed"
+    if wrong and wrong.cause == _ENVIRONMENT:
+        state = "could not judge"
     return Result(exercise.id, exercise.title, state, *said, *rest)
+
+
+class _Sources:
+    """Where `health` reads: the cluster by the client that the check has loaded already."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def containers(self) -> Mapping[str, Mapping[str, Any]]:
+        """See `health.Sources.containers`."""
+        return health.Commands(env=self._world.env()).containers()
+
+    def pods(self) -> Sequence[Mapping[str, Any]]:
+        """See `health.Sources.pods`."""
+        return self._world.api.everywhere("pods")
+
+
+def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> Wrong | None:
+    """Why an answer that looks wrong cannot be judged: what the course runs on has failed.
+
+    Looked at only now: what failed meanwhile is dated, so that a right answer costs nothing.
+    """
+    engine = engines.current()
+    if engine is None or not engine.has:
+        return None
+    failed = health.failed_since(since, _Sources(world), exercise.needs, engine.ports)
+    if failed is None:
+        return None
+    return Wrong(
+        _ENVIRONMENT,
+        saw=f"{failed.name} did not work during this check: {failed.saw}",
+        want="a check during which everything that the course runs on works",
+        try_=f"{failed.try_}; then run the check again",
+    )
 
 
 def explanation(result: Result) -> str:

@@ -278,10 +278,10 @@ def load(
     as_json: AsJson = False,
 ) -> None:
     """Send requests at a constant rate and count every answer, by version."""
-    from course import traffic
+    from course import health, traffic
     from course.traffic import console
 
-    run = traffic.start(
+    run = health.explaining(traffic.start)(
         url,
         rate=rate,
         seconds=console.seconds(for_),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from course import engines, inherited, ledger, manifest, paths, steps, waiting, workspace
+from course import engines, health, inherited, ledger, manifest, paths, steps, waiting, workspace
 from course.errors import CourseError
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ def setup(name: str) -> Shown:
     workspace.ensure_orders()
     lines = [f"{lesson.stem}: your folder is {paths.work()}"]
     lines += [_readiness(need) for need in lesson.needs]
+    if lesson.needs:
+        # What `course up` made may have gone since: Docker restarted, the gateway was removed.
+        broken = [part for part in health.now() if part.ok is False]
+        lines += [f"✗ {part.name}: {part.saw}\n  try:  {part.try_}" for part in broken]
     return Shown("\n".join(lines))
 
 

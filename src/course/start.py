@@ -9,7 +9,7 @@ import time
 import webbrowser
 from typing import Any
 
-from course import engines, lab, manifest, overview, paths, run, steps, up
+from course import engines, health, lab, manifest, overview, paths, run, steps, up
 from course.engines import base
 
 
@@ -109,6 +109,8 @@ def status() -> dict[str, Any]:
             | {"detail": s.detail, "seconds": s.seconds}
             for s in (progress.steps if progress else [])
         ],
+        # The steps tell what the last `course up` did, these what is left of it.
+        "now": [part.as_dict() for part in health.now()],
     }
 
 
@@ -129,7 +131,20 @@ def told(facts: dict[str, Any]) -> list[str]:
         lines.append("  " + facts["error"].replace("\n", "\n  "))
     elif any(step["state"] != "done" for step in facts["steps"]):
         lines.append(f"  {steps.INTERRUPTED}")
+    lines += _told_now(facts["now"])
     if facts["env"].get("ORDERS_URL") and "orders" in facts["has"]:
         lines.append(f"orders:     {facts['env']['ORDERS_URL']}")
     lines.append(f"JupyterLab: {facts['jupyterlab'] or 'not running: make start'}")
+    return lines
+
+
+def _told_now(parts: list[dict[str, Any]]) -> list[str]:
+    """What works now in one line, and what does not in two each."""
+    lines = []
+    well = [part["name"] for part in parts if part["ok"]]
+    if well:
+        lines.append(f"now: {', '.join(well)}: all well" if len(well) == len(parts) else "now:")
+    for part in parts:
+        if part["ok"] is False:
+            lines += [f"✗ {part['name']}: {part['saw']}", f"  try:  {part['try_']}"]
     return lines

@@ -12,8 +12,20 @@ from collections.abc import Iterator
 
 import psutil
 
-from course import debian, engines, images, lab, locks, packages, paths, private, steps, tools
-from course.addons import orders, traefik
+from course import (
+    addons,
+    debian,
+    engines,
+    images,
+    lab,
+    locks,
+    packages,
+    paths,
+    private,
+    steps,
+    tools,
+)
+from course.addons import addon, orders, traefik
 from course.engines import base, detect, ports
 from course.engines import docker as docker_
 from course.engines.docker import Docker
@@ -27,6 +39,8 @@ LESSON_IMAGES = ("node:24-slim", "node:20-slim")
 FRONTEND = "docker/dockerfile:1"
 PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
+_NODE = "node"
+"""The name under which what the node is told is recorded, beside those of the add-ons."""
 
 
 def _docker() -> Docker:
@@ -90,14 +104,15 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def make_cluster(report: Report) -> None:
         ours = cluster(of, using)
         ours.ensure(report)
+        addon.record({_NODE: _of_node(ours)})
 
     def gateway(report: Report) -> None:
         ours = cluster(of, using)
-        traefik.install(ours, report)
+        traefik.ADDON.install(ours, report)
         add({}, *ours.capabilities())
 
     def service(report: Report) -> None:
-        orders.install(cluster(of, using), report)
+        orders.ADDON.install(cluster(of, using), report)
         add({}, base.ORDERS)
 
     # Seconds on two cores; what has been built or pulled before is there.
@@ -168,9 +183,27 @@ def up(display: steps.Display, *, until: str = "") -> None:
 def complete() -> bool:
     """Whether everything that `up` makes is recorded and answers. Fast."""
     of = engines.current()
-    if of is None or base.ORDERS not in of.has:
+    if of is None or base.ORDERS not in of.has or outdated(of):
         return False
-    return _docker().answers() and orders.answers(of.ports["http"])
+    registry = Registry(of.ports["registry"], runner())
+    return _docker().answers() and registry.answers() and orders.answers(of.ports["http"])
+
+
+def wanted(of: engines.Engine) -> dict[str, str]:
+    """The fingerprint of each thing that this version of the course gives a cluster."""
+    node = {_NODE: _of_node(cluster(of, runner()))}
+    return node | {one.name: one.fingerprint() for one in addons.ALL}
+
+
+def outdated(of: engines.Engine) -> list[str]:
+    """What of the cluster another version of the course made, by the record of what it got."""
+    got = addon.applied()
+    return [name for name, fingerprint in wanted(of).items() if got.get(name) != fingerprint]
+
+
+def _of_node(of: Kind) -> str:
+    """The fingerprint of what the node is told beside its configuration."""
+    return addon.hashed(f"{host}\0{text}" for host, text in sorted(of.hosts().items()))
 
 
 @contextlib.contextmanager
@@ -243,6 +276,7 @@ def down(report: Report, *, purge: bool = False) -> None:
         report("Docker, if the course started it", None)
         docker.stop()
         engines.forget()
+        addon.forget()
         (paths.state() / "steps.json").unlink(missing_ok=True)
         if purge:
             report("caches", None)

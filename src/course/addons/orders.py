@@ -9,53 +9,45 @@ import time
 from pathlib import Path
 
 from course import images, paths
+from course.addons.addon import Addon, mirrored, pinned
 from course.engines.kind import Kind
 from course.errors import CourseError
 from course.steps import Report
 
 SOURCE = paths.ROOT / "apps" / "orders"
 VERSION = "1.0.0"
-_WAIT = 180.0
+_NAME = f"orders:{VERSION}"
+_DATABASE = "postgres:15"
+_ANSWER_WAIT = 30.0
 
 
-def install(cluster: Kind, report: Report) -> None:
-    """Build, push and deploy it, and wait until it answers at `$ORDERS_URL`.
-
-    Args:
-        cluster: where to.
-        report: told what is being done.
-
-    Raises:
-        CourseError: it does not answer in time.
-    """
-    if answers(cluster.http_port):
-        return
-    image = f"{cluster.registry.address}/orders:{VERSION}"
-    images.ensure("postgres:15", report, using=cluster.using)
-    images.ensure("node:24-slim", report, using=cluster.using)
+def _prepare(cluster: Kind, report: Report) -> dict[str, str]:
+    image = f"{cluster.registry.address}/{_NAME}"
+    for ref in (_DATABASE, "node:24-slim"):
+        images.ensure(ref, report, using=cluster.using)
     report("PostgreSQL's image to the registry", None)
-    cluster.registry.mirror("postgres:15")
+    database = mirrored(_DATABASE, cluster)
     if archive().exists():
         images.load(archive(), image, report, cluster.using)
     else:
         images.build(SOURCE, image, report, cluster.using, args={"VERSION": VERSION})
     report("pushing orders", None)
     cluster.using.run(["docker", "push", "--quiet", image], timeout=300)
-    # Postgres first: orders migrates its schema as it starts.
-    for name in ("postgres", "orders", "route"):
-        text = (SOURCE / "k8s" / f"{name}.yaml").read_text()
-        cluster.apply(text.replace("localhost:5001", cluster.registry.address))
-    report("waiting for PostgreSQL and orders", None)
-    for name in ("postgres", "orders"):
-        cluster.kubectl(
-            "rollout", "status", f"deployment/{name}", f"--timeout={_WAIT:.0f}s", wait=_WAIT + 10
-        )
-    deadline = time.monotonic() + 30
+    return {_DATABASE: database, f"localhost:5001/{_NAME}": pinned(image, _NAME, cluster)}
+
+
+def _answers(cluster: Kind) -> None:
+    """Return when it answers at `$ORDERS_URL`.
+
+    Raises:
+        CourseError: it does not in time.
+    """
+    deadline = time.monotonic() + _ANSWER_WAIT
     while not answers(cluster.http_port):
         if time.monotonic() > deadline:
             raise CourseError(
                 f"orders runs but does not answer at http://orders.localhost:{cluster.http_port}",
-                "an answer through the gateway within 30 s",
+                f"an answer through the gateway within {_ANSWER_WAIT:.0f} s",
                 "kubectl describe httproute orders; kubectl -n course-system logs deploy/traefik",
             )
         time.sleep(0.3)
@@ -78,13 +70,6 @@ def fingerprint(source: Path = SOURCE) -> str:
     return sha.hexdigest()[:16]
 
 
-def remove(cluster: Kind) -> None:
-    """Remove it and its database."""
-    for name in ("route", "orders", "postgres"):
-        file = str(SOURCE / "k8s" / f"{name}.yaml")
-        cluster.kubectl("delete", "--ignore-not-found", "-f", file, check=False)
-
-
 def answers(port: int) -> bool:
     """Whether the service answers through the gateway.
 
@@ -100,3 +85,14 @@ def answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+ADDON = Addon(
+    "orders",
+    # PostgreSQL first: orders migrates its schema as it starts.
+    manifests=tuple(SOURCE / "k8s" / f"{name}.yaml" for name in ("postgres", "orders", "route")),
+    deployments=("postgres", "orders"),
+    made_from=lambda: (VERSION, fingerprint(), images.key(_DATABASE)),
+    prepare=_prepare,
+    answers=_answers,
+)

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from course import fetch, images, packages, paths, tools
+from course.addons.addon import Addon, mirrored
 from course.engines import base
 from course.engines.kind import Kind
 from course.errors import CourseError
@@ -14,47 +15,28 @@ from course.steps import Report
 IMAGE = "traefik:v3.7.13"
 _DEFINITIONS = tools.RELEASES["gateway-api"]
 GATEWAY_API = _DEFINITIONS.version
-_MANIFEST = Path(__file__).with_suffix(".yaml")
 
 
-def install(cluster: Kind, report: Report) -> None:
-    """Install it, or change nothing if it runs.
-
-    Args:
-        cluster: where to.
-        report: told what is being done.
-
-    Raises:
-        CourseError: it is not ready in time.
-    """
+def _prepare(cluster: Kind, report: Report) -> dict[str, str]:
     images.ensure(IMAGE, report, using=cluster.using)
-    if not _present(cluster):
-        report("pushing its image to the registry", None)
-        cluster.registry.mirror(IMAGE)
-        report("Gateway API definitions", None)
-        crds = _crds(report, cluster)
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crds))
-        cluster.kubectl("create", "namespace", base.SYSTEM, check=False)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-        cluster.kubectl(
-            "apply", "--server-side", "--force-conflicts", "-n", base.SYSTEM, "-f", str(_MANIFEST)
-        )
-    report("waiting for it to be ready", None)
-    cluster.kubectl(
-        "-n", base.SYSTEM, "rollout", "status", "deployment/traefik", "--timeout=120s", wait=130
-    )
+    report("its image to the registry", None)
+    reference = mirrored(IMAGE, cluster)
+    report("Gateway API definitions", None)
+    crds = _crds(report, cluster)
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crds))
+    cluster.kubectl("create", "namespace", base.SYSTEM, check=False)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+    return {IMAGE: reference}
 
 
-def remove(cluster: Kind) -> None:
-    """Remove it; the Gateway API definitions stay."""
-    cluster.kubectl("delete", "namespace", base.SYSTEM, "--wait=false", check=False)
-
-
-def _present(cluster: Kind) -> bool:
-    seen = cluster.kubectl(
-        "-n", base.SYSTEM, "get", "gateway/course", "deployment/traefik", "-o", "name", check=False
-    )
-    return len(seen.split()) == 2
+ADDON = Addon(
+    "gateway",
+    manifests=(Path(__file__).with_suffix(".yaml"),),
+    deployments=("traefik",),
+    made_from=lambda: (images.key(IMAGE), GATEWAY_API),
+    prepare=_prepare,
+    namespace=base.SYSTEM,
+)
 
 
 def crds_file() -> Path:

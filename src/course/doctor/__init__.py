@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from course.doctor import clock, docker, hardware, network, trust
+from course.doctor import clock, cluster, docker, hardware, network, trust
 from course.doctor.finding import DEADLINE, Finder, Finding, Machine
 
 __all__ = ["FINDERS", "Finding", "Machine", "examine"]
@@ -26,6 +26,8 @@ FINDERS: dict[str, Finder] = {
     "the cluster's name": docker.cluster,
     "the registry's name": docker.registry,
     "images": docker.architecture,
+    "what the course runs on": cluster.parts,
+    "the cluster's parts": cluster.version,
     "ports": network.ports_of_the_course,
     "loopback": network.loopback,
     "proxy": network.proxy,

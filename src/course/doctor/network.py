@@ -16,10 +16,12 @@ import psutil
 
 from course import engines, inherited, up
 from course.doctor.finding import DEADLINE, Finding, Machine
-from course.engines import ports
+from course.engines import base, ports
 from course.engines.docker import client
 
 _LOOPBACK = ("localhost", "127.0.0.1", "orders.localhost")
+_GIVEN_BY = {"registry": base.CONTAINERS, "http": base.CLUSTER, "https": base.CLUSTER}
+"""The capability with which a port of the course's is taken."""
 _BRIDGES = ("docker", "br-", "veth", "lo")
 
 
@@ -31,7 +33,10 @@ def ports_of_the_course(machine: Machine) -> list[Finding]:
     for name, preferred in up.PORTS.items():
         port = chosen.get(name, preferred)
         what = f"port {port} ({name})"
-        if not ports.taken(port):
+        if not ports.taken(port) and engine is not None and _GIVEN_BY[name] in engine.has:
+            saw = "nobody listens, and the course is to listen there"
+            found.append(Finding(what, False, saw, "course up"))
+        elif not ports.taken(port):
             found.append(Finding(what, True, "free"))
         elif name in chosen and _published_by_us(machine, port):
             found.append(Finding(what, True, "the course's own"))

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from course import images, paths, private, tools
-from course.engines import base
+from course.engines import base, ports
 from course.engines.registry import NAME as REGISTRY_NAME
 from course.engines.registry import Registry
 from course.errors import CourseError
@@ -138,7 +138,7 @@ class Kind:
         Args:
             node: what the node image carries and its host allows.
         """
-        ports = [
+        mappings = [
             {"containerPort": inner, "hostPort": outer, "listenAddress": "127.0.0.1"}
             for inner, outer in (
                 (HTTP_NODE_PORT, self.http_port),
@@ -150,7 +150,7 @@ class Kind:
             "apiVersion": "kind.x-k8s.io/v1alpha4",
             "name": base.NAME,
             "networking": {"apiServerAddress": "127.0.0.1"},
-            "nodes": [{"role": "control-plane", "extraPortMappings": ports}],
+            "nodes": [{"role": "control-plane", "extraPortMappings": mappings}],
         }
         # Since 1.35 a kubelet refuses cgroup v1 unless told otherwise.
         kubelet: dict[str, Any] = {"failCgroupV1": False}
@@ -202,9 +202,15 @@ class Kind:
         _unfinished().unlink(missing_ok=True)
 
     def _start_node(self) -> None:
-        """A node that a restart of Docker left stopped is started again."""
+        """Start a node that a restart of Docker left stopped, or whose ports Docker has given up.
+
+        Docker's own proxy of a port ends when it runs out of open files, some thousand connections
+        at once, and comes back with the container alone.
+        """
         if not self._node_runs():
             self.using.run(["docker", "start", NODE], timeout=120)
+        elif not ports.taken(self.http_port) or not ports.taken(self.https_port):
+            self.using.run(["docker", "restart", "--time", "20", NODE], timeout=120)
 
     def _node_runs(self) -> bool:
         inspect = ["docker", "container", "inspect", NODE, "--format", "{{.State.Running}}"]
@@ -219,12 +225,19 @@ class Kind:
         if not target.exists() or target.read_text() != text:
             private.write(target, text)
 
-    def _use_registry(self) -> None:
-        """The node pulls `localhost:PORT/…`, and Docker Hub's names, from our registry first."""
+    def hosts(self) -> dict[str, str]:
+        """Registry → containerd's `hosts.toml` for it.
+
+        The node pulls `localhost:PORT/…`, and Docker Hub's names, from our registry first.
+        """
         inner = f"http://{REGISTRY_NAME}:5000"
         here = f'[host."{inner}"]\n  capabilities = ["pull", "resolve"]\n'
         hub = f'server = "https://registry-1.docker.io"\n\n{here}'
-        for host, text in ((self.registry.address, here), ("docker.io", hub)):
+        return {self.registry.address: here, "docker.io": hub}
+
+    def _use_registry(self) -> None:
+        """Make the node find our registry."""
+        for host, text in self.hosts().items():
             folder = f"/etc/containerd/certs.d/{host}"
             self.using.run(
                 ["docker", "exec", "--interactive", NODE, "sh", "-c"]
@@ -286,10 +299,16 @@ class Kind:
             ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=wait, check=check
         ).stdout
 
-    def apply(self, manifest: str) -> None:
-        """Apply a manifest's text."""
+    def apply(self, manifest: str, namespace: str = "") -> None:
+        """Apply a manifest's text: put back every field that it names, whoever changed it.
+
+        Args:
+            manifest: its text.
+            namespace: of its objects; the kubeconfig's own by default.
+        """
+        where = ["--namespace", namespace] if namespace else []
         self.using.run(
-            ["kubectl", "--kubeconfig", paths.kubeconfig(), "apply", "--server-side"]
+            ["kubectl", "--kubeconfig", paths.kubeconfig(), *where, "apply", "--server-side"]
             + ["--force-conflicts", "-f", "-"],
             timeout=60,
             input=manifest,

@@ -138,6 +138,10 @@ class Kubernetes:
             whole = {**part, "items": [*whole["items"], *part["items"]]}
         return whole
 
+    def everywhere(self, kind: str) -> list[Object]:
+        """The objects of a kind in all namespaces."""
+        return list(self._json("GET", f"{_GROUPS.get(kind, '/api/v1')}/{kind}")["items"])
+
     def patch(self, kind: str, name: str, body: Object | list[Object]) -> Object:
         """See `Api.patch`."""
         form = "json-patch" if isinstance(body, list) else "strategic-merge-patch"

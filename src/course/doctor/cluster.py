@@ -1,0 +1,25 @@
+"""What the course runs on, once `course up` has made it: whether it works, and did lately."""
+
+from __future__ import annotations
+
+from course import engines, health, up
+from course.doctor.finding import Finding, Machine
+from course.engines import base
+
+
+def parts(machine: Machine) -> list[Finding]:
+    """Docker, registry, node, API, DNS, gateway, service: stopped, unready, killed, or gone."""
+    found = health.now(health.Commands(machine.using, machine.variables))
+    return [Finding(part.name, part.ok, part.saw, part.try_) for part in found]
+
+
+def version(machine: Machine) -> list[Finding]:
+    """What of the cluster another version of the course made."""
+    engine = engines.current()
+    if engine is None or base.ORDERS not in engine.has:
+        return []
+    old = up.outdated(engine)
+    if not old:
+        return []
+    saw = f"made by another version of the course: {', '.join(old)}"
+    return [Finding("the cluster's parts", False, saw, "course up")]
