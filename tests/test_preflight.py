@@ -417,10 +417,12 @@ def test_neither_tls_nor_http_is_named() -> None:
 
 
 def test_a_generator_that_dies_is_no_success(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PYTHONSTARTUP", "")
-    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # it cannot even begin
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no module named course >&2; exit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))  # it cannot even begin
     with serving(version("v1")) as server:
         code, out, err = course(capsys, "load", url(server), "--for", "1s", "--json")
     assert code == 1
