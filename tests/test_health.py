@@ -407,7 +407,7 @@ def test_a_check_during_which_a_part_failed_does_not_judge(
     result = check(said(), "wrod")
     assert (result.state, result.cause) == ("could not judge", "environment")
     assert saw in result.saw and "did not work during this check" in result.saw
-    assert result.try_.endswith("then run the check again")
+    assert result.try_.endswith("run the check again")
     assert repr(result).startswith("? mini-1 · ") and "could not judge" in repr(result)
     assert "could not judge" in result._repr_html_()
 

@@ -208,11 +208,12 @@ def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> W
     failed = health.failed_since(since, sources, exercise.needs, engine.ports)
     if failed is None:
         return None
+    again = "run the check again"
     return Wrong(
         _ENVIRONMENT,
         saw=f"{failed.name} did not work during this check: {failed.saw}",
         want="a check during which everything that the course runs on works",
-        try_=f"{failed.try_}; then run the check again",
+        try_=again if failed.try_ == health.REPEAT else f"{failed.try_}; then {again}",
     )
 
 

@@ -34,10 +34,11 @@ _STARTING = 120.0
 """Seconds after the node's start in which its parts may end until they find each other."""
 _CLOCKS = 2.0
 """Seconds between the learner's clock and one that counts in whole seconds."""
+REPEAT = "repeat what failed meanwhile; if it comes again: course doctor --report"
+"""What to do where a part is well again by itself."""
 _AGAIN = "course up"
 _LESS = "send less at once (course load: a lower --rate or --timeout), then: course up"
 _SCALE = "kubectl -n kube-system scale deployment/coredns --replicas=2"
-_REPEAT = "repeat what failed meanwhile; if it comes again: course doctor --report"
 _OUT_OF_MEMORY = "OOMKilled"
 _FORBIDDEN = 403
 _SYSTEM = ("kube-system", base.SYSTEM, "local-path-storage")
@@ -329,7 +330,7 @@ def _how(end: _End, at: float) -> str:
 
 
 def _mend(end: _End) -> str:
-    return _LESS if end.reason == _OUT_OF_MEMORY else _REPEAT
+    return _LESS if end.reason == _OUT_OF_MEMORY else REPEAT
 
 
 def _statuses(pod: Object) -> list[Object]:
@@ -497,5 +498,5 @@ def _pods_failed(one: _Kind, pods: Iterable[Object], since: float, at: float) ->
     # Where one of several stayed ready, there was somebody to ask.
     ready = min(moment for pod in alive if (moment := _ready_since(pod)) is not None)
     if ready > since:
-        return Part(name, False, f"it became ready only{_ago(at, ready)}", _REPEAT)
+        return Part(name, False, f"it became ready only{_ago(at, ready)}", REPEAT)
     return None
