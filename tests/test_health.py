@@ -377,7 +377,7 @@ def check(
 
     def run(said: Said, text: str) -> Result:
         word.write_text(text)
-        monkeypatch.setattr(checks, "_Sources", lambda _: said)
+        monkeypatch.setattr(checks, "_Sources", lambda **_: said)
         return checks.check("mini-1")
 
     return run
@@ -407,7 +407,7 @@ def test_a_check_during_which_a_part_failed_does_not_judge(
     result = check(said(), "wrod")
     assert (result.state, result.cause) == ("could not judge", "environment")
     assert saw in result.saw and "did not work during this check" in result.saw
-    assert result.try_.endswith("then run the check again")
+    assert result.try_.endswith("run the check again")
     assert repr(result).startswith("? mini-1 · ") and "could not judge" in repr(result)
     assert "could not judge" in result._repr_html_()
 
@@ -434,6 +434,21 @@ def test_a_wrong_answer_stays_wrong_where_nothing_failed_meanwhile(
     check: Callable[[Said, str], Result], said: Callable[[], Said]
 ) -> None:
     assert check(said(), "wrod").cause == "wrong-word"
+
+
+def test_a_machine_too_busy_to_answer_at_once_is_not_taken_for_a_silent_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health, "DEADLINE", 0.1)
+    said = Said()
+
+    def slowly() -> list[dict[str, Any]]:
+        time.sleep(0.5)
+        return system()
+
+    monkeypatch.setattr(said, "pods", slowly, raising=False)
+    failed = failed_since(time.time(), said, ("cluster",), {"http": 1})
+    assert failed is not None and failed.name == "port 1"
 
 
 def test_a_check_of_files_alone_looks_at_nothing() -> None:
@@ -466,6 +481,6 @@ def test_a_check_that_waits_goes_on_until_it_can_judge(
 
     monkeypatch.setattr(exercises.find("mini-1"), "check", flaky)
     said = Said(listed=system(without="traefik"))
-    monkeypatch.setattr(checks, "_Sources", lambda _: said)
+    monkeypatch.setattr(checks, "_Sources", lambda **_: said)
     assert checks.check("mini-1", wait=5).state == "passed"
     assert len(looks) == 3

@@ -25,17 +25,20 @@ from course.errors import CourseError
 from course.run import CommandError, Runner, runner
 
 DEADLINE = 1.5
-"""Seconds that all of it may take."""
+"""Seconds that all of it may take for one who waits."""
+PATIENCE = 5.0
+"""The same where a verdict depends on it: a busy machine is not to be taken for a silent one."""
 LATELY = 600.0
 """Seconds for which a part that ended by itself is a fault, though it runs again."""
 _STARTING = 120.0
 """Seconds after the node's start in which its parts may end until they find each other."""
 _CLOCKS = 2.0
 """Seconds between the learner's clock and one that counts in whole seconds."""
+REPEAT = "repeat what failed meanwhile; if it comes again: course doctor --report"
+"""What to do where a part is well again by itself."""
 _AGAIN = "course up"
 _LESS = "send less at once (course load: a lower --rate or --timeout), then: course up"
 _SCALE = "kubectl -n kube-system scale deployment/coredns --replicas=2"
-_REPEAT = "repeat what failed meanwhile; if it comes again: course doctor --report"
 _OUT_OF_MEMORY = "OOMKilled"
 _FORBIDDEN = 403
 _SYSTEM = ("kube-system", base.SYSTEM, "local-path-storage")
@@ -116,16 +119,18 @@ class Commands:
     Args:
         using: runs them.
         env: variables for them.
+        wait: seconds that each may take.
     """
 
     using: Runner = field(default_factory=runner)
     env: Mapping[str, str] | None = None
+    wait: float = DEADLINE
 
     def containers(self) -> dict[str, Object]:
         """See `Sources.containers`."""
         argv = ["docker", "container", "inspect", registry.NAME, kind.NODE]
         argv += ["--format", "{{json .Name}} {{json .State}}"]
-        done = self.using.run(argv, timeout=DEADLINE, env=self.env, check=False)
+        done = self.using.run(argv, timeout=self.wait, env=self.env, check=False)
         if done.code != 0 and "no such container" not in done.stderr.lower():
             raise CourseError(f"no Docker answers: {(done.stderr.strip() or '?').splitlines()[-1]}")
         found = {}
@@ -137,8 +142,8 @@ class Commands:
     def pods(self) -> Sequence[Object]:
         """See `Sources.pods`."""
         argv = ["kubectl", "--kubeconfig", paths.kubeconfig(), "get", "--raw", "/api/v1/pods"]
-        argv += [f"--request-timeout={DEADLINE}s"]
-        done = self.using.run(argv, timeout=DEADLINE, env=self.env, check=False)
+        argv += [f"--request-timeout={self.wait}s"]
+        done = self.using.run(argv, timeout=self.wait, env=self.env, check=False)
         if done.code != 0:
             said = (done.stderr.strip() or "no answer").splitlines()[-1]
             raise CourseError(f"no Kubernetes API answers: {said[-160:]}")
@@ -171,7 +176,7 @@ def now(sources: Sources | None = None, engine: engines.Engine | None = None) ->
     if cluster:
         asked["pods"] = sources.pods
         asked["gateway"] = lambda: _answer(ports.get("http", 0), "/")
-    said = _side_by_side(asked)
+    said = _side_by_side(asked, DEADLINE)
     at = time.time()
     if isinstance(said["containers"], Exception):
         return [Part("Docker", False, _word(said["containers"]), _AGAIN)]
@@ -194,9 +199,9 @@ def now(sources: Sources | None = None, engine: engines.Engine | None = None) ->
     return [*parts, _port(ports["http"], said["gateway"])]
 
 
-def _side_by_side(asked: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+def _side_by_side(asked: Mapping[str, Callable[[], Any]], wait: float) -> dict[str, Any]:
     """What each call returned or raised; one that does not come back is left behind."""
-    said: dict[str, Any] = dict.fromkeys(asked, TimeoutError(f"no answer in {DEADLINE:g} s"))
+    said: dict[str, Any] = dict.fromkeys(asked, TimeoutError(f"no answer in {wait:g} s"))
 
     def ask(name: str, call: Callable[[], Any]) -> None:
         try:
@@ -205,7 +210,7 @@ def _side_by_side(asked: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
             said[name] = error
 
     threads = [threading.Thread(target=ask, args=one, daemon=True) for one in asked.items()]
-    end = time.monotonic() + DEADLINE + 0.2
+    end = time.monotonic() + wait + 0.2
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -219,14 +224,14 @@ def _word(said: Any) -> str:
     return said.saw if isinstance(said, CourseError) else str(said) or type(said).__name__
 
 
-def _answer(port: int, path: str) -> str:
+def _answer(port: int, path: str, wait: float = DEADLINE) -> str:
     """Why nobody speaks HTTP at a port of loopback; empty if somebody does, whatever they say."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=wait)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         connection.getresponse()
     except TimeoutError:
-        return f"no answer in {DEADLINE:g} s"
+        return f"no answer in {wait:g} s"
     except (OSError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__
     finally:
@@ -325,7 +330,7 @@ def _how(end: _End, at: float) -> str:
 
 
 def _mend(end: _End) -> str:
-    return _LESS if end.reason == _OUT_OF_MEMORY else _REPEAT
+    return _LESS if end.reason == _OUT_OF_MEMORY else REPEAT
 
 
 def _statuses(pod: Object) -> list[Object]:
@@ -439,10 +444,11 @@ def failed_since(
     cluster = base.CLUSTER in needs
     if not cluster and base.CONTAINERS not in needs:
         return None
+    port = ports.get("http", 0)
     asked: dict[str, Callable[[], Any]] = {"containers": sources.containers}
     if cluster:
-        asked |= {"pods": sources.pods, "gateway": lambda: _answer(ports.get("http", 0), "/")}
-    said, at, since = _side_by_side(asked), time.time(), since - _CLOCKS
+        asked |= {"pods": sources.pods, "gateway": lambda: _answer(port, "/", PATIENCE)}
+    said, at, since = _side_by_side(asked, PATIENCE), time.time(), since - _CLOCKS
     found: Iterator[Part | None]
     if isinstance(said["containers"], Exception):
         return Part("Docker", False, _word(said["containers"]), _AGAIN)
@@ -450,10 +456,9 @@ def failed_since(
     states = said["containers"]
     found = (_container_failed(what, name, states, since, at) for name, what in names.items())
     if cluster:
-        port = _port(ports.get("http", 0), said["gateway"])
-        found = itertools.chain(
-            found, _cluster_failed(said["pods"], since, at), () if port.ok else (port,)
-        )
+        gate = _port(port, said["gateway"])
+        pods = _cluster_failed(said["pods"], since, at)
+        found = itertools.chain(found, pods, () if gate.ok else (gate,))
     return next((part for part in found if part), None)
 
 
@@ -493,5 +498,5 @@ def _pods_failed(one: _Kind, pods: Iterable[Object], since: float, at: float) ->
     # Where one of several stayed ready, there was somebody to ask.
     ready = min(moment for pod in alive if (moment := _ready_since(pod)) is not None)
     if ready > since:
-        return Part(name, False, f"it became ready only{_ago(at, ready)}", _REPEAT)
+        return Part(name, False, f"it became ready only{_ago(at, ready)}", REPEAT)
     return None
