@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from course import debian
 from course.errors import CourseError
 from course.run import Completed, FakeRunner, RealRunner
 
-NEEDED = ("apt-get", "gpg", "gpgv", "dpkg-deb")
+NEEDED = ("apt-get", "gpg", "gpgconf", "gpgv", "dpkg-deb")
 with_apt = pytest.mark.skipif(
     not all(map(shutil.which, NEEDED)) or os.name != "posix" or os.geteuid() != 0,
     reason=f"needs root and {', '.join(NEEDED)}",
@@ -35,7 +35,7 @@ class Simulated(RealRunner):
 
 
 @pytest.fixture
-def signed(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def signed(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """A pool of one package, and what signs it anew."""
     gpg = ["gpg", "--homedir", str(home / "gpg"), "--batch", "--quiet", "--yes"]
     (home / "gpg").mkdir(mode=0o700)
@@ -79,7 +79,9 @@ def signed(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         subprocess.run(done, check=True)
 
     sign()
-    return sign
+    yield sign
+    # gpg starts an agent that outlives it.
+    subprocess.run(["gpgconf", "--homedir", home / "gpg", "--kill", "all"], check=True)
 
 
 def installs() -> str:

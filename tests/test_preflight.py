@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import socket
 import ssl
 import subprocess
@@ -419,15 +420,20 @@ def test_neither_tls_nor_http_is_named() -> None:
 def test_a_generator_that_dies_is_no_success(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\necho no module named course >&2; exit 1\n")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))  # it cannot even begin
+    _python(tmp_path, monkeypatch, "echo no module named course >&2; exit 1")
     with serving(version("v1")) as server:
         code, out, err = course(capsys, "load", url(server), "--for", "1s", "--json")
     assert code == 1
     assert "the generator died after 0 planned requests (" in err
     assert json.loads(out)["ended"] == "died"
+
+
+def _python(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Run the generator by a shell script in place of Python."""
+    file = folder / "python"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(file))
 
 
 def test_a_generator_that_is_killed_leaves_its_figures_and_an_error() -> None:
@@ -473,9 +479,7 @@ def test_a_run_that_sent_nothing_is_no_success(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # As on a machine that has no file left for a single connection.
-    code = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, 64))"
-    (tmp_path / "sitecustomize.py").write_text(code)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    _python(tmp_path, monkeypatch, f'ulimit -n 64; exec {shlex.quote(sys.executable)} "$@"')
     with serving(version("v1")) as server:
         code_, out, err = course(capsys, "load", url(server), "--rate", "20", "--for", "1s")
     assert code_ == 1
