@@ -106,11 +106,18 @@ def test_what_the_node_is_told_reaches_a_cluster_that_runs(engine: engines.Engin
     assert up.outdated(engine) == ["node"] and not up.complete()
 
 
+def test_an_image_that_a_new_version_adds_reaches_a_course_that_runs(
+    engine: engines.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("course.up.LESSON_IMAGES", (*up.LESSON_IMAGES, "postgres:15"))
+    assert up.outdated(engine) == ["images"] and not up.complete()
+
+
 def test_a_cluster_of_a_version_that_kept_no_record_is_brought_up_to_date(
     engine: engines.Engine,
 ) -> None:
     addon.forget()
-    assert up.outdated(engine) == ["node", *(one.name for one in addons.ALL)]
+    assert up.outdated(engine) == ["node", "images", *(one.name for one in addons.ALL)]
     (paths.state() / "applied.json").write_text("[half a fi")
     assert not up.complete()
 

@@ -40,7 +40,9 @@ FRONTEND = "docker/dockerfile:1"
 PORTS = {"registry": 5001, "http": 8080, "https": 8443}
 _LOCK_WAIT = 5400.0
 _NODE = "node"
-"""The name under which what the node is told is recorded, beside those of the add-ons."""
+_IMAGES = "images"
+"""The names under which what the node is told, and what Docker got, is recorded, beside the
+add-ons'."""
 
 
 def _docker() -> Docker:
@@ -104,7 +106,7 @@ def tasks(of: engines.Engine, using: Runner) -> list[Task]:
     def make_cluster(report: Report) -> None:
         ours = cluster(of, using)
         ours.ensure(report)
-        addon.record({_NODE: _of_node(ours)})
+        addon.record({_NODE: _of_node(ours), _IMAGES: _of_images()})
 
     def gateway(report: Report) -> None:
         ours = cluster(of, using)
@@ -191,14 +193,19 @@ def complete() -> bool:
 
 def wanted(of: engines.Engine) -> dict[str, str]:
     """The fingerprint of each thing that this version of the course gives a cluster."""
-    node = {_NODE: _of_node(cluster(of, runner()))}
-    return node | {one.name: one.fingerprint() for one in addons.ALL}
+    fixed = {_NODE: _of_node(cluster(of, runner())), _IMAGES: _of_images()}
+    return fixed | {one.name: one.fingerprint() for one in addons.ALL}
 
 
 def outdated(of: engines.Engine) -> list[str]:
     """What of the cluster another version of the course made, by the record of what it got."""
     got = addon.applied()
     return [name for name, fingerprint in wanted(of).items() if got.get(name) != fingerprint]
+
+
+def _of_images() -> str:
+    """The fingerprint of the images that Docker gets whatever a lesson needs."""
+    return addon.hashed(map(images.key, (*LESSON_IMAGES, FRONTEND)))
 
 
 def _of_node(of: Kind) -> str:
