@@ -36,6 +36,7 @@ _CLOCKS = 2.0
 """Seconds between the learner's clock and one that counts in whole seconds."""
 REPEAT = "repeat what failed meanwhile; if it comes again: course doctor --report"
 """What to do where a part is well again by itself."""
+DOCKER = "Docker"
 _AGAIN = "course up"
 _LESS = "send less at once (course load: a lower --rate or --timeout), then: course up"
 _SCALE = "kubectl -n kube-system scale deployment/coredns --replicas=2"
@@ -179,9 +180,9 @@ def now(sources: Sources | None = None, engine: engines.Engine | None = None) ->
     said = _side_by_side(asked, DEADLINE)
     at = time.time()
     if isinstance(said["containers"], Exception):
-        return [Part("Docker", False, _word(said["containers"]), _AGAIN)]
+        return [Part(DOCKER, False, _word(said["containers"]), _AGAIN)]
     states: Mapping[str, Object] = said["containers"]
-    parts = [Part("Docker", True, "answers"), _container("the registry", registry.NAME, states, at)]
+    parts = [Part(DOCKER, True, "answers"), _container("the registry", registry.NAME, states, at)]
     if parts[-1].ok and said["registry"]:
         saw = f"it runs, and does not answer at 127.0.0.1:{ports['registry']}"
         saw += f": {_word(said['registry'])}"
@@ -451,7 +452,7 @@ def failed_since(
     said, at, since = _side_by_side(asked, PATIENCE), time.time(), since - _CLOCKS
     found: Iterator[Part | None]
     if isinstance(said["containers"], Exception):
-        return Part("Docker", False, _word(said["containers"]), _AGAIN)
+        return Part(DOCKER, False, _word(said["containers"]), _AGAIN)
     names = {registry.NAME: "the registry"} | ({kind.NODE: "the cluster's node"} if cluster else {})
     states = said["containers"]
     found = (_container_failed(what, name, states, since, at) for name, what in names.items())

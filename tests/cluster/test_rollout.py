@@ -141,7 +141,7 @@ def test_who_may_not_list_replicasets_is_told_the_right_that_is_missing(
     shop: Rollout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kubectl("create", "serviceaccount", "reader")
-    kubectl("create", "role", "reader", "--verb=get", "--resource=deployments.apps")
+    kubectl("create", "role", "reader", "--verb=get,list,watch", "--resource=deployments.apps")
     config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
     namespace = config["contexts"][0]["context"]["namespace"]
     account = f"--serviceaccount={namespace}:reader"
@@ -150,9 +150,10 @@ def test_who_may_not_list_replicasets_is_told_the_right_that_is_missing(
     file = tmp_path / "kubeconfig"
     file.touch(mode=0o600)
     file.write_text(yaml.safe_dump(config))
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    with pytest.raises(CourseError, match=r"403: replicasets\.apps is forbidden") as caught:
-        Rollout("shop").watch()
+    with monkeypatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(file))
+        with pytest.raises(CourseError, match=r"403: replicasets\.apps is forbidden") as caught:
+            Rollout("shop").watch()
     assert caught.value.want == f"the right to list replicasets in namespace {namespace}"
 
 

@@ -58,8 +58,8 @@ def theirs(docker: Any) -> Iterator[None]:
 def listed(docker: Any) -> set[str]:
     """What of theirs Docker has, by name and state."""
     found = {f"{c['Names']} {c['State']}" for c in docker.api.containers(all=True)}
-    found |= {v["Name"] for v in docker.api.volumes()["Volumes"] or []}
-    found |= {n["Name"] for n in docker.api.networks()}
+    found |= {f"volume {v['Name']}" for v in docker.api.volumes()["Volumes"] or []}
+    found |= {f"network {n['Name']}" for n in docker.api.networks()}
     found |= {tag for i in docker.api.images() for tag in i["RepoTags"] or []}
     return {entry for entry in found if "somebodys" in entry}
 

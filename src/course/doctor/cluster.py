@@ -8,9 +8,13 @@ from course.engines import base
 
 
 def parts(machine: Machine) -> list[Finding]:
-    """Docker, registry, node, API, DNS, gateway, service: stopped, unready, killed, or gone."""
+    """Registry, node, API, DNS, gateway, service: stopped, unready, killed, or gone."""
     found = health.now(health.Commands(machine.using, machine.variables))
-    return [Finding(part.name, part.ok, part.saw, part.try_) for part in found]
+    return [
+        Finding(part.name, part.ok, part.saw, part.try_)
+        for part in found
+        if part.name != health.DOCKER  # which has a finder of its own
+    ]
 
 
 def version(machine: Machine) -> list[Finding]:
