@@ -321,5 +321,25 @@ def test_certificates_are_for_a_port_and_not_for_a_socket(
     assert "DOCKER_CERT_PATH" not in Docker(FakeRunner()).environment()
 
 
+def test_where_buildx_is_ours_the_learners_logins_and_proxies_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours = tmp_path / ".docker", tmp_path / "ours"
+    theirs.mkdir()
+    ours.mkdir()
+    (theirs / "config.json").write_text('{"auths": {}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(ours))  # as in a terminal of JupyterLab
+    monkeypatch.setenv("HOME", str(tmp_path))
+    docker_._share_settings(ours)
+    assert (ours / "config.json").read_text() == '{"auths": {}}'
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "elsewhere"))
+    docker_._share_settings(ours)
+    assert not (ours / "config.json").exists()
+    (ours / "config.json").write_text("a login made in a terminal of ours")
+    monkeypatch.delenv("DOCKER_CONFIG")
+    docker_._share_settings(ours)
+    assert (ours / "config.json").read_text() == "a login made in a terminal of ours"
+
+
 def test_a_node_image_for_the_version_of_the_tools() -> None:
     assert kind.NODE_IMAGE in images.catalogue()

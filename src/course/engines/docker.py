@@ -92,8 +92,9 @@ class Docker:
             buildx = tools.ensure("buildx", report, using=self.using)
             links = {"docker": found["docker"]} if found else {}
             folder = tools.link(links)
-            plugins = paths.state() / "docker-config" / "cli-plugins"
+            plugins = _own_config() / "cli-plugins"
             plugins.mkdir(parents=True, exist_ok=True)
+            _share_settings(_own_config())
             target = plugins / "docker-buildx"
             target.unlink(missing_ok=True)
             target.symlink_to(buildx["docker-buildx"])
@@ -103,8 +104,8 @@ class Docker:
         os.environ.update(self._config())
 
     def _config(self) -> dict[str, str]:
-        # The learner's own ~/.docker holds logins; it is left aside only if the plugin is ours.
-        config = paths.state() / "docker-config"
+        # A plugin is found in one folder of settings only; it is ours where the plugin is.
+        config = _own_config()
         return {"DOCKER_CONFIG": str(config)} if config.exists() else {}
 
     def ours(self) -> bool:
@@ -269,6 +270,24 @@ def _is_here(name: str) -> bool:
         return True
     ours = {address.address for every in psutil.net_if_addrs().values() for address in every}
     return any(inherited.is_loopback(address) or address in ours for address in found)
+
+
+def _own_config() -> Path:
+    return paths.state() / "docker-config"
+
+
+def _share_settings(ours: Path) -> None:
+    """Let our folder of Docker's settings hold the learner's: logins, and proxies for builds.
+
+    By a link, which `docker login` follows: what is changed in either place is changed in both.
+    """
+    named = os.environ.get("DOCKER_CONFIG")
+    theirs = Path(named) if named and Path(named) != ours else Path.home() / ".docker"
+    link, settings = ours / "config.json", theirs / "config.json"
+    if link.is_symlink():
+        link.unlink()
+    if settings.exists() and not link.exists():
+        link.symlink_to(settings)
 
 
 def answers(host: str) -> bool:
