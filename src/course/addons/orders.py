@@ -19,7 +19,7 @@ VERSION = "1.0.0"
 _NAME = f"orders:{VERSION}"
 _DATABASE = "postgres:15"
 _ANSWER_WAIT = 90.0
-"""After a restart of the node its pods count as ready until the kubelet has looked at them again."""
+"""After a restart of the node its pods count as ready until the kubelet has looked again."""
 
 
 def _prepare(cluster: Kind, report: Report) -> dict[str, str]:
