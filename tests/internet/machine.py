@@ -106,7 +106,8 @@ class Machine:
 
     def enter(self, *argv: object) -> list[str]:
         """The words that run a command in it."""
-        inside = ["nsenter", "--target", str(self._first), "--net", "--mount", "--pid"]
+        # The root as well: who enters a mount namespace out of a chroot is in the outer root.
+        inside = ["nsenter", "--target", str(self._first), "--net", "--mount", "--pid", "--root"]
         return [*inside, *map(str, argv)]
 
     def run(
