@@ -251,7 +251,7 @@ def start(
         url=url,
         rate=float(rate),
         seconds=float(seconds),
-        method=method.upper(),
+        method=token(method, "method").upper(),
         headers=_pairs(headers),
         body=body,
         keep_alive=keep_alive,
@@ -303,7 +303,7 @@ def _spawn(plan: Plan) -> Run:
     folder = _home() / id_
     folder.mkdir(parents=True)
     plan.save(folder)
-    argv = [sys.executable, "-m", "course.traffic.worker", folder]
+    argv = [sys.executable, "-P", "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
     part = folder / f"{_PID}.part"
     part.write_text(locks.name(pid))
