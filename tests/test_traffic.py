@@ -656,6 +656,8 @@ def test_outages_end_with_the_next_success() -> None:
     assert outages([0.2, 0.3], good, 0.1) == ((0.2, 0.2),)
     assert outages([0.6, 0.7], good, 0.1) == ((0.6, 0.2),)
     assert outages([0.05, 0.45], good, 0.1) == ((0.05, 0.05), (0.45, 0.05))
+    assert outages([0.0], [], 2.0, over=1.0) == ((0.0, 1.0),)  # no longer than the run
+    assert outages([0.0, 2.0], [], 2.0, over=1.0) == ((0.0, 2.0),)
     assert outages([], good, 0.1) == ()
     assert outages([0.0, 0.1], [], 0.1) == ((0.0, 0.2),)
 
