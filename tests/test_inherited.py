@@ -323,3 +323,20 @@ def test_folders_that_are_named_from_where_one_stands_stay_there(
 ) -> None:
     monkeypatch.chdir(home)
     assert inherited.settled({"COURSE_WORK": "w"})["COURSE_WORK"] == str(home / "w")
+
+
+def test_a_tilde_that_no_shell_has_read_is_the_home_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("COURSE_STATE", "~/my state")
+    assert paths.state() == home / "my state"
+    assert inherited.settled(os.environ)["COURSE_STATE"] == str(home / "my state")
+    assert inherited.settled(os.environ)["IPYTHONDIR"].startswith(str(home / "my state"))
+    monkeypatch.setenv("COURSE_WORK", "~x")
+    assert paths.work() == Path("~x")
+
+
+def test_what_makes_python_slow_or_loud_does_not_reach_the_generator(home: Path) -> None:
+    loud = {f"PYTHON{name}": "1" for name in ("DEVMODE", "ASYNCIODEBUG", "VERBOSE", "TRACEMALLOC")}
+    assert not loud.keys() & inherited.settled(loud).keys()

@@ -38,7 +38,8 @@ _DROPPED = re.compile(
     r"|DOCKER_(DEFAULT_PLATFORM|API_VERSION|BUILDKIT|CONTENT_TRUST|CONTENT_TRUST_SERVER)"
     r"|BUILDX_.*|BUILDKIT_.*|EXPERIMENTAL_BUILDKIT_.*|COMPOSE_.*|SOURCE_DATE_EPOCH|KIND_.*"
     # What changes a Python that is ours.
-    r"|PYTHON(PATH|HOME|STARTUP|WARNINGS|INSPECT|OPTIMIZE|EXECUTABLE|PLATLIBDIR)"
+    r"|PYTHON(PATH|HOME|STARTUP|WARNINGS|INSPECT|OPTIMIZE|EXECUTABLE|PLATLIBDIR|DEVMODE"
+    r"|ASYNCIODEBUG|MALLOC|MALLOCSTATS|TRACEMALLOC|VERBOSE|DEBUG|PROFILEIMPORTTIME|BREAKPOINT)"
     # npm reads either spelling, and the course has a cache of its own.
     r"|NPM_CONFIG_CACHE"
 )
@@ -126,7 +127,7 @@ def settled(env: Mapping[str, str]) -> dict[str, str]:
     for place in ("COURSE_CACHE", "COURSE_STATE", "COURSE_WORK"):
         if right.get(place):
             # A kernel enters the learner's folder: what is relative would be elsewhere there.
-            right[place] = str(Path(right[place]).absolute())
+            right[place] = str(paths.named(right[place]).absolute())
     if not _usable(right.get("TMPDIR", tempfile.gettempdir())):
         right.pop("TMPDIR", None)
     _unproxied(right)
