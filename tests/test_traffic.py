@@ -499,6 +499,16 @@ def test_an_impossible_rate(rate: float) -> None:
     assert traffic.running() == []
 
 
+def test_what_is_a_little_too_much_is_not_told_as_what_is_allowed() -> None:
+    for over, told in (
+        ({"rate": 3000.0001}, "3000.0001"),
+        ({"seconds": 3600.0001}, "3600.0001"),
+        ({"timeout": 60.00001}, "60.00001"),
+    ):
+        with pytest.raises(CourseError, match=told):
+            traffic.start("http://orders.localhost:1/", **over)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 1e9])
 def test_an_impossible_time(seconds: float) -> None:
     with pytest.raises(CourseError, match="a run of"):

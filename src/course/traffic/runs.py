@@ -354,11 +354,13 @@ def _prune() -> None:
 def _refuse(rate: float, seconds: float, timeout: float) -> None:
     if not 0 < rate <= MAX_RATE:
         raise CourseError(
-            f"a rate of {rate:g} requests/s",
+            f"a rate of {rate:.15g} requests/s",
             f"more than 0 and at most {MAX_RATE:g}, what one Python process can send",
             "500 shows an outage of 50 ms in one pod of four",
         )
     if not 0 < seconds <= MAX_SECONDS:
-        raise CourseError(f"a run of {seconds:g} s", f"more than 0 and at most {MAX_SECONDS:g} s")
+        raise CourseError(
+            f"a run of {seconds:.15g} s", f"more than 0 and at most {MAX_SECONDS:g} s"
+        )
     if not 0 < timeout <= 60:
-        raise CourseError(f"a timeout of {timeout:g} s", "more than 0 and at most 60 s")
+        raise CourseError(f"a timeout of {timeout:.15g} s", "more than 0 and at most 60 s")
