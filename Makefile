@@ -25,7 +25,9 @@ unexport BASH_ENV ENV CDPATH
 # uv: the machine's, else one that pip puts into a folder of the course's own. Paths are the
 # shell's variables and always quoted: a home folder may have any name, a target of make may not.
 define FIND_UV
-cache="$${COURSE_CACHE:-$$HOME/.cache/course}"
+home="$${HOME:-$$(unset HOME; echo ~)}"
+cache="$${COURSE_CACHE:-$$home/.cache/course}"
+case "$$cache" in "~/"*) cache="$$home/$${cache#??}"; esac
 uv="$$(command -v uv || true)"
 if ! "$$uv" --version >/dev/null 2>&1; then uv="$$cache/uv/bin/uv"; fi
 if [ ! -x "$$uv" ]; then

@@ -12,6 +12,7 @@ import email.utils
 import http.server
 import io
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -444,6 +445,15 @@ def test_a_proxy_whose_address_is_none_is_told() -> None:
         network.proxy(Machine(env={"https_proxy": "http://me:hunter22@p:x", "no_proxy": "*"}))
     )
     assert "p:x does not answer" in found.saw and "hunter22" not in str(found)
+
+
+def test_what_is_to_be_typed_for_a_proxy_can_be_typed() -> None:
+    env = {"HTTP_PROXY": "http://me:hunter22@p:x", "NO_PROXY": "*.corp 10.0.0.1;ls"}
+    found = bad(network.loopback(Machine(env=env)))
+    assert "hunter22" not in str(found)
+    words = shlex.split(found.try_)
+    assert words[0] == "export" and len(words) == 3
+    assert words[1] == "NO_PROXY=*.corp 10.0.0.1;ls,localhost,127.0.0.1,.localhost"
 
 
 def test_a_proxy_that_does_not_answer() -> None:

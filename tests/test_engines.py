@@ -191,6 +191,26 @@ def test_the_variables_of_the_contract(home: Path) -> None:
     assert engines.has("cluster") and not engines.has("cgroups")
 
 
+@pytest.mark.parametrize("path", ["", "/usr/bin::/bin:", None])
+def test_no_program_is_looked_for_in_the_folder_in_which_one_stands(
+    home: Path, monkeypatch: pytest.MonkeyPatch, path: str | None
+) -> None:
+    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x"}))
+    monkeypatch.delenv("PATH") if path is None else monkeypatch.setenv("PATH", path)
+    first, *rest = engines.environment()["PATH"].split(os.pathsep)
+    assert first == str(paths.state() / "bin")
+    assert "" not in rest and bool(rest) == (path != "")
+
+
+@pytest.mark.parametrize("text", ["null", "[]", '{"env": null}', '{"has": {}}', '{"ports": []}'])
+def test_an_engine_file_of_another_form_is_no_engine(home: Path, text: str) -> None:
+    engines.save(engines.Engine())
+    (paths.state() / "engine.json").write_text(text)
+    assert engines.current() is None
+    with pytest.raises(CourseError, match="engine is not running"):
+        engines.environment()
+
+
 def test_after_down_the_ports_are_kept(home: Path) -> None:
     engines.save(engines.Engine("kind", {"DOCKER_HOST": "x"}, ["cluster"], {"http": 8081}))
     engines.forget()

@@ -141,6 +141,8 @@ def reset(writer: asyncio.StreamWriter) -> None:
         b"HTTP/1.1 102 Processing\r\nX-Orders-Version: v1\r\n\r\n" * 3,
         b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\nX-Orders-Version: v1\r\n\r\n",
         b"HTTP/1.0 100 Continue\r\nX-Orders-Version: v1\r\n\r\n",
+        b"\r\nHTTP/1.1 103 Early Hints\r\nX-Orders-Version: v1\r\n\r\n\r\n",
+        b"HTTP/1.2 103 Early Hints\r\nX-Orders-Version: v1\r\n\r\n",
         b"HTTP/1.1 103\nX-Orders-Version: v1\n\n",
     ],
 )
@@ -229,6 +231,8 @@ def test_a_version_is_what_its_header_says(value: bytes, version: str) -> None:
         answer("Content-Length: 9").replace(b"200 OK", b"304 Not Modified"),
         answer("Transfer-Encoding: chunked").replace(b"200 OK", b"204 No Content"),
         answer("Upgrade: h2c\nConnection: Upgrade\nContent-Length: 2", "ok"),
+        answer("Content-Length: 2", "ok").replace(b"HTTP/1.1", b"HTTP/1.2"),
+        b"\r\n\n" * 3 + answer("Content-Length: 2", "ok"),
         b"\r\n" + answer("Content-Length: 2", "ok"),
     ],
 )

@@ -279,11 +279,12 @@ def test_a_shell_gets_back_what_it_must_unset(home: Path, monkeypatch: pytest.Mo
     assert ".localhost" in seen["NO_PROXY"] and seen["BUILDX_BUILDER"] == "default"
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o177, 0o777, 0o000])
 def test_files_of_a_start_state_can_be_read_whatever_the_umask(
-    mini: Path, monkeypatch: pytest.MonkeyPatch
+    mini: Path, monkeypatch: pytest.MonkeyPatch, umask: int
 ) -> None:
     engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
-    before = os.umask(0o077)
+    before = os.umask(umask)
     try:
         inherited.settle()
         workspace.goto("mini-1")
@@ -293,6 +294,7 @@ def test_files_of_a_start_state_can_be_read_whatever_the_umask(
     for path in [*(paths.work() / "mini-1").rglob("*"), *(paths.work() / "orders").iterdir()]:
         mode = path.stat().st_mode & 0o777
         assert mode & 0o444 == 0o444 and (path.is_file() or mode & 0o111 == 0o111), path
+        assert mode & 0o002 == 0, path
 
 
 @pytest.mark.parametrize("home_", [None, ""])
@@ -323,3 +325,31 @@ def test_folders_that_are_named_from_where_one_stands_stay_there(
 ) -> None:
     monkeypatch.chdir(home)
     assert inherited.settled({"COURSE_WORK": "w"})["COURSE_WORK"] == str(home / "w")
+
+
+def test_a_tilde_that_no_shell_has_read_is_the_home_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("COURSE_STATE", "~/my state")
+    assert paths.state() == home / "my state"
+    assert inherited.settled(os.environ)["COURSE_STATE"] == str(home / "my state")
+    assert inherited.settled(os.environ)["IPYTHONDIR"].startswith(str(home / "my state"))
+    monkeypatch.setenv("COURSE_WORK", "~x")
+    assert paths.work() == Path("~x")
+
+
+def test_what_makes_python_slow_or_loud_does_not_reach_the_generator(home: Path) -> None:
+    loud = {f"PYTHON{name}": "1" for name in ("DEVMODE", "ASYNCIODEBUG", "VERBOSE", "TRACEMALLOC")}
+    assert not loud.keys() & inherited.settled(loud).keys()
+
+
+def test_a_lessons_git_reads_attributes_where_it_works_and_may_commit(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_ATTR_SOURCE", "refs/heads/of-the-dotfiles")
+    monkeypatch.setenv("GIT_QUARANTINE_PATH", str(home))
+    own = inherited.settled(os.environ)
+    name = ("-c", "user.name=x", "-c", "user.email=x@localhost")
+    for words in (("init", "-q"), (*name, "commit", "-q", "--allow-empty", "-m", "x"), ("status",)):
+        subprocess.run(["git", *words], cwd=home, env=own, check=True, capture_output=True)

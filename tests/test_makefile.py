@@ -82,3 +82,37 @@ def test_the_cache_may_be_elsewhere_and_a_uv_that_does_not_run_is_passed_over(
     env = {"HOME": "/nowhere", "PATH": str(bin_), "COURSE_CACHE": str(tmp_path / "a cache")}
     done = subprocess.run(["make", "start"], cwd=tmp_path, env=env, check=False)
     assert done.returncode == 0 and (tmp_path / "a cache" / "uv" / "bin" / "uv").exists()
+
+
+def test_the_caches_tilde_is_the_home_folder_though_no_shell_has_read_it(
+    tmp_path: Path, bin_: Path
+) -> None:
+    for file in ("Makefile", "pyproject.toml", "uv.lock"):
+        shutil.copy(paths.ROOT / file, tmp_path)
+    env = {"HOME": str(tmp_path / "a&b c"), "PATH": str(bin_), "COURSE_CACHE": "~/a cache"}
+    done = subprocess.run(["make", "start"], cwd=tmp_path, env=env, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "a&b c" / "a cache" / "uv" / "bin" / "uv").exists()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("given", [{}, {"HOME": ""}])
+def test_without_a_home_in_the_environment_make_starts_as_well(
+    tmp_path: Path, bin_: Path, given: dict[str, str]
+) -> None:
+    for file in ("Makefile", "pyproject.toml", "uv.lock"):
+        shutil.copy(paths.ROOT / file, tmp_path)
+    (bin_ / "uv").write_text(
+        "#!/bin/sh\ntest $1 = sync || exit 0\nmkdir -p .venv/bin\n"
+        "printf '#!/bin/sh\\n' >.venv/bin/python\nchmod +x .venv/bin/python\n"
+    )
+    (bin_ / "uv").chmod(0o755)
+    done = subprocess.run(
+        ["make", "start"],
+        cwd=tmp_path,
+        env={"PATH": str(bin_), **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import shlex
+import shutil
 import socket
 import ssl
 import subprocess
@@ -227,6 +228,10 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
         openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=shop")
         sign = ["x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key"]
         openssl(*sign, "-CAcreateserial", "-days", days, "-extfile", "names", "-out", f"{name}.pem")
+    (folder / "uses").write_text("extendedKeyUsage=clientAuth\nsubjectAltName=DNS:shop.localhost\n")
+    sign = ["x509", "-req", "-in", "good.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"]
+    openssl(*sign, "-CAcreateserial", "-extfile", "uses", "-out", "clients.pem")
+    shutil.copy(folder / "good.key", folder / "clients.key")
     openssl("x509", "-in", "ca.pem", "-outform", "der", "-out", "ca.der")
     return folder
 
@@ -296,6 +301,48 @@ def test_a_name_that_the_server_does_not_know_is_named(pki: Path) -> None:
         told = saw(url(server, "https", "other.localhost"), ca=str(pki / "ca.pem"))
     assert "closes the connection in the TLS handshake" in told
     assert "other.localhost" in told
+
+
+def test_a_file_of_trust_may_hold_what_is_no_root(pki: Path) -> None:
+    """As curl takes it: the server's own certificate, or an authority in between."""
+    with serving(version("v1"), context(pki)) as server:
+        for file in ("good.pem", "ca.pem"):
+            address = url(server, "https", "shop.localhost")
+            assert traffic.probe(address, ca=pki / file) == 200
+        assert "Hostname mismatch" in saw(
+            url(server, "https", "other.localhost"), ca=str(pki / "good.pem")
+        )
+
+
+def test_a_certificate_that_is_not_for_servers_is_not_called_untrusted(pki: Path) -> None:
+    with (
+        serving(version("v1"), context(pki, "clients")) as server,
+        pytest.raises(CourseError, match="purpose") as caught,
+    ):
+        first(Plan(url(server, "https", "shop.localhost"), 1.0, 1.0, ca=str(pki / "ca.pem")))
+    assert "--ca" not in str(caught.value) and "a server" in caught.value.want
+
+
+def test_http_1_is_asked_for_by_name(pki: Path) -> None:
+    tls = context(pki)
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    seen: list[str | None] = []
+
+    async def answer(server: Server, writer: asyncio.StreamWriter, head: str) -> bool:
+        seen.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        return await version("v1")(server, writer, head)
+
+    with serving(answer, tls) as server:
+        assert traffic.probe(url(server, "https", "shop.localhost"), ca=pki / "ca.pem") == 200
+    assert seen == ["http/1.1"]
+
+
+def test_a_server_that_speaks_http_2_only_is_named() -> None:
+    settings = bytes.fromhex("00000604000000000000030000006400000408000000000000010000")
+    goaway = bytes.fromhex("0000080700000000000000000000000001")
+    for text in (settings, goaway):
+        with raw(says(text, 0.5)) as server:
+            assert "speaks HTTP/2 only" in saw(url(server))
 
 
 def test_an_old_version_of_tls_is_named(pki: Path) -> None:
@@ -426,6 +473,16 @@ def test_a_generator_that_dies_is_no_success(
     assert code == 1
     assert "the generator died after 0 planned requests (" in err
     assert json.loads(out)["ended"] == "died"
+
+
+def test_files_in_the_folder_where_one_stands_are_not_taken_for_pythons_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("random", "course", "psutil"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')\n")
+    monkeypatch.chdir(tmp_path)
+    with serving(version("v1")) as server:
+        assert traffic.start(url(server), rate=10, seconds=0.5).wait().ok == 5
 
 
 def _python(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

@@ -212,6 +212,16 @@ def test_a_header_as_one_types_it() -> None:
         ("http://bücher.localhost/", "/", "xn--bcher-kva.localhost"),
         ("http://[::1]:81/", "/", "[::1]:81"),
         ("http://[fe80::1%251]:81/", "/", "[fe80::1]:81"),
+        ("http://orders.localhost/a/../b/./c//d/..", "/b/c//", "orders.localhost"),
+        ("http://orders.localhost/../%2e%2E/a/%2e", "/a/", None),
+        ("http://orders.localhost/..a/.b/c..?x=/../y", "/..a/.b/c..?x=/../y", None),
+        ("http://orders.localhost/a?", "/a?", None),
+        ("http://orders.localhost/a#?", "/a", None),
+        ("http://127.1:81/", "/", "127.0.0.1:81"),
+        ("http://0x7f000001/", "/", "127.0.0.1"),
+        ("http://2130706433./", "/", "127.0.0.1"),
+        ("http://127.000.000.001/", "/", "127.0.0.1"),
+        ("http://10.1/", "/", "10.0.0.1"),
         ("http://my_service/", "/", "my_service"),
     ],
 )
@@ -223,6 +233,10 @@ def test_an_address_as_browsers_read_it(url: str, line: str, host: str | None) -
 
 def test_the_roots_dot_is_not_in_the_certificate() -> None:
     assert parse("https://shop.localhost./").name == "shop.localhost"
+
+
+def test_the_roots_dot_makes_no_other_target() -> None:
+    assert parse("http://shop.localhost./").key == parse("http://shop.localhost/").key
 
 
 def test_an_interface_is_dialled_and_not_sent() -> None:
@@ -257,6 +271,13 @@ def test_an_interface_is_dialled_and_not_sent() -> None:
         ("http://orders.localhost/\t", "no address may contain"),
         ("http://orders.localhost/\udcff", "no address may contain"),
         ("http://orders.localhost/\x1b[31m", "no address may contain"),
+        ("http://8.8.8.8./", "not on this machine"),
+        ("http://1.2.3/", "1.2.0.3 is not on this machine"),
+        ("http://134744072/", "8.8.8.8 is not on this machine"),
+        ("http://256.1.1.1/", "ends in a number"),
+        ("http://orders.localhost.1/", "ends in a number"),
+        ("http://[v1.a]/", "not an address"),
+        ("http://" + "a." * 150 + "localhost/", "not an address"),
         ("http://[::ffff:8.8.8.8]/", "not on this machine"),
         ("http://[2606:4700::1]/", "not on this machine"),
     ],
@@ -324,3 +345,7 @@ def test_a_length_of_time_as_one_types_it(text: str, length: float) -> None:
 def test_what_is_no_length_of_time(text: str) -> None:
     with pytest.raises(CourseError, match="no length of time"):
         seconds(text)
+
+
+def test_what_it_takes_of_trailers_is_named_in_connection() -> None:
+    assert "Connection: close, TE" in lines(("TE", "trailers"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,3 +180,55 @@ def test_a_program_that_forks_without_asking_leaves_nothing_running() -> None:
     while [p for p in psutil.process_iter(["cmdline"]) if code in (p.info["cmdline"] or [])]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("folder", ["/nowhere/at/all", __file__])
+def test_a_folder_that_is_none_is_named_and_not_the_program(folder: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError) as caught:
+        RealRunner().run(python(""), timeout=5, cwd=Path(folder))
+    assert folder in caught.value.reason and folder in caught.value.try_
+    with pytest.raises(CommandError, match=re.escape(folder)):
+        spawn(python(""), log=tmp_path / "log", cwd=Path(folder))
+
+
+def test_a_program_for_another_processor_is_an_error_of_the_command(tmp_path: Path) -> None:
+    program = tmp_path / "kubectl"
+    program.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(200))
+    program.chmod(0o755)
+    with pytest.raises(CommandError, match="cannot be started"):
+        RealRunner().run([program], timeout=5)
+    with pytest.raises(CommandError, match="too long"):
+        RealRunner().run(["echo", "x" * 3_000_000], timeout=5)
+
+
+def test_an_error_shows_neither_megabytes_nor_what_steers_a_terminal() -> None:
+    loud = "print('x' * 40_000_000); print('\\033[31mred\\033[0m\\033]0;title\\a\\tend'); exit(1)"
+    with pytest.raises(CommandError) as caught:
+        RealRunner().run(python(loud), timeout=60)
+    text = str(caught.value)
+    assert len(text) < 2000 and "red" in text and "end" in text
+    assert text.replace("\n", "").isprintable()
+    assert len(str(CommandError(Completed(("echo", "y" * 10_000), 1), "exit code 1"))) < 3000
+
+
+def test_a_sign_on_the_edge_of_what_is_kept_is_kept() -> None:
+    done = RealRunner().run(python("print('x' + 'é' * 10_000_000)"), timeout=60)
+    assert done.stdout == "x" + "é" * 10_000_000 + "\n"
+
+
+def test_what_a_command_left_behind_is_ended_though_it_does_not_listen(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    script = f"(trap '' TERM; sh -c 'echo $PPID >{note}'; sleep 60) & exit 0"
+    with pytest.raises(CommandError, match="no end after"):
+        RealRunner().run(["sh", "-c", script], timeout=1)
+    left = int(note.read_text())
+    until = time.monotonic() + 5
+    while time.monotonic() < until and _lives(left):
+        time.sleep(0.05)
+    assert not _lives(left)
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from fractions import Fraction
-from statistics import NormalDist
 
 import pytest
 
@@ -104,7 +103,7 @@ def _outside(p: float, n: int, low: float, high: float) -> tuple[float, float]:
 def test_a_right_share_is_outside_its_band_as_rarely_as_is_said(
     p: float, n: int, sigmas: float
 ) -> None:
-    tail = NormalDist().cdf(-sigmas)
+    tail = math.erfc(sigmas / 2**0.5) / 2
     low, high = split.band(p, n, sigmas)
     assert all(outside <= tail for outside in _outside(p, n, low, high))
     # And no wider than that: one request less at either end, and it would be outside too often.
@@ -139,3 +138,20 @@ def test_a_band_of_many_requests_is_that_of_the_normal_distribution() -> None:
 def test_nonsense_is_refused(ask: object) -> None:
     with pytest.raises(CourseError):
         ask()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("confidence", [1 - 1e-16, 1e-300])
+def test_a_confidence_may_be_as_near_to_certainty_as_a_float_is(confidence: float) -> None:
+    seen = split.share(5, 10, confidence)
+    assert 0 < seen.low <= 0.5 <= seen.high < 1
+    assert split.needed_to_tell(0.05, 0.10, alpha=1e-300) > 1000
+
+
+def test_a_band_of_many_sigmas_ends_at_once() -> None:
+    low, high = split.band(0.5, 10**8, sigmas=50)
+    assert 0.49 < low < 0.5 < high < 0.51
+
+
+def test_a_tolerance_that_is_no_number_is_refused() -> None:
+    with pytest.raises(CourseError, match="tolerance of nan"):
+        split.needed(0.05, math.nan)

@@ -499,6 +499,16 @@ def test_an_impossible_rate(rate: float) -> None:
     assert traffic.running() == []
 
 
+def test_what_is_a_little_too_much_is_not_told_as_what_is_allowed() -> None:
+    for over, told in (
+        ({"rate": 3000.0001}, "3000.0001"),
+        ({"seconds": 3600.0001}, "3600.0001"),
+        ({"timeout": 60.00001}, "60.00001"),
+    ):
+        with pytest.raises(CourseError, match=told):
+            traffic.start("http://orders.localhost:1/", **over)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 1e9])
 def test_an_impossible_time(seconds: float) -> None:
     with pytest.raises(CourseError, match="a run of"):
@@ -656,6 +666,8 @@ def test_outages_end_with_the_next_success() -> None:
     assert outages([0.2, 0.3], good, 0.1) == ((0.2, 0.2),)
     assert outages([0.6, 0.7], good, 0.1) == ((0.6, 0.2),)
     assert outages([0.05, 0.45], good, 0.1) == ((0.05, 0.05), (0.45, 0.05))
+    assert outages([0.0], [], 2.0, over=1.0) == ((0.0, 1.0),)  # no longer than the run
+    assert outages([0.0, 2.0], [], 2.0, over=1.0) == ((0.0, 2.0),)
     assert outages([], good, 0.1) == ()
     assert outages([0.0, 0.1], [], 0.1) == ((0.0, 0.2),)
 

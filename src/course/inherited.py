@@ -20,8 +20,9 @@ from course import paths
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", ".localhost")
 """What no proxy is asked for, as `NO_PROXY` holds it."""
-_READABLE = 0o055
-"""The bits of a umask that would keep others from reading: what goes into an image must be."""
+_READABLE, _OTHERS_WRITE = 0o755, 0o002
+"""The bits of a umask that would keep anybody from reading, since what goes into an image must be
+readable, or ourselves from writing; and the one without which everybody may write."""
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _NO_PROXY = ("no_proxy", "NO_PROXY")
 
@@ -30,7 +31,7 @@ _DROPPED = re.compile(
     r"GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|PREFIX"
     r"|ALTERNATE_OBJECT_DIRECTORIES|CONFIG|CONFIG_PARAMETERS|CONFIG_COUNT|GRAFT_FILE|SHALLOW_FILE"
     r"|NO_REPLACE_OBJECTS|REPLACE_REF_BASE|INTERNAL_SUPER_PREFIX|NAMESPACE|TEMPLATE_DIR"
-    r"|DEFAULT_HASH|DEFAULT_REF_FORMAT)"
+    r"|ATTR_SOURCE|QUARANTINE_PATH|DEFAULT_HASH|DEFAULT_REF_FORMAT)"
     # What changes the commands of a shell.
     r"|BASH_ENV|ENV|CDPATH|GLOBIGNORE|SHELLOPTS|BASHOPTS|POSIXLY_CORRECT|BASH_FUNC_.*"
     r"|GREP_OPTIONS|TAR_OPTIONS|GZIP|XZ_OPT|XZ_DEFAULTS"
@@ -38,7 +39,8 @@ _DROPPED = re.compile(
     r"|DOCKER_(DEFAULT_PLATFORM|API_VERSION|BUILDKIT|CONTENT_TRUST|CONTENT_TRUST_SERVER)"
     r"|BUILDX_.*|BUILDKIT_.*|EXPERIMENTAL_BUILDKIT_.*|COMPOSE_.*|SOURCE_DATE_EPOCH|KIND_.*"
     # What changes a Python that is ours.
-    r"|PYTHON(PATH|HOME|STARTUP|WARNINGS|INSPECT|OPTIMIZE|EXECUTABLE|PLATLIBDIR)"
+    r"|PYTHON(PATH|HOME|STARTUP|WARNINGS|INSPECT|OPTIMIZE|EXECUTABLE|PLATLIBDIR|DEVMODE"
+    r"|ASYNCIODEBUG|MALLOC|MALLOCSTATS|TRACEMALLOC|VERBOSE|DEBUG|PROFILEIMPORTTIME|BREAKPOINT)"
     # npm reads either spelling, and the course has a cache of its own.
     r"|NPM_CONFIG_CACHE"
 )
@@ -88,7 +90,7 @@ _before: dict[str, str] | None = None
 
 
 def settle() -> None:
-    """Put this process right: its variables, and its umask where it would hide files."""
+    """Put this process right: its variables, and a umask that hides files or gives them away."""
     global _before  # noqa: PLW0603 - of this process
     if _before is None:
         _before = dict(os.environ)
@@ -98,7 +100,7 @@ def settle() -> None:
     for name in set(os.environ) - set(right):
         del os.environ[name]
     os.environ.update(right)
-    os.umask(os.umask(0o022) & ~_READABLE)
+    os.umask((os.umask(0o022) & ~_READABLE) | _OTHERS_WRITE)
 
 
 def _home() -> str:
@@ -126,7 +128,7 @@ def settled(env: Mapping[str, str]) -> dict[str, str]:
     for place in ("COURSE_CACHE", "COURSE_STATE", "COURSE_WORK"):
         if right.get(place):
             # A kernel enters the learner's folder: what is relative would be elsewhere there.
-            right[place] = str(Path(right[place]).absolute())
+            right[place] = str(paths.named(right[place]).absolute())
     if not _usable(right.get("TMPDIR", tempfile.gettempdir())):
         right.pop("TMPDIR", None)
     _unproxied(right)

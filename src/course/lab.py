@@ -63,7 +63,8 @@ def start(*, prefer: int = 8888) -> None:
     log = paths.state() / "logs" / "jupyter.log"
     work = paths.work()
     work.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
+    argv = [sys.executable, "-P", "-m", "jupyterlab", "--no-browser"]
+    argv += ["--ServerApp.ip=127.0.0.1"]
     argv += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     argv += [f"--ServerApp.root_dir={work}", f"--LabApp.app_settings_dir={_SETTINGS}"]
     argv += [f"--LabApp.extra_labextensions_path={_SETTINGS / 'labextensions'}"]

@@ -9,19 +9,28 @@ ROOT = Path(__file__).resolve().parents[2]
 """The clone that the course runs from."""
 
 
+def named(folder: str) -> Path:
+    """A folder as a variable names it; its `~` no shell has read, e.g. between quotes.
+
+    Args:
+        folder: its path.
+    """
+    return Path.home() / folder[2:] if folder == "~" or folder[:2] == "~/" else Path(folder)
+
+
 def cache() -> Path:
     """What is slow to make and safe to delete: `$COURSE_CACHE`, else `~/.cache/course`."""
-    return Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course")
+    return named(os.environ.get("COURSE_CACHE") or "~/.cache/course")
 
 
 def state() -> Path:
     """What the running course knows of itself: `$COURSE_STATE`, else `~/.local/state/course`."""
-    return Path(os.environ.get("COURSE_STATE") or Path.home() / ".local" / "state" / "course")
+    return named(os.environ.get("COURSE_STATE") or "~/.local/state/course")
 
 
 def work() -> Path:
     """The learner's own folder: `$COURSE_WORK`, else `work/` in the clone."""
-    return Path(os.environ.get("COURSE_WORK") or ROOT / "work")
+    return named(os.environ.get("COURSE_WORK") or str(ROOT / "work"))
 
 
 def kubeconfig() -> Path:

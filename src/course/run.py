@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 from course import inherited
+from course import text as text_
 from course.errors import CourseError
 
 OnLine = Callable[[str], None]
@@ -26,6 +29,9 @@ OWNER = "COURSE_SET_UP"
 """Marks what a set-up starts by the set-up's process, as `locks.me()` names it, so that the next
 one can end what a killed one left behind. What is meant to outlive it (`spawn`) has no mark."""
 _KEPT_LINES = 8
+_KEPT_CHARACTERS = 1 << 16
+_LONGEST_LINE, _LONGEST_COMMAND = 400, 2000
+"""Characters of each that an error shows."""
 _CHUNK = 1 << 16
 _MOST = 16 << 20
 """Bytes of a stream that are kept of its beginning, and as many of its end."""
@@ -41,6 +47,12 @@ class Completed:
     stderr: str = ""
 
 
+def _shown(line: str) -> str:
+    """A line that a program printed, fit for a message: neither colours nor megabytes."""
+    bare = re.sub(r"\x1b\[[0-9;:?]*[ -/]*[@-~]", "", line).expandtabs()
+    return text_.printable(text_.cut(bare, _LONGEST_LINE))
+
+
 class CommandError(CourseError):
     """A command failed, could not be started, or ran past its deadline.
 
@@ -53,8 +65,9 @@ class CommandError(CourseError):
     def __init__(self, completed: Completed, reason: str, try_: str = "") -> None:
         self.completed = completed
         self.reason = reason
-        tail = (completed.stderr or completed.stdout).rstrip().splitlines()[-_KEPT_LINES:]
-        saw = f"`{shlex.join(completed.argv)}`: {reason}"
+        said = (completed.stderr or completed.stdout)[-_KEPT_CHARACTERS:]
+        tail = [_shown(line) for line in said.rstrip().splitlines()[-_KEPT_LINES:]]
+        saw = f"`{text_.cut(shlex.join(completed.argv), _LONGEST_COMMAND)}`: {reason}"
         if tail:
             saw += "\n      " + "\n      ".join(tail)
         super().__init__(saw, "the command to succeed", try_)
@@ -121,11 +134,8 @@ class RealRunner:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            reason = f"cannot be started ({error.strerror})"
-            raise CommandError(
-                Completed(words, 127), reason, try_ or f"is `{words[0]}` installed? course doctor"
-            ) from error
+        except OSError as error:
+            raise _unstarted(words, cwd, error, try_) from error
         try:
             out, err = _pump(process, input, time.monotonic() + timeout, on_line)
         except BaseException:
@@ -146,6 +156,18 @@ class RealRunner:
 def _folder(words: Sequence[str], cwd: Path | None) -> Path | None:
     """Where a command works: `git -C FOLDER` says so itself."""
     return Path(words[2]) if words[1:2] == ("-C",) and len(words) > 2 else cwd
+
+
+def _unstarted(
+    words: tuple[str, ...], cwd: Path | None, error: OSError, try_: str = ""
+) -> CommandError:
+    """Why a command could not be started: as a rule its program, but its folder may be missing."""
+    reason = f"cannot be started ({error.strerror})"
+    if cwd is not None and not cwd.is_dir():
+        reason, try_ = f"cannot be started in {cwd} ({error.strerror})", try_ or f"ls -ld {cwd}"
+    return CommandError(
+        Completed(words, 127), reason, try_ or f"is `{words[0]}` installed? course doctor"
+    )
 
 
 class _Kept:
@@ -188,7 +210,11 @@ class _Kept:
 
     def text(self) -> str:
         between = f"\n… {self._left_out / 1e6:.0f} MB left out …\n" if self._left_out else ""
-        said = self._head.decode(errors="replace") + between + self._tail.decode(errors="replace")
+        if between:
+            head, tail = (part.decode(errors="replace") for part in (self._head, self._tail))
+            said = head + between + tail
+        else:
+            said = (self._head + self._tail).decode(errors="replace")
         return said.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -253,16 +279,17 @@ def _pump(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command's whole process group: politely, then not."""
-    for sig, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0)):
+    """End a command's whole process group: politely, then not.
+
+    The second time also where the command itself has ended: what it left behind may not listen.
+    """
+    for sig in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sig)
-            process.wait(timeout=patience)
         except ProcessLookupError:
             return
-        except subprocess.TimeoutExpired:
-            continue
-        return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=3.0)
 
 
 def spawn(
@@ -304,9 +331,7 @@ def spawn(
                 start_new_session=True,
             )
         except OSError as error:
-            raise CommandError(
-                Completed(words, 127), f"cannot be started ({error.strerror})", "course doctor"
-            ) from None
+            raise _unstarted(words, cwd, error, "course doctor") from error
     with cast("IO[bytes]", process.stdin) as go:
         record(process.pid)
         go.write(b"\n")

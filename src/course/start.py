@@ -40,7 +40,7 @@ def interactive(display: steps.Display) -> str:
         up.up(display, until=base.CONTAINERS)
         # The rest goes on without this terminal; a second `up` would wait for it.
         log = paths.state() / "logs" / "up.log"
-        run.spawn([sys.executable, "-m", "course.cli", "up"], log=log)
+        run.spawn([sys.executable, "-P", "-m", "course.cli", "up"], log=log)
     lab.start()
     return lab.url(overview.NAME) or ""
 

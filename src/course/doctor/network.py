@@ -7,6 +7,7 @@ import http.client
 import http.server
 import ipaddress
 import secrets
+import shlex
 import socket
 import threading
 import urllib.parse
@@ -132,10 +133,12 @@ def _ask(port: int, word: str, proxy: str = "") -> str:
         proxy: the address of who is asked to ask it; empty to dial it.
     """
     url = f"http://127.0.0.1:{port}/"
-    dialled = _split(proxy or url)
-    connection = http.client.HTTPConnection(
-        dialled.hostname or "", dialled.port or 80, timeout=DEADLINE
-    )
+    try:
+        dialled = _split(proxy or url)
+        host, at = dialled.hostname or "", dialled.port or 80
+    except ValueError as error:
+        return str(error)
+    connection = http.client.HTTPConnection(host, at, timeout=DEADLINE)
     try:
         connection.request("GET", url if proxy else "/")
         answer = connection.getresponse()
@@ -200,7 +203,8 @@ def _bypassed(env: Mapping[str, str]) -> bool:
 def _no_proxy(env: Mapping[str, str]) -> str:
     kept = env.get("no_proxy") or env.get("NO_PROXY") or ""
     value = ",".join(filter(None, [kept, "localhost,127.0.0.1,.localhost"]))
-    return f"export NO_PROXY={value} no_proxy={value}"
+    quoted = shlex.quote(value)
+    return f"export NO_PROXY={quoted} no_proxy={quoted}"
 
 
 def routes(machine: Machine) -> list[Finding]:

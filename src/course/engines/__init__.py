@@ -50,11 +50,13 @@ def _file() -> Path:
 def current() -> Engine | None:
     """What `course up` made, or `None` if it has not run."""
     try:
-        return Engine(**json.loads(_file().read_text()))
+        engine = Engine(**json.loads(_file().read_text()))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
         return None  # of another version; the next `up` writes it anew
+    kinds = zip(asdict(engine).values(), asdict(Engine()).values(), strict=True)
+    return engine if all(type(value) is type(kind) for value, kind in kinds) else None
 
 
 def save(engine: Engine) -> None:
@@ -84,10 +86,11 @@ def environment() -> dict[str, str]:
             "the course's engine is not running", "a running one", "course up   (or: make start)"
         )
     first = str(paths.state() / "bin")
-    path = os.environ.get("PATH", "")
-    if first not in path.split(os.pathsep):
-        path = f"{first}{os.pathsep}{path}"
-    return {**engine.env, "COURSE_WORK": str(paths.work()), "PATH": path}
+    # An empty entry means the folder in which one stands.
+    path = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry]
+    if first not in path:
+        path.insert(0, first)
+    return {**engine.env, "COURSE_WORK": str(paths.work()), "PATH": os.pathsep.join(path)}
 
 
 def has(capability: str) -> bool:

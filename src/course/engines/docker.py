@@ -135,7 +135,7 @@ class Docker:
             try_="end that one (is it here: ps -C dockerd,containerd), then: course up",
         )
         log = paths.state() / "logs" / "dockerd.log"
-        argv: list[object] = [sys.executable, "-m", "course.engines.own_root"]
+        argv: list[object] = [sys.executable, "-P", "-m", "course.engines.own_root"]
         argv += [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
         argv += ["--data-root", data, "--exec-root", _RUN / "docker"]
         argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]

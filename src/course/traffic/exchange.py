@@ -37,7 +37,7 @@ _LONGEST_HEAD = 1 << 20
 _OURS = {errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors that are this machine's and not the server's: no port, no file, no memory left."""
 _RESET = struct.pack("ii", 1, 0)
-_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d[ \r\n]")
+_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d[ \r\n]")
 _LEAST = len(b"HTTP/1.1 100 ")
 _HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?i)\r?\ncontent-length:[ \t]*([^\r\n]*)")
@@ -46,6 +46,7 @@ _LENIENT = {
     "lenient_headers": True,  # folded lines, control characters
     "lenient_chunked_length": True,  # Transfer-Encoding overrides a length: RFC 9112, 6.3
     "lenient_optional_cr_before_lf": True,
+    "lenient_version": True,  # HTTP/1.2 is read as 1.1 is: RFC 9110, 2.5
     "lenient_spaces_after_chunk_size": True,
 }
 
@@ -283,9 +284,10 @@ class Connection:
     def _skip_interim(self, data: bytes) -> bytes:
         """What follows 100 Continue, 103 Early Hints and their like: they answer nothing yet.
 
-        They are not left to the parser: after one that says `Connection: close`, it stops.
+        They are not left to the parser: after one that says `Connection: close`, it stops. Empty
+        lines ahead of an answer mean nothing.
         """
-        while _INTERIM.match(data):
+        while _INTERIM.match(data := data.lstrip(b"\r\n")):
             end = _HEAD_ENDS.search(data)
             if not end:
                 self._before = data

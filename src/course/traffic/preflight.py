@@ -18,6 +18,8 @@ _ASIDE = 2.0
 """Seconds for a second look, at whether a port speaks TLS or does not."""
 _ALERT, _HANDSHAKE, _TLS_MAJOR = 21, 22, 3
 _CERTIFICATE_REQUEST = 13
+_UNTRUSTED = {2, 18, 19, 20, 21}
+"""OpenSSL's codes for a chain that ends in nothing that is trusted."""
 _TRUST = "--ca FILE to trust the CA that signed it, or --insecure to look away"
 # By OpenSSL's word for it (a substring of its reason): what was seen, and what is wanted.
 _TLS = {
@@ -42,6 +44,7 @@ _TLS = {
         "name {name}",
         "TLS 1.2 or 1.3, and a name that it knows",
     ),
+    "NO_APPLICATION_PROTOCOL": ("speaks no HTTP/1.1 (ALPN), as a rule HTTP/2 only", "HTTP/1.1"),
     "INTERNAL_ERROR": (
         "breaks the TLS handshake off with an error of its own; some servers do so when they have "
         "no certificate for a name, here {name}",
@@ -174,6 +177,8 @@ def _reason(plan: Plan, target: Target, request: Request, error: str, asked: boo
             "begins to answer, but does not end" if failure.stage == "rest" else "does not answer"
         )
         saw, try_ = f"takes the request and {told} within {plan.timeout:g} s", longer
+    elif _is_http2(failure.said):
+        saw, try_ = "speaks HTTP/2 only, as gRPC does", "a port of it for HTTP/1.1"
     elif error == "not-http":
         cause, said = failure.cause or "another protocol", ascii(failure.said[:60])[1:]
         saw = f"answers, but not in valid HTTP/1.1 ({cause}): {said}"
@@ -223,7 +228,10 @@ def _tls_reason(
             62: (f"one for the name {name}", "the name that stands in it"),
             64: (f"one for the address {name}", "the name that stands in it"),
         }
-        want, try_ = wants.get(cause.verify_code, ("one that is signed by a CA you trust", _TRUST))
+        want, try_ = ("one that is fit for a server", "make it anew, or --insecure to look away")
+        if cause.verify_code in _UNTRUSTED:
+            want, try_ = "one that is signed by a CA you trust", _TRUST
+        want, try_ = wants.get(cause.verify_code, (want, try_))
         return CourseError(
             f"the certificate of {name} at {where} fails: {cause.verify_message}",
             want,
@@ -261,6 +269,11 @@ def _tls_reason(
 
 def _is_tls(said: bytes) -> bool:
     return len(said) > 1 and said[0] in (_ALERT, _HANDSHAKE) and said[1] == _TLS_MAJOR
+
+
+def _is_http2(said: bytes) -> bool:
+    """Whether it begins with one of its frames: SETTINGS or GOAWAY, of the connection itself."""
+    return len(said) > 8 and said[3] in (4, 7) and said[5:9] == bytes(4)
 
 
 def _refuse_plain_towards_tls(plan: Plan, target: Target) -> None:

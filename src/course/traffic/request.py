@@ -95,8 +95,9 @@ def build(plan: Plan, target: Target) -> Wire:
     asked = {name.lower(): value for name, value in lines}
     options, keep_alive = _connection(special.get("connection", []), plan.keep_alive)
     upgrade = "upgrade" in asked
-    if upgrade and "upgrade" not in map(str.lower, options):
-        options.append("Upgrade")  # a must: RFC 9110, 7.8
+    for name in ("Upgrade", "TE"):  # a must: RFC 9110, 7.8 and 10.1.4
+        if name.lower() in asked and name.lower() not in map(str.lower, options):
+            options.append(name)
     lines.append(("Connection", ", ".join(options)))
     if asked.get("expect", "").lower() == "100-continue" and not body:
         raise CourseError(

@@ -251,7 +251,7 @@ def start(
         url=url,
         rate=float(rate),
         seconds=float(seconds),
-        method=method.upper(),
+        method=token(method, "method").upper(),
         headers=_pairs(headers),
         body=body,
         keep_alive=keep_alive,
@@ -303,7 +303,7 @@ def _spawn(plan: Plan) -> Run:
     folder = _home() / id_
     folder.mkdir(parents=True)
     plan.save(folder)
-    argv = [sys.executable, "-m", "course.traffic.worker", folder]
+    argv = [sys.executable, "-P", "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
     part = folder / f"{_PID}.part"
     part.write_text(locks.name(pid))
@@ -354,11 +354,13 @@ def _prune() -> None:
 def _refuse(rate: float, seconds: float, timeout: float) -> None:
     if not 0 < rate <= MAX_RATE:
         raise CourseError(
-            f"a rate of {rate:g} requests/s",
+            f"a rate of {rate:.15g} requests/s",
             f"more than 0 and at most {MAX_RATE:g}, what one Python process can send",
             "500 shows an outage of 50 ms in one pod of four",
         )
     if not 0 < seconds <= MAX_SECONDS:
-        raise CourseError(f"a run of {seconds:g} s", f"more than 0 and at most {MAX_SECONDS:g} s")
+        raise CourseError(
+            f"a run of {seconds:.15g} s", f"more than 0 and at most {MAX_SECONDS:g} s"
+        )
     if not 0 < timeout <= 60:
-        raise CourseError(f"a timeout of {timeout:g} s", "more than 0 and at most 60 s")
+        raise CourseError(f"a timeout of {timeout:.15g} s", "more than 0 and at most 60 s")

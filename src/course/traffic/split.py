@@ -12,6 +12,7 @@ and stops at the first surprise is surprised too often.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -96,7 +97,8 @@ def band(expected: float, total: int, sigmas: float = 4.0) -> tuple[float, float
         raise CourseError(f"a band of {sigmas:g} standard deviations", "more than 0, e.g. 4")
     if total < 1:
         return 0.0, 1.0
-    tail = NormalDist().cdf(-sigmas)
+    # Not NormalDist's, which is 0 from 9 standard deviations on; this is from 38 on.
+    tail = max(math.erfc(sigmas / math.sqrt(2)) / 2, sys.float_info.min)
     fewest = _fewest(expected, total, tail)
     return fewest / total, (total - _fewest(1 - expected, total, tail)) / total
 
@@ -107,7 +109,7 @@ def _fewest(share_: float, total: int, tail: float) -> int:
         return round(share_ * total)
     # Further below the mean nothing adds up to anything: by Hoeffding's inequality, to less than
     # 1e-17 of the tail.
-    far = math.sqrt((20 - math.log(tail)) * total) if tail else math.inf
+    far = math.sqrt((20 - math.log(tail)) * total)
     first = math.floor(max(0.0, share_ * total - far))
     below, count = 0.0, first
     while True:
@@ -132,7 +134,7 @@ def needed(expected: float, half_width: float, confidence: float = CONFIDENCE) -
         confidence: how often the interval contains the truth.
     """
     _check_share(expected)
-    if half_width <= 0:
+    if not half_width > 0:
         raise CourseError(f"a tolerance of {half_width:g}", "more than 0, e.g. 0.01")
     z = _z_two_sided(confidence)
     return max(1, math.ceil(z * z * expected * (1 - expected) / half_width**2))
@@ -158,7 +160,7 @@ def needed_to_tell(
         raise CourseError(f"{one:.1%} and {other:.1%} are the same", "two different shares")
     if not (0 < alpha < 1 and 0 < power < 1):
         raise CourseError(f"alpha {alpha:g} and power {power:g}", "each between 0 and 1")
-    z_alpha, z_power = NormalDist().inv_cdf(1 - alpha), NormalDist().inv_cdf(power)
+    z_alpha, z_power = -NormalDist().inv_cdf(alpha), NormalDist().inv_cdf(power)
     spread = z_alpha * math.sqrt(one * (1 - one)) + z_power * math.sqrt(other * (1 - other))
     return max(1, math.ceil((spread / (other - one)) ** 2))
 
@@ -195,7 +197,7 @@ def tell(count: int, total: int, one: float, other: float) -> float | None:
 
 def _z_two_sided(confidence: float) -> float:
     _check_confidence(confidence)
-    return NormalDist().inv_cdf((1 + confidence) / 2)
+    return -NormalDist().inv_cdf((1 - confidence) / 2)  # 1 + confidence may be 2, rounded
 
 
 def _check_confidence(value: float) -> None:

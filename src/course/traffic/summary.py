@@ -198,14 +198,14 @@ class Tally:
             late_p99_ms=_quantile(lateness, 0.99),
             rate_achieved=round(self._sent / window, 1) if window else 0.0,
             seconds=round(window, 3),
-            outages=outages(self._failed, sorted(self._good), 1 / self.rate),
+            outages=outages(self._failed, sorted(self._good), 1 / self.rate, seconds),
             ended=ended,
             retried=self._retried,
         )
 
 
 def outages(
-    failed: Iterable[float], good: list[float], interval: float
+    failed: Iterable[float], good: list[float], interval: float, over: float = math.inf
 ) -> tuple[tuple[float, float], ...]:
     """Stretches without a single success among what was sent on time.
 
@@ -213,7 +213,8 @@ def outages(
         failed: intended sends of requests that failed.
         good: those of requests that did not, in order.
         interval: seconds between two sends; an outage that the run's end cuts off is this much
-            longer than its last failure.
+            longer than its last failure,
+        over: or ends here, with the run.
 
     Returns:
         (start, seconds) of each, in order; at most 1,000.
@@ -226,12 +227,13 @@ def outages(
             last = at
             continue
         if start >= 0:
-            found.append((start, end if end < math.inf else last + interval))
+            found.append((start, end))
         after = bisect_right(good, at)
         start = last = at
         end = good[after] if after < len(good) else math.inf
     if start >= 0:
-        found.append((start, end if end < math.inf else last + interval))
+        cut_off = max(last, min(last + interval, over))
+        found.append((start, end if end < math.inf else cut_off))
     return tuple((round(a, 4), round(b - a, 4)) for a, b in found[:_MAX_OUTAGES])
 
 

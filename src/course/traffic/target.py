@@ -22,6 +22,8 @@ _EXAMPLE = "e.g. http://orders.localhost:8080/"
 _IN_PATH = "".join(c for c in string.punctuation if c not in '"#<>?^`{}')
 _IN_QUERY = "".join(c for c in string.punctuation if c not in '"#<>')
 _KEY = b"PRIVATE KEY-----"
+_NAME = re.compile(r"(?=.{1,254}$)[a-z0-9_.-]*[a-z0-9_-]\.?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Target:
     @property
     def key(self) -> str:
         """What two generators may not share: the socket address and the name."""
-        return f"{self.dial}:{self.port} as {self.host}"
+        return f"{self.dial}:{self.port} as {self.name}"
 
     def tls(self) -> ssl.SSLContext | None:
         """What HTTPS needs, or `None` for HTTP.
@@ -85,12 +87,15 @@ class Target:
             return None
         # Not `create_default_context`: it writes keys where SSLKEYLOGFILE says.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_alpn_protocols(["http/1.1"])  # else some servers speak HTTP/2
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if not self.ca:
             context.load_default_certs()
             return context
+        # What stands in the file is trusted, be it a root or not, as curl takes it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         try:
             context.load_verify_locations(self.ca)
         except (OSError, ssl.SSLError) as error:
@@ -143,11 +148,11 @@ def parse(url: str, *, ca: str | Path | None = None, verify: bool = True) -> Tar
                 'a header instead: -H "Authorization: Basic $(printf NAME:PASSWORD | base64)"',
             )
         scope = 0
-        if ":" in host:
+        if "[" in parts.netloc:
             host, scope = _without_zone(host)
         elif not _ip(host):
             # As TLS does, too late for a clear word; and Host takes ASCII alone.
-            host = host.encode("idna").decode()
+            host = _numeric(host.encode("idna").decode())
     except ValueError as error:
         raise CourseError(f"`{url}` is not an address ({error})", _WANT, _EXAMPLE) from error
     if parts.scheme not in ("http", "https"):
@@ -157,14 +162,44 @@ def parse(url: str, *, ca: str | Path | None = None, verify: bool = True) -> Tar
             _WANT,
             f"http://{url}" if bare else _EXAMPLE,
         )
-    if port == 0 or not (_ip(host) or re.fullmatch(r"[a-z0-9_.-]*[a-z0-9_-]\.?", host)):
+    if port == 0 or not (_ip(host) or _NAME.fullmatch(host)):
         raise CourseError(f"`{url}` is not an address that can be loaded", _WANT, _EXAMPLE)
     _refuse_strangers(host)
     secure = parts.scheme == "https"
-    query = f"?{quote(parts.query, _IN_QUERY)}" if parts.query else ""
-    path = (quote(parts.path, _IN_PATH) or "/") + query
+    query = f"?{quote(parts.query, _IN_QUERY)}" if "?" in url.partition("#")[0] else ""
+    path = _without_dots(quote(parts.path, _IN_PATH)) + query
     where = str(Path(ca).resolve()) if ca else ""
     return Target(url, secure, host, port or (443 if secure else 80), path, where, verify, scope)
+
+
+def _numeric(host: str) -> str:
+    """A name; or an IPv4 address that is written in another way, e.g. `127.1`, as it is meant.
+
+    Raises:
+        ValueError: a name that ends in a number, which can be nothing but an address.
+    """
+    bare = host.removesuffix(".")
+    if not _NUMBER.fullmatch(bare.rpartition(".")[2]):
+        return host
+    try:
+        return socket.inet_ntoa(socket.inet_aton(bare))
+    except OSError as error:
+        raise ValueError("a name that ends in a number") from error
+
+
+def _without_dots(path: str) -> str:
+    """A path in which `.` and `..` are resolved (RFC 3986, 5.2.4), as clients send it."""
+    kept: list[str] = []
+    dots = ""
+    for part in path.split("/")[1:]:
+        dots = re.sub("(?i)%2e", ".", part)
+        if dots == "..":
+            del kept[-1:]
+        elif dots != ".":
+            kept.append(part)
+    if dots in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def _without_zone(host: str) -> tuple[str, int]:
