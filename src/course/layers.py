@@ -363,9 +363,9 @@ def _layer(blob: IO[bytes], name: str, by: str, find: Collection[bytes]) -> Laye
     removed: set[str] = set()
     emptied: set[str] = set()
     found: dict[bytes, list[str]] = {}
-    content = _unpacked(blob, name)
+    unpacked = _unpacked(blob, name)
     # zstd's reader does not tell a frame that is cut off from one that holds nothing.
-    if not content.read(1) and not isinstance(content, zstandard.ZstdDecompressionReader):
+    if not unpacked.read(1) and not isinstance(unpacked, zstandard.ZstdDecompressionReader):
         return Layer(by, ())
     blob.seek(0)
     with tarfile.open(fileobj=_unpacked(blob, name), mode="r|", tarinfo=_Info) as tar:
