@@ -92,6 +92,20 @@ def test_an_engine_that_does_not_answer_is_the_environment(
     assert result.cause == "environment" and "no Docker answers" in result.saw
 
 
+def test_what_a_learners_program_printed_is_told_without_what_steers_a_terminal(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(world: World) -> None:
+        world.note("\x1b[2Jnote")
+        raise exercises.Wrong("x", saw="\x1b[31mred\x1b[0m \ud83d", want="w\x07", try_="\x1bct")
+
+    workspace.begin("mini-1")
+    monkeypatch.setattr(exercises.find("mini-1"), "check", check)
+    result = checks.check("mini-1")
+    assert (result.saw, result.want, result.try_) == ("red \\ud83d", "w\\x07", "t")
+    assert result.notes == ("note",)
+
+
 def test_a_docker_that_stops_after_it_was_first_asked_is_the_environment(
     mini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

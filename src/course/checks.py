@@ -17,13 +17,12 @@ from typing import Any, Literal
 
 from course import engines, exercises, health, manifest, waiting, workspace
 from course.errors import CourseError
-from course.exercises import Wrong
+from course.exercises import ENVIRONMENT, Wrong
+from course.text import harmless
 from course.world import World
 
 State = Literal["passed", "failed", "could not judge", "not started"]
 _PAUSE = 1.0
-_ENVIRONMENT = "environment"
-"""The cause of what could not be judged."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _once(exercise: manifest.Exercise) -> Result:
     except Wrong as answer:
         wrong = answer
     except CourseError as error:
-        wrong = Wrong(_ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
+        wrong = Wrong(ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
     except Exception as error:
         if os.environ.get("COURSE_DEBUG") == "1":
             raise
@@ -176,10 +175,13 @@ def _once(exercise: manifest.Exercise) -> Result:
     watched = sum(seconds for _, seconds in world.observed)
     # What is watched is told in whole hundredths of a second: its sum may be a little more.
     own_ms = max(0.0, time.monotonic() - began - watched) * 1000
-    rest = round(own_ms, 1), tuple(world.observed), tuple(world.notes)
-    said = (wrong.cause, wrong.saw, wrong.want, wrong.try_) if wrong else ("", "", "", "")
+    # What a learner's program printed may be told in it.
+    rest = round(own_ms, 1), tuple(world.observed), tuple(map(harmless, world.notes))
+    said = ("", "", "", "")
+    if wrong:
+        said = (wrong.cause, harmless(wrong.saw), harmless(wrong.want), harmless(wrong.try_))
     state: State = "failed" if wrong else "passed"
-    if wrong and wrong.cause == _ENVIRONMENT:
+    if wrong and wrong.cause == ENVIRONMENT:
         state = "could not judge"
     return Result(exercise.id, exercise.title, state, *said, *rest)
 
@@ -210,7 +212,7 @@ def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> W
         return None
     again = "run the check again"
     return Wrong(
-        _ENVIRONMENT,
+        ENVIRONMENT,
         saw=f"{failed.name} did not work during this check: {failed.saw}",
         want="a check during which everything that the course runs on works",
         try_=again if failed.try_ == health.REPEAT else f"{failed.try_}; then {again}",
