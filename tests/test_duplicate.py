@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -121,6 +124,26 @@ def test_what_is_left_out_does_not_count(folder: Path, monkeypatch: pytest.Monke
     with pytest.raises(CourseError, match=r"x-1/ holds more than 0\.0001 GB") as told:
         copied(folder)
     assert "move what no image needs" in told.value.try_
+
+
+def test_a_folder_that_goes_meanwhile_is_no_fault(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b/gone", "b/a", "z"):
+        (folder / name).mkdir(parents=True) if name != "b/a" else (folder / name).write_text("a")
+
+    def meanwhile(entry: Path, to: Path, own: Callable[[Path, Path], int] = duplicate._file) -> int:
+        (folder / "z").rmdir()  # before it has been read
+        return own(entry, to)
+
+    def later(here: Path, there: Path, **how: bool) -> None:
+        if there.name == "gone":
+            here.rmdir()  # after it has been read
+        shutil.copystat(here, there, **how)
+
+    monkeypatch.setattr(duplicate, "_file", meanwhile)
+    monkeypatch.setattr(duplicate, "shutil", SimpleNamespace(copystat=later))
+    assert (copied(folder) / "b/a").read_text() == "a"
 
 
 def test_what_cannot_be_copied_is_named_in_one_line(

@@ -39,8 +39,8 @@ def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> N
     for here, there in folders:  # grows as folders are met; not recursive, for any depth
         try:
             entries = sorted(here.iterdir())
-        except PermissionError:
-            continue
+        except (PermissionError, FileNotFoundError, NotADirectoryError):
+            continue  # it stays empty; or it was there a moment ago
         for entry in entries:
             if entry.name in without:
                 continue
@@ -71,7 +71,8 @@ def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> N
                     "then move what no image needs out of the folder",
                 )
     for here, there in reversed(folders[1:]):  # last, since a mode may forbid to write
-        shutil.copystat(here, there)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copystat(here, there)
 
 
 def _file(entry: Path, to: Path) -> int:

@@ -379,11 +379,9 @@ def _moment(text: str | None) -> float | None:
     """A time of Docker's or of Kubernetes', in seconds since the epoch."""
     if not text or text.startswith("0001"):
         return None
-    # Docker tells nanoseconds, which Python 3.11 does not read.
-    whole, _, rest = text.rstrip("Z").partition(".")
     with contextlib.suppress(ValueError):
-        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
-        return moment + (float(f"0.{rest}") if rest.isdigit() else 0.0)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return None
 
 
