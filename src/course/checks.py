@@ -6,6 +6,7 @@ registry. Its own time is told apart from the observation that it declares.
 
 from __future__ import annotations
 
+import errno
 import html
 import os
 import re
@@ -16,13 +17,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from course import engines, exercises, health, manifest, waiting, workspace
-from course.errors import CourseError
+from course.errors import CourseError, of_os
 from course.exercises import ENVIRONMENT, Wrong
 from course.text import harmless
 from course.world import World
 
 State = Literal["passed", "failed", "could not judge", "not started"]
 _PAUSE = 1.0
+_USED_UP = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+)
+"""That this machine has no more of something: disk, open files, memory, processes."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ def _once(exercise: manifest.Exercise) -> Result:
     except Wrong as answer:
         wrong = answer
     except CourseError as error:
-        wrong = Wrong(ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
+        wrong = _unjudged(error)
     except Exception as error:
         if os.environ.get("COURSE_DEBUG") == "1":
             raise
@@ -170,6 +176,8 @@ def _once(exercise: manifest.Exercise) -> Result:
             want="a check that does not",
             try_=f"course --debug check {exercise.id}   and report what it shows",
         )
+        if isinstance(error, OSError) and error.errno in _USED_UP:
+            wrong = _unjudged(of_os(error))
     if wrong is not None:
         wrong = _of_the_course(exercise, world, since) or wrong
     watched = sum(seconds for _, seconds in world.observed)
@@ -184,6 +192,10 @@ def _once(exercise: manifest.Exercise) -> Result:
     if wrong and wrong.cause == ENVIRONMENT:
         state = "could not judge"
     return Result(exercise.id, exercise.title, state, *said, *rest)
+
+
+def _unjudged(error: CourseError) -> Wrong:
+    return Wrong(ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
 
 
 class _Sources(health.Commands):
