@@ -175,6 +175,7 @@ def test_a_command_that_speaks_of_something_canceled_has_failed_itself() -> None
     [
         ("context canceled", False),
         ("Canceled: context canceled", False),
+        ("rpc error: code = Canceled desc = grpc: the client connection is closing", False),
         ("failed to load ref: context canceled", False),
         ('process "x" did not complete successfully: exit code: 137: context canceled', False),
         ('process "echo context canceled" did not complete successfully: exit code: 1', True),

@@ -199,6 +199,18 @@ def test_a_link_begins_where_it_is_and_not_where_its_name_says() -> None:
     assert seen([("b", "-> c"), ("c", "-> b"), ("b/f", b"1")]) == {"b/f": 1}
 
 
+def test_what_begins_as_a_whiteout_and_names_nothing_hides_nothing() -> None:
+    below = {"etc/passwd": b"1", "etc/hosts": b"2"}
+    for name in (".wh.", ".wh..", ".wh...", ".wh..wh..opqX"):
+        assert sorted(seen(below, [(f"etc/{name}", b""), (name, b"")])) == [*sorted(below)]
+
+
+def test_an_emptied_folder_in_a_links_place_leaves_what_the_link_named() -> None:
+    below: list[Member] = [("target/keep", b"1"), ("link", "-> target")]
+    above: list[Member] = [("link", "folder"), ("link/.wh..wh..opq", b""), ("link/new", b"22")]
+    assert seen(below, above) == {"target/keep": 1, "link/new": 2}
+
+
 def test_what_aufs_notes_in_a_layer_is_no_file_of_the_container() -> None:
     kept: list[Member] = [
         (".wh..wh.plnk/1.2", b"1"),

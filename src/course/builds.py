@@ -33,7 +33,9 @@ _DEFINITION = "[internal] load build definition"
 _METADATA = re.compile(r"\[(?:\S+ )?internal\] load metadata for (?:docker\.io/library/)?(.*)")
 _FRONT_END = re.compile(r"resolve image config for docker-image://(.*)")
 _POINTED_AT = re.compile(r"(\d+) \| >>> (.*)")
-_BROKEN_OFF = re.compile(r"(?:^|: )(?:context )?cancell?ed$|^Cancell?ed\b", re.I)
+_BROKEN_OFF = re.compile(
+    r"(?:^|: )(?:context )?cancell?ed$|^(?:rpc error: code = )?Cancell?ed\b", re.I
+)
 _TRIGGER = "ONBUILD "
 _TAKES = re.compile(
     r"(?:(?:COPY|ADD)\s+(?:--\S+\s+)*--from=|RUN\s+(?:--\S+\s+)*--mount=\S*\bfrom=)"
