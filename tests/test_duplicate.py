@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -99,6 +100,19 @@ def test_a_sparse_file_takes_no_more_room_than_before(folder: Path) -> None:
     with (folder.parent / "copy/sparse").open("rb") as file:
         file.seek(9_999_999_998)
         assert file.read(8) == b"\0middle\0"
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP])
+def test_a_file_system_that_knows_no_holes_has_its_files_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuses(*_: int) -> int:
+        raise OSError(code, os.strerror(code))
+
+    content = os.urandom(duplicate._CHUNK + 5)
+    (folder / "a").write_bytes(content)
+    monkeypatch.setattr(os, "lseek", refuses)
+    assert (copied(folder) / "a").read_bytes() == content
 
 
 def test_modes_and_times_stay(folder: Path) -> None:

@@ -32,6 +32,8 @@ def test_layers_of_the_base_are_told_from_those_above_it() -> None:
 def test_an_image_on_another_base_has_layers_of_its_own_only() -> None:
     other = image(["x", "b"], [("COPY /bare / # buildkit", 5), ("COPY /app /app # buildkit", 2)])
     assert [piece.base for piece in pieces(other, BASE)] == [False, False]
+    imported = image(["x"], [("", 5)])  # `docker import` names no step
+    assert pieces(imported, BASE) == [Piece("files of no step", 5, False)]
 
 
 def test_the_picture_tells_each_image_in_words_too() -> None:

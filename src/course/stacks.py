@@ -45,15 +45,17 @@ def pieces(image: Any, base: Any) -> list[Piece]:
     shared = ids(image)[: len(below)] == below
     count = len(base.history()) if shared else 0
     return [
-        Piece(_plain(step["CreatedBy"]), step["Size"], number < count)
+        Piece(_plain(step["CreatedBy"], base=number < count), step["Size"], number < count)
         for number, step in enumerate(history)
         if step["Size"]
     ]
 
 
-def _plain(by: str) -> str:
+def _plain(by: str, *, base: bool) -> str:
     text = re.sub(r"^RUN (\|\d+ .*?)?/bin/sh -c ", "RUN ", by.replace("# buildkit", ""))
-    return " ".join(text.replace("/bin/sh -c #(nop)", "").split()) or "Debian's files"
+    return " ".join(text.replace("/bin/sh -c #(nop)", "").split()) or (
+        "Debian's files" if base else "files of no step"
+    )
 
 
 def stacks(
