@@ -298,6 +298,19 @@ def test_a_packing_that_is_not_known_is_named() -> None:
         layers.parse(saved({"a": b"1"}, pack=lz4))
 
 
+@pytest.mark.parametrize("manifest", [b"null", b"{}", b'["x"]', b"[null]", b'[{"Config": "c"}]'])
+def test_a_manifest_that_describes_no_image_is_said(manifest: bytes) -> None:
+    with pytest.raises(CourseError, match="cannot be read"):
+        layers.parse(io.BytesIO(tar({"manifest.json": manifest, "c": b"[]"})))
+
+
+def test_a_step_without_a_name_has_none() -> None:
+    config = {"rootfs": {"diff_ids": ["x"]}, "history": [{"created_by": None}]}
+    manifest = json.dumps([{"Config": "c", "Layers": ["l"]}]).encode()
+    files = {"manifest.json": manifest, "c": json.dumps(config).encode(), "l": tar({"a": b"1"})}
+    assert [layer.by for layer in layers.parse(io.BytesIO(tar(files)))] == [""]
+
+
 def test_a_layer_that_is_not_in_the_file_is_named() -> None:
     config = json.dumps({"rootfs": {"diff_ids": ["sha256:0"]}}).encode()
     manifest = json.dumps([{"Config": "c", "Layers": ["foreign"]}]).encode()

@@ -52,7 +52,7 @@ _PACKED: Mapping[tuple[bytes, ...], Callable[[IO[bytes]], Any]] = {
     (b"BZh",): bz2.BZ2File,
 }
 _DAMAGED = (
-    *(tarfile.TarError, KeyError, ValueError, OSError, EOFError),
+    *(tarfile.TarError, KeyError, TypeError, ValueError, OSError, EOFError),
     *(zlib.error, lzma.LZMAError, zstandard.ZstdError),
 )
 
@@ -204,7 +204,7 @@ def parse(
             if len(steps) != len(digests):  # an image may come without a history
                 steps = [{}] * len(digests)
             return [
-                _layer(_member(saved, name), name, step.get("created_by", ""), find)
+                _layer(_member(saved, name), name, step.get("created_by") or "", find)
                 for name, digest, step in zip(names, digests, steps, strict=True)
                 if digest not in known
             ]
@@ -319,9 +319,13 @@ def _meant(
     saved: tarfile.TarFile, own: Collection[str] | None
 ) -> tuple[list[str], Mapping[str, Any]]:
     """The names of the layers and the configuration of the image that is meant."""
-    images = []
-    for manifest in json.load(_member(saved, "manifest.json")):
-        config = json.load(_member(saved, manifest["Config"]))
+    images: list[tuple[list[str], Mapping[str, Any]]] = []
+    for manifest in json.load(_member(saved, "manifest.json")) or ():
+        if not isinstance(manifest, dict):
+            raise TypeError("its manifest.json describes no image")
+        config = json.load(_member(saved, str(manifest["Config"])))
+        if not isinstance(config, dict):
+            raise TypeError(f"{manifest['Config']} is no configuration")
         images.append((list(manifest.get("Layers") or []), config))
     if own is not None and len(images) > 1:
         of = [i for i in images if _diff_ids(i[1]) == list(own)]
