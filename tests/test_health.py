@@ -186,6 +186,12 @@ def test_what_is_well_is_named_part_by_part(engine: engines.Engine) -> None:
             "course up",
         ),
         (
+            lambda: Said(registry=state(Restarting=True, ExitCode=2)),
+            "the registry",
+            "ends again and again (exit code 2)",
+            "docker logs course-registry",
+        ),
+        (
             lambda: Said(node=state(Running=False, ExitCode=130, FinishedAt=at(300))),
             "the cluster's node",
             "has stopped 5 min ago",
