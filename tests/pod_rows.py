@@ -297,6 +297,15 @@ ROWS: dict[str, tuple[Object, str, str, int]] = {
         "Completed",
         0,
     ),
+    "null is nothing": (
+        {
+            "metadata": {"name": "p", "deletionTimestamp": None},
+            "status": {"phase": "Running", "reason": None, "conditions": None},
+        },
+        "0/0",
+        "Running",
+        0,
+    ),
     "nothing told": ({"metadata": {"name": "p"}}, "0/0", "", 0),
     "no state told": ({"metadata": {"name": "p"}, "status": {}}, "0/0", "", 0),
     "no state of a container": (

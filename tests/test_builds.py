@@ -175,6 +175,7 @@ def test_a_command_that_speaks_of_something_canceled_has_failed_itself() -> None
     [
         ("context canceled", False),
         ("Canceled: context canceled", False),
+        ("rpc error: code = Canceled desc = grpc: the client connection is closing", False),
         ("failed to load ref: context canceled", False),
         ('process "x" did not complete successfully: exit code: 137: context canceled', False),
         ('process "echo context canceled" did not complete successfully: exit code: 1', True),
@@ -191,6 +192,62 @@ def test_what_a_build_prints_is_never_taken_for_a_step() -> None:
     lines = [vertex("a", "[2/2] RUN x", 1, 2), log("a", vertex("z", "[1/1] RUN y", 1, 2)), fake]
     lines += ["42", "null", "[]", '{"vertexes": 3, "statuses": [1], "warnings": "x"}']
     assert [s.instruction for s in builds.parse(lines).steps] == ["RUN x"]
+
+
+def test_a_sign_that_breaks_lines_elsewhere_does_not_break_a_step(tmp_path: Path) -> None:
+    name = '[2/2] RUN printf "a\u0085b"'
+    line = vertex("a", name, 1, 2).replace("\\u0085", "\u0085")  # Go writes it as it is
+    file = tmp_path / "build.jsonl"
+    file.write_text(f"{line}\n", encoding="utf-8")
+    said = Completed(("docker",), 0, "", f"{line}\n")
+    for build in (
+        builds.read(file),
+        builds.run(tmp_path, using=FakeRunner({"docker build": said})),
+    ):
+        assert [s.instruction for s in build.steps] == [name[6:]]
+
+
+def test_an_instruction_may_be_followed_by_a_tab() -> None:
+    # The builder writes all up to the first space in capitals.
+    lines = [vertex("a", "[2/3] RUN\tNPM ci", 1, 2), vertex("b", "[3/3] COPY\t. .", 2, 3)]
+    assert [s.key for s in builds.parse(lines).steps] == ["RUN", "COPY"]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "takes"),
+    [
+        ("COPY --link --chown=1:1 --from=build /a /b", True),
+        ("ONBUILD COPY --from=build /a /b", True),
+        ("RUN --network=none --mount=type=bind,from=build,target=/a true", True),
+        ("RUN --mount=type=cache,target=/a true", False),
+        ("RUN docker run --mount=type=bind,from=build true", False),
+        ("COPY a--from=b /c", False),
+    ],
+)
+def test_what_takes_from_another_stage_says_so_in_its_own_options(
+    instruction: str, takes: bool
+) -> None:
+    assert builds.Step("", 2, instruction, False, 0, 1).takes is takes
+
+
+def test_a_stage_that_takes_from_its_own_base_stands_on_it() -> None:
+    one = [
+        vertex("f", "[a 1/1] FROM docker.io/library/node:24", 1, 1),
+        vertex("c", "[stage-1 2/2] COPY --from=a /x /y", 1, 2, inputs=["f"]),
+    ]
+    copied = builds.parse(one).steps[-1]
+    assert (copied.parent, copied.sources) == ("f", ("f",))
+    one[1] = vertex("c", "[stage-1 1/1] COPY --from=a /x /y", 1, 2, inputs=["f"])
+    copied = builds.parse(one).steps[-1]  # FROM scratch: nothing stands for it
+    assert (copied.parent, copied.sources) == ("", ("f",))
+
+
+def test_only_dockers_own_registry_is_left_out_of_a_name() -> None:
+    for image, short in (
+        ("docker.io/library/node:24@sha256:" + "0" * 64, "node:24"),
+        ("localhost:5001/docker.io/library/node:24", "localhost:5001/docker.io/library/node:24"),
+    ):
+        assert builds.Step("", 1, f"FROM {image}", False, 0, 1).short == f"FROM {short}"
 
 
 def test_what_a_front_end_says_without_a_step_is_told_with_its_line() -> None:

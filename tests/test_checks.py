@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,35 @@ def test_an_engine_that_does_not_answer_is_the_environment(
     monkeypatch.setattr(exercises.find("mini-1"), "check", lambda world: world.docker.ping())
     result = checks.check("mini-1")
     assert result.cause == "environment" and "no Docker answers" in result.saw
+
+
+def test_what_a_learners_program_printed_is_told_without_what_steers_a_terminal(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(world: World) -> None:
+        world.note("\x1b[2Jnote")
+        raise exercises.Wrong("x", saw="\x1b[31mred\x1b[0m \ud83d", want="w\x07", try_="\x1bct")
+
+    workspace.begin("mini-1")
+    monkeypatch.setattr(exercises.find("mini-1"), "check", check)
+    result = checks.check("mini-1")
+    assert (result.saw, result.want, result.try_) == ("red \\ud83d", "w\\x07", "t")
+    assert result.notes == ("note",)
+
+
+@pytest.mark.parametrize(
+    ("code", "saw"), [(errno.ENOSPC, "the disk is full"), (errno.EMFILE, "Too many open files")]
+)
+def test_a_machine_that_has_no_more_of_something_is_no_fault_of_ours_nor_of_the_learner(
+    mini: Path, monkeypatch: pytest.MonkeyPatch, code: int, saw: str
+) -> None:
+    def check(_: World) -> None:
+        raise OSError(code, os.strerror(code), "/tmp/x")
+
+    workspace.begin("mini-1")
+    monkeypatch.setattr(exercises.find("mini-1"), "check", check)
+    result = checks.check("mini-1")
+    assert (result.state, result.saw) == ("could not judge", f"{saw} (/tmp/x)")
 
 
 def test_a_docker_that_stops_after_it_was_first_asked_is_the_environment(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from course import abandoned, builds, copies, images, locks
-from course.exercises import Wrong
+from course.exercises import ENVIRONMENT, Wrong
 from course.world import World
 from tests.fake_docker import FakeDocker
 
@@ -91,6 +92,46 @@ def test_a_file_that_another_stage_does_not_have_is_not_looked_for_in_the_folder
     wrong = copies.wrong_build(builds.Build((step,), 1, 0, said), "x-1", 60)
     assert wrong.cause == "copy-missing" and "takes from has no /app/dist" in wrong.saw
     assert "ls" not in wrong.try_
+
+
+@pytest.mark.parametrize(
+    "option", ["--mount=type=bind,from=build,source=/app/dist,target=/d", "--mount=from=build"]
+)
+def test_so_it_is_with_a_file_that_a_mount_takes(option: str) -> None:
+    said = 'failed to calculate checksum of ref a::b: "/app/di\\"st": not found'
+    step = builds.Step("", 2, f"RUN {option} cp -r /d .", False, 0, 1, said)
+    wrong = copies.wrong_build(builds.Build((step,), 1, 0, said), "x-1", 60)
+    assert "takes from has no /app/di" in wrong.saw and ".dockerignore" not in wrong.saw
+
+
+NPM_CI = 'process "/bin/sh -c npm ci" did not complete successfully: exit code: 228'
+
+
+@pytest.mark.parametrize(
+    ("error", "log", "saw"),
+    [
+        (NPM_CI, ("npm error ENOSPC: no space left on device, write",), "disk .* `RUN npm ci`"),
+        ("failed to copy files: no space left on device", (), "disk .* `RUN npm ci`"),
+        ("", (), "disk .* failed to commit"),
+        ("", (), "Docker Hub's limit .* toomanyrequests"),
+    ],
+)
+def test_a_full_disk_and_a_registrys_limit_are_no_wrong_answer(
+    error: str, log: tuple[str, ...], saw: str
+) -> None:
+    step = builds.Step("", 2, "RUN npm ci", False, 0, 1, error, log)
+    whole = "failed to commit: write /var/lib/x: no space left on device"
+    if "limit" in saw:
+        whole = "toomanyrequests: You have reached your pull rate limit"
+    build = builds.Build((step,), 1, 0, error or whole, no_base="" if error else "node:22")
+    wrong = copies.wrong_build(build, "x-1", 60)
+    assert wrong.cause == ENVIRONMENT and re.search(saw, wrong.saw)
+
+
+def test_a_command_that_speaks_of_a_full_disk_has_failed_itself() -> None:
+    said = 'process "/bin/sh -c echo no space left on device 429 too many requests; exit 1" did not'
+    step = builds.Step("", 2, "RUN x", False, 0, 1, said, ("npm error 429 Too Many Requests",))
+    assert copies.wrong_build(builds.Build((step,), 1, 0, said), "x-1", 60).cause == "build-fails"
 
 
 def test_a_build_that_does_not_end_names_its_step() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,6 +102,19 @@ def test_a_sparse_file_takes_no_more_room_than_before(folder: Path) -> None:
         assert file.read(8) == b"\0middle\0"
 
 
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP])
+def test_a_file_system_that_knows_no_holes_has_its_files_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuses(*_: int) -> int:
+        raise OSError(code, os.strerror(code))
+
+    content = os.urandom(duplicate._CHUNK + 5)
+    (folder / "a").write_bytes(content)
+    monkeypatch.setattr(os, "lseek", refuses)
+    assert (copied(folder) / "a").read_bytes() == content
+
+
 def test_modes_and_times_stay(folder: Path) -> None:
     (folder / "closed").mkdir()
     (folder / "closed/a").write_text("a")
@@ -121,6 +138,26 @@ def test_what_is_left_out_does_not_count(folder: Path, monkeypatch: pytest.Monke
     with pytest.raises(CourseError, match=r"x-1/ holds more than 0\.0001 GB") as told:
         copied(folder)
     assert "move what no image needs" in told.value.try_
+
+
+def test_a_folder_that_goes_meanwhile_is_no_fault(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b/gone", "b/a", "z"):
+        (folder / name).mkdir(parents=True) if name != "b/a" else (folder / name).write_text("a")
+
+    def meanwhile(entry: Path, to: Path, own: Callable[[Path, Path], int] = duplicate._file) -> int:
+        (folder / "z").rmdir()  # before it has been read
+        return own(entry, to)
+
+    def later(here: Path, there: Path, **how: bool) -> None:
+        if there.name == "gone":
+            here.rmdir()  # after it has been read
+        shutil.copystat(here, there, **how)
+
+    monkeypatch.setattr(duplicate, "_file", meanwhile)
+    monkeypatch.setattr(duplicate, "shutil", SimpleNamespace(copystat=later))
+    assert (copied(folder) / "b/a").read_text() == "a"
 
 
 def test_what_cannot_be_copied_is_named_in_one_line(

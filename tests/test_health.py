@@ -186,6 +186,12 @@ def test_what_is_well_is_named_part_by_part(engine: engines.Engine) -> None:
             "course up",
         ),
         (
+            lambda: Said(registry=state(Restarting=True, ExitCode=2)),
+            "the registry",
+            "ends again and again (exit code 2)",
+            "docker logs course-registry",
+        ),
+        (
             lambda: Said(node=state(Running=False, ExitCode=130, FinishedAt=at(300))),
             "the cluster's node",
             "has stopped 5 min ago",
@@ -434,6 +440,18 @@ def test_a_wrong_answer_stays_wrong_where_nothing_failed_meanwhile(
     check: Callable[[Said, str], Result], said: Callable[[], Said]
 ) -> None:
     assert check(said(), "wrod").cause == "wrong-word"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01T12:00:00.123456789Z",
+        "2026-01-01T14:00:00.123456789+02:00",
+        "2026-01-01T12:00:00.123456",
+    ],
+)
+def test_a_clock_of_another_zone_tells_the_same_moment(text: str) -> None:
+    assert health._moment(text) == datetime(2026, 1, 1, 12, 0, 0, 123456, UTC).timestamp()
 
 
 def test_a_machine_too_busy_to_answer_at_once_is_not_taken_for_a_silent_one(

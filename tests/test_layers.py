@@ -94,7 +94,22 @@ def frames(data: bytes) -> bytes:
     return b"".join(map(zstandard.compress, cut))
 
 
-PACKERS = [gzip.compress, estargz, zstandard.compress, frames, lzma.compress, bz2.compress, plain]
+def pzstd(data: bytes) -> bytes:
+    """A frame to be skipped, with the length of the next one, as pzstd writes before each."""
+    return b"\x50\x2a\x4d\x18\x04\0\0\0\x10\0\0\0" + zstandard.compress(data)
+
+
+def far_back(data: bytes) -> bytes:
+    """What `zstd --long=28` writes: it looks back further than most readers keep."""
+    far = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    packer = zstandard.ZstdCompressor(compression_params=far).compressobj()
+    return packer.compress(data) + packer.flush()
+
+
+PACKERS = [
+    *(gzip.compress, estargz, zstandard.compress, frames, pzstd, far_back),
+    *(lzma.compress, bz2.compress, plain),
+]
 
 
 @pytest.mark.parametrize("pack", PACKERS)
@@ -162,6 +177,49 @@ def test_a_link_leads_on_in_its_own_layer_and_gives_way_to_a_folder_of_a_later_o
     assert seen((("a", "-> b"), ("b", "-> a"), ("a/x", b"1"))) == {"a/x": 1}
 
 
+def test_a_hard_link_may_name_its_file_through_a_link() -> None:
+    for link in ("-> usr/lib", "-> /usr/lib"):
+        one: list[Member] = [("usr/lib/x", b"1234"), ("lib", link), ("usr/y", "= lib/x")]
+        assert seen(one) == {"usr/lib/x": 4, "usr/y": 4}
+    assert seen({"a": b"1"}, [("b", "= a/c")]) == {"a": 1}  # looking for one makes no folder
+
+
+def test_a_link_begins_where_it_is_and_not_where_its_name_says() -> None:
+    linked: list[Member] = [
+        ("x/y/z", "folder"),
+        ("a", "-> x/y"),
+        ("a/l", "-> ../q"),
+        ("a/l/f", b"1"),
+    ]
+    assert seen(linked) == {"x/q/f": 1}
+    assert seen([("x/y", "folder"), ("a", "-> x/y"), ("b", "-> a/../w"), ("b/f", b"1")]) == {
+        "x/w/f": 1
+    }
+    assert seen([("b", "-> ../../../etc"), ("b/f", b"1")]) == {"etc/f": 1}
+    assert seen([("b", "-> c"), ("c", "-> b"), ("b/f", b"1")]) == {"b/f": 1}
+
+
+def test_what_begins_as_a_whiteout_and_names_nothing_hides_nothing() -> None:
+    below = {"etc/passwd": b"1", "etc/hosts": b"2"}
+    for name in (".wh.", ".wh..", ".wh...", ".wh..wh..opqX"):
+        assert sorted(seen(below, [(f"etc/{name}", b""), (name, b"")])) == [*sorted(below)]
+
+
+def test_an_emptied_folder_in_a_links_place_leaves_what_the_link_named() -> None:
+    below: list[Member] = [("target/keep", b"1"), ("link", "-> target")]
+    above: list[Member] = [("link", "folder"), ("link/.wh..wh..opq", b""), ("link/new", b"22")]
+    assert seen(below, above) == {"target/keep": 1, "link/new": 2}
+
+
+def test_what_aufs_notes_in_a_layer_is_no_file_of_the_container() -> None:
+    kept: list[Member] = [
+        (".wh..wh.plnk/1.2", b"1"),
+        ("a", "= .wh..wh.plnk/1.2"),
+        (".wh..wh.aufs", b""),
+    ]
+    assert seen(kept) == {"a": 1}
+
+
 def test_names_are_paths_from_the_root_however_a_tar_writes_them() -> None:
     names = ("./a", "/b", "c/", "./d//e", "f/./g", "h/../i", "../j", ".//./k")
     assert sorted(seen(dict.fromkeys(names, b"1"))) == sorted(
@@ -202,6 +260,8 @@ def test_an_image_without_layers_holds_nothing() -> None:
     found = json.dumps([{"Config": "c", "Layers": None}]).encode()
     config = json.dumps({"rootfs": {"type": "layers"}, "history": [{"empty_layer": True}]})
     assert layers.parse(io.BytesIO(tar({"manifest.json": found, "c": config.encode()}))) == []
+    bare = json.dumps({"rootfs": None}).encode()
+    assert layers.parse(io.BytesIO(tar({"manifest.json": found, "c": bare}))) == []
     image = SimpleNamespace(attrs={"RootFS": {"Type": "layers"}})  # `docker save` refuses it
     client = SimpleNamespace(images=SimpleNamespace(get=lambda _: image))
     assert layers.read(client, "bare:1") == []
@@ -210,7 +270,8 @@ def test_an_image_without_layers_holds_nothing() -> None:
 
 @pytest.mark.parametrize("empty", [b"", bytes(1024), bytes(10240)])
 def test_a_layer_may_be_empty(empty: bytes) -> None:
-    assert sizes(layers.parse(saved({"a": b"1"}, empty, pack=plain))) == {"a": 1}
+    for pack in (plain, gzip.compress):
+        assert sizes(layers.parse(saved({"a": b"1"}, empty, pack=pack))) == {"a": 1}
 
 
 def test_of_several_platforms_in_one_image_the_one_is_read_that_is_meant() -> None:
@@ -235,6 +296,19 @@ def lz4(data: bytes) -> bytes:
 def test_a_packing_that_is_not_known_is_named() -> None:
     with pytest.raises(CourseError, match=r"blobs/sha256/0 begins with 04 22 4d 18"):
         layers.parse(saved({"a": b"1"}, pack=lz4))
+
+
+@pytest.mark.parametrize("manifest", [b"null", b"{}", b'["x"]', b"[null]", b'[{"Config": "c"}]'])
+def test_a_manifest_that_describes_no_image_is_said(manifest: bytes) -> None:
+    with pytest.raises(CourseError, match="cannot be read"):
+        layers.parse(io.BytesIO(tar({"manifest.json": manifest, "c": b"[]"})))
+
+
+def test_a_step_without_a_name_has_none() -> None:
+    config = {"rootfs": {"diff_ids": ["x"]}, "history": [{"created_by": None}]}
+    manifest = json.dumps([{"Config": "c", "Layers": ["l"]}]).encode()
+    files = {"manifest.json": manifest, "c": json.dumps(config).encode(), "l": tar({"a": b"1"})}
+    assert [layer.by for layer in layers.parse(io.BytesIO(tar(files)))] == [""]
 
 
 def test_a_layer_that_is_not_in_the_file_is_named() -> None:

@@ -105,6 +105,18 @@ def test_another_label_leaves_the_layers_and_the_other_labels(runtime: Repositor
     assert made["config"]["size"] == len(Registry.blobs[made["config"]["digest"]])
 
 
+def test_an_image_whose_configuration_is_null_has_no_labels_and_gets_some(
+    runtime: Repository,
+) -> None:
+    for config in list(Registry.blobs):
+        Registry.blobs[config] = b'{"config": null}'
+    assert runtime.labels("1.0") == {}
+    made = json.loads(Registry.manifests[runtime.relabel("1.0", {"a": "1"})])
+    assert json.loads(Registry.blobs[made["config"]["digest"]]) == {
+        "config": {"Labels": {"a": "1"}}
+    }
+
+
 def test_what_is_removed_takes_its_tags_along_and_may_be_gone_already(runtime: Repository) -> None:
     first = runtime.digest("1.0")
     runtime.remove(first)

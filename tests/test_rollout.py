@@ -191,6 +191,15 @@ def test_the_version_of_an_image_is_its_tag(image: str, expected: str) -> None:
 
 def test_the_variable_that_a_service_answers_with_comes_before_the_tag() -> None:
     assert reading.version(template("orders:1.0.0", ORDERS_VERSION="1.0.0-slow")) == "1.0.0-slow"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("$(A)-slow", "2-slow"), ("$$(A)", "$(A)"), ("$(B) $A $(A", "$(B) $A $(A"), ("$$$(A)", "$2")],
+)
+def test_a_variable_may_name_those_before_it_as_the_kubelet_reads_it(value: str, told: str) -> None:
+    named = template("orders:1.0.0", A="2", ORDERS_VERSION=value, B="later")
+    assert reading.version(named) == told
     assert reading.version(template("orders:1.0.0", LOG_LEVEL="debug")) == "1.0.0"
 
 
@@ -442,6 +451,13 @@ def test_set_env_sets_and_takes_away(api: Fake) -> None:
     ]
     with pytest.raises(CourseError, match="no variable"):
         Rollout("shop", api=api).set_env()
+
+
+def test_a_variable_of_every_container_is_set_as_kubectl_sets_it(api: Fake) -> None:
+    Rollout("shop", api=api).set_env("*", LOG_LEVEL="debug")
+    spec = api.patches[0]["spec"]["template"]["spec"]
+    assert [c["name"] for c in spec["containers"]] == ["shop"]
+    assert [c["name"] for c in spec["initContainers"]] == ["migrate"]
 
 
 def test_what_stands_beside_the_service_is_not_changed_in_its_place(api: Fake) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from course import builds
+from course.bars import bars, chains
 from course.builds import Build, Step
 from course.stacks import Piece, _columns, pieces, stacks, stages
 
@@ -31,6 +32,8 @@ def test_layers_of_the_base_are_told_from_those_above_it() -> None:
 def test_an_image_on_another_base_has_layers_of_its_own_only() -> None:
     other = image(["x", "b"], [("COPY /bare / # buildkit", 5), ("COPY /app /app # buildkit", 2)])
     assert [piece.base for piece in pieces(other, BASE)] == [False, False]
+    imported = image(["x"], [("", 5)])  # `docker import` names no step
+    assert pieces(imported, BASE) == [Piece("files of no step", 5, False)]
 
 
 def test_the_picture_tells_each_image_in_words_too() -> None:
@@ -38,6 +41,24 @@ def test_the_picture_tells_each_image_in_words_too() -> None:
     shown = stacks([("one", layers), ("two", layers[:1])], title="less", guess=250)
     assert "one: 300 MB, 200 of it from the base; two: 200 MB" in shown.markup
     assert "RUN npm ci" in shown.text and "100.00" in shown.text
+
+
+@pytest.mark.parametrize("text", ["RUN echo $A_{ && echo $B^", "RUN a=$(id) b=$(pwd)"])
+def test_a_shells_variables_in_a_picture_are_no_formula(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(_: object, formula: str, *more: object) -> None:
+        raise AssertionError(f"{formula} was taken for a formula")
+
+    monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", parse)
+    one = Build((step("", 1, "FROM node:24-slim"), step("", 2, text, on="FROM node:24-slim")), 2.0)
+    for shown in (
+        bars([(text, one)], title=text),
+        chains([(text, one)], changed=text, title=text),
+        stages(one, title=text),
+        stacks([(text, [Piece(text, 1_000_000, False)])], title=text),
+    ):
+        assert text in shown.text
 
 
 def step(stage: str, number: int, text: str, on: str = "", takes: str = "") -> Step:

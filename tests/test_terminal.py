@@ -88,6 +88,21 @@ def test_a_narrow_terminal_loses_no_word(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("\x1b[1;31merror\x1b[0m: \x1b]0;owned\x07no\x1b]8;;http://x\x1b\\ way", "error: no way"),
+        ("\x1b(B\x1b[?25l\x1bcgone\x1bPq\x1b\\", "gone"),
+        ("an end \x1b[", "an end \\x1b["),
+        ("a\tb\nc\rd\x00\x9b31m", "a\tb\nc\\rd\\x00\\x9b31m"),
+        ("half \ud83d, turned \u202e", "half \\ud83d, turned \\u202e"),
+        ("Łódź, 日本, 👩\u200d💻, 1\xa0000", "Łódź, 日本, 👩\u200d💻, 1\xa0000"),
+    ],
+)
+def test_what_a_learners_program_prints_does_not_steer_a_terminal(printed: str, told: str) -> None:
+    assert text.harmless(printed) == told
+
+
+@pytest.mark.parametrize(
     ("shown", "plain"),
     [
         ("✓ so … ✗ not", "+ so ... x not"),

@@ -33,8 +33,13 @@ _DEFINITION = "[internal] load build definition"
 _METADATA = re.compile(r"\[(?:\S+ )?internal\] load metadata for (?:docker\.io/library/)?(.*)")
 _FRONT_END = re.compile(r"resolve image config for docker-image://(.*)")
 _POINTED_AT = re.compile(r"(\d+) \| >>> (.*)")
-_BROKEN_OFF = re.compile(r"(?:^|: )(?:context )?cancell?ed$|^Cancell?ed\b", re.I)
+_BROKEN_OFF = re.compile(
+    r"(?:^|: )(?:context )?cancell?ed$|^(?:rpc error: code = )?Cancell?ed\b", re.I
+)
 _TRIGGER = "ONBUILD "
+_TAKES = re.compile(
+    r"(?:(?:COPY|ADD)\s+(?:--\S+\s+)*--from=|RUN\s+(?:--\S+\s+)*--mount=\S*\bfrom=)"
+)
 _BUILD_WAIT = 600.0
 _TOLD_LINES = 12
 _KEPT_LINES = 1000
@@ -79,7 +84,8 @@ class Step:
     @property
     def key(self) -> str:
         """The instruction's name, e.g. `COPY`; of one that the base asked for too."""
-        return self.instruction.removeprefix(_TRIGGER).partition(" ")[0].upper()
+        # A tab may follow it; the builder takes all up to the first space for its name.
+        return next(iter(self.instruction.removeprefix(_TRIGGER).split()), "").upper()
 
     @property
     def short(self) -> str:
@@ -87,7 +93,12 @@ class Step:
         text = " ".join(self.instruction.split())
         if self.key != "FROM":
             return text
-        return re.sub(r"@sha256:[0-9a-f]+", "", text).replace("docker.io/library/", "")
+        return re.sub(r"@sha256:[0-9a-f]+|(?<!\S)docker\.io/library/", "", text)
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes files from another stage, or from another image."""
+        return bool(_TAKES.match(self.instruction.removeprefix(_TRIGGER)))
 
 
 @dataclass(frozen=True)
@@ -174,7 +185,7 @@ def read(file: Path | str) -> Build:
             "the output of a build",
             f"docker build --progress=rawjson … 2> {path}",
         ) from None
-    return parse(text.splitlines())
+    return parse(text.split("\n"))
 
 
 def parse(lines: Iterable[str]) -> Build:
@@ -279,8 +290,6 @@ def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
         over = vertex.completed is not None and vertex.completed <= first
         log = vertex.log.decode(errors="replace").splitlines()[-_KEPT_LINES:]
         # The first input of a step is the state it stands on; further ones are what it copies.
-        # Nothing stands for an empty base: then what a COPY takes from is the only one.
-        bare = len(vertex.inputs) == 1 and "--from=" in named["instruction"]
         step = Step(
             named["stage"] or "",
             int(named["number"]),
@@ -293,10 +302,15 @@ def _steps(vertices: Mapping[str, _Vertex], first: float) -> list[Step]:
             vertex.started is not None,
             vertex.ended,
             digest,
-            "" if bare else next(iter(vertex.inputs), ""),
-            vertex.inputs if bare else vertex.inputs[1:],
+            next(iter(vertex.inputs), ""),
+            vertex.inputs[1:],
             named["platform"] or "",
         )
+        if step.takes and len(vertex.inputs) == 1:
+            # What it stands on is what it takes from too; or nothing stands for an empty base,
+            # which has no number either.
+            parent = "" if step.number == 1 else step.parent
+            step = replace(step, parent=parent, sources=vertex.inputs)
         if named["link"]:
             links[step.platform, step.stage, step.number] = (vertex.order, step)
         else:
@@ -364,4 +378,4 @@ def run(
         if error.completed.code != UNENDED:
             raise
         said = f"{error.completed.stderr}\nERROR: no end after {wait:.0f} s"
-    return parse(said.splitlines())
+    return parse(said.split("\n"))  # `splitlines` would split at signs within a step's name too

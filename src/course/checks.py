@@ -6,6 +6,7 @@ registry. Its own time is told apart from the observation that it declares.
 
 from __future__ import annotations
 
+import errno
 import html
 import os
 import re
@@ -16,14 +17,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from course import engines, exercises, health, manifest, waiting, workspace
-from course.errors import CourseError
-from course.exercises import Wrong
+from course.errors import CourseError, of_os
+from course.exercises import ENVIRONMENT, Wrong
+from course.text import harmless
 from course.world import World
 
 State = Literal["passed", "failed", "could not judge", "not started"]
 _PAUSE = 1.0
-_ENVIRONMENT = "environment"
-"""The cause of what could not be judged."""
+_USED_UP = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+)
+"""That this machine has no more of something: disk, open files, memory, processes."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ def _once(exercise: manifest.Exercise) -> Result:
     except Wrong as answer:
         wrong = answer
     except CourseError as error:
-        wrong = Wrong(_ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
+        wrong = _unjudged(error)
     except Exception as error:
         if os.environ.get("COURSE_DEBUG") == "1":
             raise
@@ -171,17 +176,26 @@ def _once(exercise: manifest.Exercise) -> Result:
             want="a check that does not",
             try_=f"course --debug check {exercise.id}   and report what it shows",
         )
+        if isinstance(error, OSError) and error.errno in _USED_UP:
+            wrong = _unjudged(of_os(error))
     if wrong is not None:
         wrong = _of_the_course(exercise, world, since) or wrong
     watched = sum(seconds for _, seconds in world.observed)
     # What is watched is told in whole hundredths of a second: its sum may be a little more.
     own_ms = max(0.0, time.monotonic() - began - watched) * 1000
-    rest = round(own_ms, 1), tuple(world.observed), tuple(world.notes)
-    said = (wrong.cause, wrong.saw, wrong.want, wrong.try_) if wrong else ("", "", "", "")
+    # What a learner's program printed may be told in it.
+    rest = round(own_ms, 1), tuple(world.observed), tuple(map(harmless, world.notes))
+    said = ("", "", "", "")
+    if wrong:
+        said = (wrong.cause, harmless(wrong.saw), harmless(wrong.want), harmless(wrong.try_))
     state: State = "failed" if wrong else "passed"
-    if wrong and wrong.cause == _ENVIRONMENT:
+    if wrong and wrong.cause == ENVIRONMENT:
         state = "could not judge"
     return Result(exercise.id, exercise.title, state, *said, *rest)
+
+
+def _unjudged(error: CourseError) -> Wrong:
+    return Wrong(ENVIRONMENT, saw=error.saw, want=error.want, try_=error.try_)
 
 
 class _Sources(health.Commands):
@@ -210,7 +224,7 @@ def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> W
         return None
     again = "run the check again"
     return Wrong(
-        _ENVIRONMENT,
+        ENVIRONMENT,
         saw=f"{failed.name} did not work during this check: {failed.saw}",
         want="a check during which everything that the course runs on works",
         try_=again if failed.try_ == health.REPEAT else f"{failed.try_}; then {again}",

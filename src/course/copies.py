@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course import abandoned, builds, duplicate
-from course.exercises import Wrong
+from course.exercises import ENVIRONMENT, Wrong
 from course.text import cut, printable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MADE_BY_MACHINE = ("node_modules", "dist", ".git")
 _NOT_UTF8 = "invalid UTF-8"
 _DOCKERFILES = ("Dockerfile", "dockerfile")
-_NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?([^"]+)"?: not found')
+_NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?(.+?)"?: not found')
 _ERROR = re.compile(r"error|not found|cannot|denied", re.I)
 _BUILD_WAIT = 120.0
 _LINE = 160
@@ -250,21 +250,9 @@ def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:
             try_=f"docker build --check {id_}",
         )
     at = f"{id_}/Dockerfile, {build.where}: " if build.where else ""
-    if build.no_front_end:
-        return Wrong(
-            "no-front-end",
-            saw=f"{at}the front end {build.no_front_end} cannot be had: {_end(build.error)}",
-            want="a Dockerfile whose first line names a front end that is here, or none",
-            try_="leave that line out: Docker has a front end of its own, and the lessons need no "
-            "other",
-        )
-    if build.no_base:
-        return Wrong(
-            "no-base",
-            saw=f"{at or 'FROM: '}{build.no_base}: {build.error[:_LINE]}",
-            want="a base image that is here or can be pulled",
-            try_="docker images   shows those that are here",
-        )
+    away = _of_the_machine(build) or _not_to_be_had(build, at)
+    if away:
+        return away
     if build.failed:
         return _wrong_step(build.failed, id_)
     if build.pending:
@@ -285,6 +273,55 @@ def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:
     )
 
 
+def _of_the_machine(build: builds.Build) -> Wrong | None:
+    """That the machine ran out of something, or the registry gives no more for now."""
+    # The error of a step quotes its command, which may say anything.
+    said = [build.error.rpartition('"')[2] if build.failed else build.error]
+    log = build.failed.log if build.failed else ()
+    at = f"{named(build.failed)}: " if build.failed else ""
+    for known, where, saw, want, try_ in (
+        (
+            r"no space left on device|disk quota exceeded",
+            [*said, *log],
+            "the disk that Docker builds on is full",
+            "some GB free",
+            "docker system df; docker builder prune; df -h; then run the check again",
+        ),
+        (
+            r"toomanyrequests|429 too many requests",
+            [] if build.failed else said,
+            "Docker Hub's limit of pulls for this address is reached",
+            "a pull within the limit, which is counted over six hours",
+            "docker login   (a free account has more); or wait; then run the check again",
+        ),
+    ):
+        line = next((line for line in where if re.search(known, line, re.I)), "")
+        if line:
+            told = f"{saw}: {at}{cut(line.strip(), _LINE)}"
+            return Wrong(ENVIRONMENT, saw=told, want=want, try_=try_)
+    return None
+
+
+def _not_to_be_had(build: builds.Build, at: str) -> Wrong | None:
+    """That a front end or a base image is not here and cannot be pulled."""
+    if build.no_front_end:
+        return Wrong(
+            "no-front-end",
+            saw=f"{at}the front end {build.no_front_end} cannot be had: {_end(build.error)}",
+            want="a Dockerfile whose first line names a front end that is here, or none",
+            try_="leave that line out: Docker has a front end of its own, and the lessons need no "
+            "other",
+        )
+    if build.no_base:
+        return Wrong(
+            "no-base",
+            saw=f"{at or 'FROM: '}{build.no_base}: {build.error[:_LINE]}",
+            want="a base image that is here or can be pulled",
+            try_="docker images   shows those that are here",
+        )
+    return None
+
+
 def _end(error: str) -> str:
     """Who was asked in vain, and the end of a chain of errors: its cause."""
     asked = re.search(r"https?://([^/\"]+)", error)
@@ -294,7 +331,7 @@ def _end(error: str) -> str:
 
 def _wrong_step(step: builds.Step, id_: str) -> Wrong:
     missing = _NOT_COPIED.search(step.error)
-    if missing and "--from=" in step.instruction:
+    if missing and step.takes:
         return Wrong(
             "copy-missing",
             saw=f"{named(step)} failed: what it takes from has no /{missing[1]}",

@@ -17,6 +17,8 @@ MOST = 1_000_000_000
 """Bytes that are copied at most; a copy is made in the temporary folder, which may be memory."""
 _CHUNK = 1 << 20
 _TOLD = 120
+_KNOWS_NO_HOLES = (errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP)
+"""What a file system says that cannot tell where a file has holes."""
 
 
 def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> None:
@@ -39,8 +41,8 @@ def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> N
     for here, there in folders:  # grows as folders are met; not recursive, for any depth
         try:
             entries = sorted(here.iterdir())
-        except PermissionError:
-            continue
+        except (PermissionError, FileNotFoundError, NotADirectoryError):
+            continue  # it stays empty; or it was there a moment ago
         for entry in entries:
             if entry.name in without:
                 continue
@@ -71,7 +73,8 @@ def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> N
                     "then move what no image needs out of the folder",
                 )
     for here, there in reversed(folders[1:]):  # last, since a mode may forbid to write
-        shutil.copystat(here, there)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copystat(here, there)
 
 
 def _file(entry: Path, to: Path) -> int:
@@ -96,16 +99,19 @@ def _file(entry: Path, to: Path) -> int:
 def _fill(path: Path, target: int, size: int) -> None:
     """Write a file's content, its holes as holes."""
     source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    at = 0
     try:
         os.ftruncate(target, size)
-        at = 0
         while at < size:
             at = os.lseek(source, at, os.SEEK_DATA)
             end = os.lseek(source, at, os.SEEK_HOLE)
             while at < end and (piece := os.pread(source, min(_CHUNK, end - at), at)):
                 at += os.pwrite(target, piece, at)
     except OSError as error:
-        if error.errno != errno.ENXIO:  # there is nothing but a hole up to its end
+        if error.errno in _KNOWS_NO_HOLES:
+            while piece := os.pread(source, _CHUNK, at):
+                at += os.pwrite(target, piece, at)
+        elif error.errno != errno.ENXIO:  # there is nothing but a hole up to its end
             raise
     finally:
         os.close(source)

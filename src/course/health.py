@@ -247,9 +247,12 @@ def _container(what: str, name: str, states: Mapping[str, Object], at: float) ->
         return Part(what, False, f"there is no container {name}", _AGAIN)
     if state.get("Paused"):
         return Part(what, False, f"the container {name} is paused", f"docker unpause {name}")
+    killed, code = state.get("OOMKilled"), state.get("ExitCode")
+    why = "killed for memory" if killed else f"exit code {code}"
+    if state.get("Restarting"):  # Docker calls it running too, while it waits to start it again
+        saw = f"the container {name} ends again and again ({why})"
+        return Part(what, False, saw, f"docker logs {name}; then: course up")
     if not state.get("Running"):
-        killed, code = state.get("OOMKilled"), state.get("ExitCode")
-        why = "killed for memory" if killed else f"exit code {code}"
         ago = _ago(at, _moment(state.get("FinishedAt")))
         return Part(what, False, f"the container {name} has stopped{ago} ({why})", _AGAIN)
     return Part(what, True, "runs")
@@ -379,11 +382,9 @@ def _moment(text: str | None) -> float | None:
     """A time of Docker's or of Kubernetes', in seconds since the epoch."""
     if not text or text.startswith("0001"):
         return None
-    # Docker tells nanoseconds, which Python 3.11 does not read.
-    whole, _, rest = text.rstrip("Z").partition(".")
     with contextlib.suppress(ValueError):
-        moment = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
-        return moment + (float(f"0.{rest}") if rest.isdigit() else 0.0)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return None
 
 

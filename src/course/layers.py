@@ -27,21 +27,32 @@ from course.text import printable
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
+_NOTES = ".wh..wh."
+"""Of names that begin so, AUFS keeps notes at the root of a layer; no container sees them."""
 _CHUNK = 1 << 20
 _LINKS = 40
 """So many are followed on one path, as by the kernel."""
+_WINDOW = 1 << 29
+"""Bytes of a zstd window that are kept at most, as by Docker's own reader."""
+_SKIPPED = tuple(bytes((n, 0x2A, 0x4D, 0x18)) for n in range(0x50, 0x60))
+"""How a zstd frame begins that holds no data: pzstd puts one in front."""
 _FILE, _HARD_LINK, _LINK, _FOLDER, _OTHER = "file", "hard link", "link", "folder", "other"
-_PACKED: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
+
+
+def _zstd(blob: IO[bytes]) -> Any:
+    unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    return unpacker.stream_reader(blob, read_across_frames=True)
+
+
+_PACKED: Mapping[tuple[bytes, ...], Callable[[IO[bytes]], Any]] = {
     # One that reads on after the first member: estargz has one for each file, zstd has frames.
-    b"\x1f\x8b": lambda blob: gzip.GzipFile(fileobj=blob),
-    b"\x28\xb5\x2f\xfd": lambda blob: zstandard.ZstdDecompressor().stream_reader(
-        blob, read_across_frames=True
-    ),
-    b"\xfd7zXZ\x00": lzma.LZMAFile,
-    b"BZh": bz2.BZ2File,
+    (b"\x1f\x8b",): lambda blob: gzip.GzipFile(fileobj=blob),
+    (b"\x28\xb5\x2f\xfd", *_SKIPPED): _zstd,
+    (b"\xfd7zXZ\x00",): lzma.LZMAFile,
+    (b"BZh",): bz2.BZ2File,
 }
 _DAMAGED = (
-    *(tarfile.TarError, KeyError, ValueError, OSError, EOFError),
+    *(tarfile.TarError, KeyError, TypeError, ValueError, OSError, EOFError),
     *(zlib.error, lzma.LZMAError, zstandard.ZstdError),
 )
 
@@ -53,7 +64,7 @@ class Entry(NamedTuple):
         path: without a leading slash; what is not printable or not UTF-8 is escaped.
         kind: `file`, `hard link`, `link` for a symbolic one, `folder`, or `other`: devices, pipes.
         size: bytes of a file.
-        target: the path that a link names, from the root.
+        target: what a link names: a hard one a path from the root, a symbolic one as it says.
     """
 
     path: str
@@ -111,7 +122,7 @@ def ids(image: Any) -> list[str]:
     Args:
         image: the SDK's image.
     """
-    return list(image.attrs.get("RootFS", {}).get("Layers") or [])
+    return list((image.attrs.get("RootFS") or {}).get("Layers") or [])
 
 
 def digests(client: Any, refs: Iterable[str]) -> frozenset[str]:
@@ -186,12 +197,14 @@ def parse(
     try:
         with tarfile.open(fileobj=file, mode="r:") as saved:
             names, config = _meant(saved, own)
+            digests = _diff_ids(config)
+            if len(names) != len(digests):
+                raise ValueError(f"{len(names)} layers, of which it describes {len(digests)}")
             steps = [s for s in config.get("history") or () if not s.get("empty_layer")]
-            digests = config.get("rootfs", {}).get("diff_ids") or []
             if len(steps) != len(digests):  # an image may come without a history
                 steps = [{}] * len(digests)
             return [
-                _layer(_member(saved, name), name, step.get("created_by", ""), find)
+                _layer(_member(saved, name), name, step.get("created_by") or "", find)
                 for name, digest, step in zip(names, digests, steps, strict=True)
                 if digest not in known
             ]
@@ -220,7 +233,7 @@ def seen(layers: Iterable[Layer]) -> dict[str, File]:
                 node.pop(name, None)
         for entry in layer.entries:
             _put(root, entry, number, below)
-    return dict(_walk(root, ""))
+    return {path: file for path, file in _walk(root, "") if not path.startswith(_NOTES)}
 
 
 class _Link(NamedTuple):
@@ -254,27 +267,37 @@ def _put(root: dict[str, Any], entry: Entry, layer: int, below: Mapping[str, Any
     elif entry.kind == _FILE:
         node[name] = File(entry.size, layer, entry.path)
     elif entry.kind == _HARD_LINK:
-        node[name] = _find(root, entry.target) or below.get(entry.target)
+        folder, _, linked = entry.target.rpartition("/")
+        source = _folder(root, folder, layer, make=False).get(linked)
+        node[name] = below.get(entry.target) if source is None else source
     else:
         node[name] = _Link(entry.target, layer) if entry.kind == _LINK else None
 
 
-def _folder(root: dict[str, Any], path: str, layer: int) -> dict[str, Any]:
-    """The folder of that path; what else has its name gives way.
+def _folder(root: dict[str, Any], path: str, layer: int, *, make: bool = True) -> dict[str, Any]:
+    """The folder of that path; what else has its name gives way, unless none is to be made.
 
     A layer is unpacked by itself and laid upon those below: a link leads on in its own layer only.
     """
-    node, todo, links = root, _parts(path), _LINKS
+    at, todo, links = [root], _parts(path)[::-1], _LINKS
     while todo:
-        name = todo.pop(0)
-        one = node.get(name)
-        if isinstance(one, _Link) and one.layer == layer and links:
-            node, todo, links = root, _parts(one.target) + todo, links - 1
+        name = todo.pop()
+        one = at[-1].get(name)
+        if name in ("", "."):
             continue
-        if not isinstance(one, dict):
-            one = node[name] = {}
-        node = one
-    return node
+        if name == "..":
+            at = at[:-1] or [root]
+        elif isinstance(one, _Link) and one.layer == layer and links:
+            # What it names begins where it is, whichever links have led there.
+            at, links = [root] if one.target.startswith("/") else at, links - 1
+            todo += reversed(one.target.split("/"))
+        else:
+            if not isinstance(one, dict):
+                one = {}
+                if make:
+                    at[-1][name] = one
+            at.append(one)
+    return at[-1]
 
 
 def _parts(path: str) -> list[str]:
@@ -296,16 +319,24 @@ def _meant(
     saved: tarfile.TarFile, own: Collection[str] | None
 ) -> tuple[list[str], Mapping[str, Any]]:
     """The names of the layers and the configuration of the image that is meant."""
-    images = []
-    for manifest in json.load(_member(saved, "manifest.json")):
-        config = json.load(_member(saved, manifest["Config"]))
+    images: list[tuple[list[str], Mapping[str, Any]]] = []
+    for manifest in json.load(_member(saved, "manifest.json")) or ():
+        if not isinstance(manifest, dict):
+            raise TypeError("its manifest.json describes no image")
+        config = json.load(_member(saved, str(manifest["Config"])))
+        if not isinstance(config, dict):
+            raise TypeError(f"{manifest['Config']} is no configuration")
         images.append((list(manifest.get("Layers") or []), config))
     if own is not None and len(images) > 1:
-        of = [i for i in images if (i[1].get("rootfs", {}).get("diff_ids") or []) == list(own)]
+        of = [i for i in images if _diff_ids(i[1]) == list(own)]
         images = of[:1] or images
     if len(images) != 1:
         raise ValueError(f"{len(images)} images in one")
     return images[0]
+
+
+def _diff_ids(config: Mapping[str, Any]) -> list[str]:
+    return list((config.get("rootfs") or {}).get("diff_ids") or [])
 
 
 def _member(saved: tarfile.TarFile, name: str) -> IO[bytes]:
@@ -336,7 +367,9 @@ def _layer(blob: IO[bytes], name: str, by: str, find: Collection[bytes]) -> Laye
     removed: set[str] = set()
     emptied: set[str] = set()
     found: dict[bytes, list[str]] = {}
-    if not blob.read(1):
+    unpacked = _unpacked(blob, name)
+    # zstd's reader does not tell a frame that is cut off from one that holds nothing.
+    if not unpacked.read(1) and not isinstance(unpacked, zstandard.ZstdDecompressionReader):
         return Layer(by, ())
     blob.seek(0)
     with tarfile.open(fileobj=_unpacked(blob, name), mode="r|", tarinfo=_Info) as tar:
@@ -359,8 +392,7 @@ def _layer(blob: IO[bytes], name: str, by: str, find: Collection[bytes]) -> Laye
             elif member.islnk():
                 entries.append(Entry(path, _HARD_LINK, target=_path(member.linkname)))
             elif member.issym():
-                target = _path(posixpath.join("/", folder, member.linkname))
-                entries.append(Entry(path, _LINK, target=target))
+                entries.append(Entry(path, _LINK, target=printable(member.linkname)))
             else:
                 entries.append(Entry(path, _OTHER))
     paths = {text: tuple(at) for text, at in found.items()}

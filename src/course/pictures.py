@@ -57,6 +57,10 @@ def drawn(
     figure: Any, *, alt: str, header: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> Picture:
     """The same for a figure made without pyplot, e.g. in a thread; it is not the `latest`."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # two `$`, as in a shell's command, are no formula
     sink = io.BytesIO()
     # A light ground of its own: black text on a dark theme could not be read.
     told = {"header": [*header], "rows": [[str(cell) for cell in row] for row in rows]}

@@ -58,7 +58,7 @@ class Repository:
         if not config:
             return {}
         about = json.loads(self._ask("GET", f"blobs/{config['digest']}").body)
-        return dict(about.get("config", {}).get("Labels") or {})
+        return dict((about.get("config") or {}).get("Labels") or {})
 
     def digest(self, reference: str) -> str:
         """The digest of the manifest that a tag names.
@@ -93,7 +93,7 @@ class Repository:
         found = self._served(reference)
         manifest: dict[str, Any] = json.loads(found.body)
         config = json.loads(self._ask("GET", f"blobs/{manifest['config']['digest']}").body)
-        settings = config.setdefault("config", {})
+        config["config"] = settings = config.get("config") or {}
         settings["Labels"] = {**(settings.get("Labels") or {}), **labels}
         content = json.dumps(config).encode()
         manifest["config"] |= {"digest": self._upload(content), "size": len(content)}

@@ -16,7 +16,6 @@ from course.text import cut
 _BASE = "#c8c8c8"
 _TAKEN = COLORS[2]
 _NARROW = 0.07
-_FROM_STAGE = re.compile(r"(?:COPY|ADD)\s.*?--from=|RUN\s.*?--mount=\S*\bfrom=", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,17 @@ def pieces(image: Any, base: Any) -> list[Piece]:
     shared = ids(image)[: len(below)] == below
     count = len(base.history()) if shared else 0
     return [
-        Piece(_plain(step["CreatedBy"]), step["Size"], number < count)
+        Piece(_plain(step["CreatedBy"], base=number < count), step["Size"], number < count)
         for number, step in enumerate(history)
         if step["Size"]
     ]
 
 
-def _plain(by: str) -> str:
+def _plain(by: str, *, base: bool) -> str:
     text = re.sub(r"^RUN (\|\d+ .*?)?/bin/sh -c ", "RUN ", by.replace("# buildkit", ""))
-    return " ".join(text.replace("/bin/sh -c #(nop)", "").split()) or "Debian's files"
+    return " ".join(text.replace("/bin/sh -c #(nop)", "").split()) or (
+        "Debian's files" if base else "files of no step"
+    )
 
 
 def stacks(
@@ -134,7 +135,7 @@ def stages(build: Build, *, title: str) -> Shown:
         head = image if column.is_image else f"stage {column.name}"
         axes.text(1.4 * x + 0.5, 0.75, head, ha="center", fontsize=10, weight="bold")
         for row, step in enumerate(column.steps):
-            color = _BASE if step.key == "FROM" else _TAKEN if _takes(step) else COLORS[1]
+            color = _BASE if step.key == "FROM" else _TAKEN if step.takes else COLORS[1]
             face = color if column.is_image else "white"
             axes.add_patch(
                 plt.Rectangle(
@@ -168,14 +169,9 @@ def stages(build: Build, *, title: str) -> Shown:
         for step in column.steps
     ]
     images = [column for column in columns if column.is_image]
-    taken = [s.short for column in images for s in column.steps if _takes(s)]
+    taken = [s.short for column in images for s in column.steps if s.takes]
     alt = f"{len(columns) - len(images)} stages beside the last; it takes over: {'; '.join(taken)}"
     return picture(figure, alt=f"{title}. {alt}.", header=("stage", "step", ""), rows=rows)
-
-
-def _takes(step: Step) -> bool:
-    """Whether a step takes files from another stage, or from another image."""
-    return bool(_FROM_STAGE.match(step.instruction))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import re
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,6 +17,11 @@ _PLAIN = {
     **{"µ": "u", "μ": "u", "°": " deg", "‘": "'", "’": "'", "“": '"', "”": '"', "█": "#"},
     **{"─": "-", "━": "-", "│": "|", "┃": "|", "╭": "+", "╮": "+", "╰": "+", "╯": "+"},
 }
+_STEERING = re.compile(
+    "\x1b(?:\\[[0-?]*[ -/]*[@-~]|[]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -/]*[0-Z\\\\^-~])"
+)
+"""A sequence that steers a terminal (ECMA-48): a colour, a title of its window."""
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _HANDLER = "course.plain"
 _LEAST_COLUMNS = 60
 
@@ -34,6 +40,20 @@ def printable(name: str) -> str:
     """A file's name, fit to be printed: what is not UTF-8 or would break the line is escaped."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def harmless(text: str) -> str:
+    """What somebody else's program printed, fit for a terminal and a notebook.
+
+    Colours and what else steers a terminal are left out; further control characters, half signs,
+    and what turns the direction of writing are escaped.
+    """
+    return "".join(map(_harmless_sign, _STEERING.sub("", text)))
+
+
+def _harmless_sign(sign: str) -> str:
+    steers = unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t"
+    return ascii(sign)[1:-1] if steers or sign in _TURNS else sign
 
 
 def plain(text: str) -> str:

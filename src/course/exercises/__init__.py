@@ -12,6 +12,9 @@ from course.errors import CourseError
 if TYPE_CHECKING:
     from course.world import World
 
+ENVIRONMENT = "environment"
+"""The cause of what could not be judged."""
+
 
 class Wrong(Exception):  # noqa: N818 - an answer that is wrong is no error
     """A wrong answer.

@@ -82,7 +82,7 @@ def columns(pod: Object) -> Columns:
         restarts = of_sidecars
         running, word = _running(status, word, restarts)
         ready += running
-    if "deletionTimestamp" in meta:
+    if meta.get("deletionTimestamp"):
         if status.get("reason") == "NodeLost":
             word = "Unknown"
         elif not is_finished(pod):

@@ -6,6 +6,7 @@ that inject theirs; and the kubelet sorts their states by name. So a container i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ SERVICE = "shop"
 PORT = "http"
 """The name of the port to which their Services lead."""
 VERSION_VARIABLE = "ORDERS_VERSION"
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 _DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
@@ -54,9 +56,21 @@ def _only(found: list[Any]) -> list[Any]:
 
 
 def variable(container: Object, name: str) -> str:
-    """The value of a container's variable; empty if it is not set here. The last one counts."""
-    found = [v.get("value") for v in container.get("env") or [] if v.get("name") == name]
-    return str(found[-1] or "") if found else ""
+    """The value of a container's variable; empty if it is not set here. The last one counts.
+
+    A value may name variables that stand before it, as the kubelet reads it: `$(A)`, and `$$` for
+    `$`; what is not known here stays as it is written.
+    """
+    known: dict[str, str] = {}
+    for one in container.get("env") or []:
+        if one.get("valueFrom"):
+            known.pop(one.get("name"), None)
+        else:
+            value = str(one.get("value") or "")
+            known[one.get("name")] = _REFERENCE.sub(
+                lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]), value
+            )
+    return known.get(name, "")
 
 
 def state(pod: Object) -> dict[str, Any]:

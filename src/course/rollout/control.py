@@ -136,7 +136,8 @@ class Rollout:
         """Set variables of a container, as `kubectl set env` does.
 
         Args:
-            container: the one that serves by default, see `containers.service`.
+            container: the one that serves by default, see `containers.service`; `*` means every
+                container.
             variables: `None` takes a variable away.
 
         Raises:
@@ -152,8 +153,10 @@ class Rollout:
             else {"name": key, "value": str(value), "valueFrom": None}
             for key, value in variables.items()
         ]
-        (group,) = self._grouped({name: ""})
-        change = {group: [{"name": name, "env": env}]}
+        change = {
+            group: [{"name": each, "env": env} for each in found]
+            for group, found in self._grouped({name: ""}).items()
+        }
         return self._changed("env updated", {"spec": {"template": {"spec": change}}})
 
     def patch(self, change: Object) -> str:

@@ -224,7 +224,7 @@ def _pod(thing: Object, revision: int, now: datetime) -> Pod:
         revision=revision,
         phase=row.status,
         ready=ready and not finished,
-        terminating="deletionTimestamp" in thing["metadata"],
+        terminating=bool(thing["metadata"].get("deletionTimestamp")),
         restarts=row.restarts,
         age=max(0.0, (now - row.made).total_seconds()) if row.made else 0.0,
         finished=finished,
@@ -334,7 +334,7 @@ def _held(
                 )
             )
     for thing in things:
-        leaving = "deletionTimestamp" in thing["metadata"] or is_finished(thing)
+        leaving = thing["metadata"].get("deletionTimestamp") or is_finished(thing)
         if leaving or controller(thing).get("uid") not in uids:
             continue
         held = _waiting(thing)
