@@ -462,7 +462,15 @@ def test_a_record_that_is_damaged_or_of_a_newer_version_is_not_forgotten_in_sile
 ) -> None:
     seen.keep("a", "1")
     assert seen.keep("a", "2").value == "2"
-    for text, said in (("{", "damaged"), ('{"format": 9, "seen": {}}', "format 9")):
+    for text, said in (
+        ("{", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ('{"format": 1, "seen": {"a": {"value": "1"}}}', "damaged"),
+        ('{"format": 1, "seen": {"a": "1"}}', "damaged"),
+        ('{"format": 1, "seen": {"a": {"value": 1, "since": "x"}}}', "damaged"),
+        ('{"format": 9, "seen": {}}', "format 9"),
+        ('{"format": 9, "seen": {"a": {"of": "later"}}}', "format 9"),
+    ):
         seen.file().write_text(text)
         with pytest.raises(CourseError, match=said):
             seen.first("a")
