@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import stat
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -240,3 +242,38 @@ def test_only_an_empty_folder_is_unpacked_into(tmp_path: Path, outside: Path) ->
     with pytest.raises(CourseError, match="is not empty"):
         archives.extract(packed(tmp_path / "a.tgz", ("theirs", FILE, "x")), outside)
     assert (outside / "theirs").read_text() == "theirs"
+
+
+def test_folders_in_each_other_are_bounded_so_that_they_can_be_removed(tmp_path: Path) -> None:
+    for number, entries in enumerate(
+        (
+            [("a/" * 1500 + "f", FILE, "x")],
+            [("a/" * 400_000 + "f", FILE, "x")],
+            [("l", SYM, "a/" * 1500)],
+        )
+    ):
+        began = time.monotonic()
+        with pytest.raises(CourseError, match="below more than 100 folders") as caught:
+            archives.extract(packed(tmp_path / "a.tgz", *entries), tmp_path / str(number))
+        assert time.monotonic() - began < 3 and len(caught.value.saw) < 500
+        shutil.rmtree(tmp_path / str(number))
+
+
+def test_a_header_that_python_reads_over_and_over_is_refused(tmp_path: Path) -> None:
+    # CVE-2024-6232: a megabyte of digits took half an hour.
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 200_000
+    raw = info.tobuf(tarfile.USTAR_FORMAT) + (b"1" * info.size).ljust(200_192, b"\0")
+    file = tmp_path / "a.tgz"
+    file.write_bytes(gzip.compress(raw + tarfile.TarInfo("y").tobuf() + bytes(1024)))
+    began = time.monotonic()
+    with pytest.raises(CourseError, match=r"a\.tgz is damaged"):
+        archives.extract(file, tmp_path / "inside")
+    assert time.monotonic() - began < 3
+
+
+def test_signs_for_a_terminal_in_a_links_target_are_shown_and_not_sent(tmp_path: Path) -> None:
+    file = packed(tmp_path / "a.tgz", ("l", SYM, "../\x1b]0;x\x07\udce9"))
+    with pytest.raises(CourseError, match="outside its folder") as caught:
+        archives.extract(file, tmp_path / "inside")
+    assert caught.value.saw.isprintable()

@@ -669,3 +669,26 @@ def test_make_start_takes_everything_from_the_bundle(given: list[str], asked: bo
     assert (places[0] > -1, places[1] > -1) == (asked, asked)
     assert places == sorted(places)
     assert ("sync --frozen" in told or "pip install" in told) is not asked
+
+
+def test_a_bundle_into_a_folder_that_is_not_there_is_refused_before_anything_is_packed(
+    home: Path,
+) -> None:
+    fake = Save()
+    with pytest.raises(CourseError, match="nothing can be written"):
+        bundle.save(home / "none" / "b.tar", quiet, using=fake)
+    assert not fake.calls
+
+
+def test_a_file_that_somebody_put_in_the_bundles_way_is_neither_followed_nor_kept(
+    saved: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COURSE_CACHE")
+    theirs = home / "theirs"
+    theirs.write_text("theirs")
+    (home / "c.tar.part").symlink_to(theirs)
+    made = bundle.save(home / "c.tar", quiet, using=Save())
+    assert theirs.read_text() == "theirs" and not made.is_symlink() and names(made)
+    os.link(theirs, home / "d.tar.part")
+    made = bundle.save(home / "d.tar", quiet, using=Save())
+    assert theirs.read_text() == "theirs" and not made.samefile(theirs)

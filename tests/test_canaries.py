@@ -7,8 +7,9 @@ import binascii
 import json
 import random
 import re
+import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,83 @@ def test_no_secret_of_any_kind_comes_out_whatever_is_around_it(home: Path) -> No
         some = {key: secrets[key] for key in map(str, range(at, at + 40))}
         text = "\n".join(lines[at : at + 40])
         assert found(written(home, text, env={}, error=text), some) == []
+
+
+SPELLED = {
+    "bytes, as Go prints them": "[115 101 99 114 101 116 49]",
+    "a dump of bytes": "68 75 6e 74 65 72 32",
+    "a dump of its text": "00000000  73 65 63 72 65 74",
+    "letters": "s e c r e t",
+    "letters in brackets": "(s) (e) (c) (r) (e) (t)",
+    "wide spaces": "s\u2003e\u2003c\u2003r\u2003e\u2003t",
+    "a card": "4929 1302 5557 1234",
+    "two numbers": "4929 1302",
+    "a telephone": "+49 170 1234 567",
+    "an address": "10 231 7 94",
+    "an address as a path": "/tmp/10/231/7/94",
+    "bits": "0111 0011 0110 0101",
+}
+
+
+@pytest.mark.parametrize("text", SPELLED.values(), ids=SPELLED)
+def test_no_secret_comes_out_that_is_spelled_in_letters_or_numbers(text: str) -> None:
+    shown = words.kept(f"error: failed to read {text} from the file")
+    assert not re.search(r"[0-9]|\b[secrt]\b", shown), shown
+    assert shown.startswith("error: failed to read ") and shown.endswith(" from the file")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda secret: secret.encode("utf-16").decode("latin-1"),
+        lambda secret: "".join(f"&#{ord(letter)};" for letter in secret),
+        lambda secret: "".join(f"\x1b[31m{letter}\x1b[0m" for letter in secret),
+        "\u200b".join,
+        "\xad".join,
+        lambda secret: urllib.parse.quote(urllib.parse.quote(secret, safe=""), safe=""),
+        lambda secret: f"token: |-\n      {secret[:9]}\n      {secret[9:]}\n",
+        lambda secret: f'  File "/srv/{secret}/x.py", line 3, in {secret}\n    raise {secret}',
+        lambda secret: "".join(rf"\x{byte:02x}" for byte in secret.encode()),
+        lambda secret: "".join(rf"\u{ord(letter):04x}" for letter in secret),
+        lambda secret: "".join(rf"\{byte:03o}" for byte in secret.encode()),
+    ],
+    ids=[
+        "utf-16",
+        "html",
+        "colours",
+        "zero-width",
+        "soft-hyphen",
+        "url-twice",
+        "yaml",
+        "traceback",
+        "x",
+        "u",
+        "octal",
+    ],
+)
+def test_nothing_of_a_secret_comes_out_in_forms_that_nobody_listed(
+    home: Path, form: Callable[[str], str]
+) -> None:
+    for secret in ("Zk4canaryQwErTy", "hunter2Zyxwvu99"):
+        text = form(secret)
+        shown = written(home, f"error: {text} failed\n", env={}, error=text).lower()
+        pieces = [secret[at : at + 4].lower() for at in range(len(secret) - 3)]
+        assert not [piece for piece in (*pieces, text.lower()) if piece in shown]
+
+
+@pytest.mark.parametrize(
+    "word", ["a", "token", "a@", "-data", "1", "//a", ".a", '"', "s ", "basic "]
+)
+def test_a_long_line_of_a_log_does_not_hold_up_the_report(home: Path, word: str) -> None:
+    began = time.monotonic()
+    report.Censor({"API_TOKEN": "aaaa"})(word * (64_000 // len(word)))
+    assert time.monotonic() - began < 15
+
+
+def test_a_secret_that_is_no_utf_8_does_not_stop_the_report(home: Path) -> None:
+    env = {"API_TOKEN": "caf\udce9-geheim", "HOME": "/home/j\udce9r\udce9mie"}
+    shown = written(home, "error: caf\ufffd-geheim caf%E9-geheim failed", env=env)
+    assert "geheim" not in shown and "error" in shown
 
 
 def test_what_programs_say_of_themselves_stays(home: Path) -> None:

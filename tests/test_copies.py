@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -12,6 +13,7 @@ from course import abandoned, builds, copies, images, locks
 from course.exercises import ENVIRONMENT, Wrong
 from course.world import World
 from tests.fake_docker import FakeDocker
+from tests.foreign import other
 
 REAL = Path(__file__).parent / "builds"
 
@@ -283,3 +285,26 @@ def test_a_dockerfile_that_is_a_link_out_of_the_folder_is_named(home: Path) -> N
     with world.copy() as copy, pytest.raises(Wrong) as told:
         copy.attempt()
     assert told.value.cause == "no-dockerfile" and "is a link to" in told.value.saw
+
+
+def test_a_link_that_somebody_put_among_the_left_copies_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with other() as foreign:
+        pass
+    gone = locks.name(foreign.pid)
+    ours, left = tmp_path / "documents", tmp_path / f"course-copy-{gone}-left"
+    for folder in (ours, left):
+        folder.mkdir()
+        (folder / "file").write_text("mine")
+    (tmp_path / f"course-copy-{gone}-x").symlink_to(ours)
+    docker = MagicMock()
+    docker.api.containers.return_value = docker.api.networks.return_value = []
+    docker.api.volumes.return_value, docker.api.images.return_value = {"Volumes": []}, []
+    with monkeypatch.context() as somebody:
+        somebody.setattr("os.geteuid", lambda: 12345)
+        assert list(abandoned.found(docker)) == []
+    assert [name for name, _ in abandoned.found(docker)] == [str(left)]
+    abandoned.remove(docker)
+    assert not left.exists() and (ours / "file").read_text() == "mine"

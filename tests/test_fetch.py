@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from course import fetch, seen
 from course.errors import CourseError
@@ -460,10 +462,124 @@ def test_a_record_that_is_damaged_or_of_a_newer_version_is_not_forgotten_in_sile
 ) -> None:
     seen.keep("a", "1")
     assert seen.keep("a", "2").value == "2"
-    for text, said in (("{", "damaged"), ('{"format": 9, "seen": {}}', "format 9")):
+    for text, said in (
+        ("{", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ('{"format": 1, "seen": {"a": {"value": "1"}}}', "damaged"),
+        ('{"format": 1, "seen": {"a": "1"}}', "damaged"),
+        ('{"format": 1, "seen": {"a": {"value": 1, "since": "x"}}}', "damaged"),
+        ('{"format": 9, "seen": {}}', "format 9"),
+        ('{"format": 9, "seen": {"a": {"of": "later"}}}', "format 9"),
+    ):
         seen.file().write_text(text)
         with pytest.raises(CourseError, match=said):
             seen.first("a")
         with pytest.raises(CourseError, match=said):
             seen.keep("b", "1")
         assert seen.file().read_text() == text
+
+
+def answering(raw: bytes, *, drip: float = 0.0) -> str:
+    """The URL of a server that says these bytes, each time; with a pause after each of the body."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve_all() -> None:
+        for _ in range(4):
+            caller, _ = listening.accept()
+            with caller, contextlib.suppress(OSError):
+                caller.recv(1 << 16)
+                head, _, body = raw.partition(b"\r\n\r\n")
+                caller.sendall(head + b"\r\n\r\n")
+                for at in range(len(body) if drip else 0):
+                    caller.sendall(body[at : at + 1])
+                    time.sleep(drip)
+                caller.sendall(b"" if drip else body)
+
+    threading.Thread(target=serve_all, daemon=True).start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}/f"
+
+
+@pytest.mark.parametrize(
+    "said", ["Content-Length: 5\r\nContent-Length: 5", "Content-Length: 5, 5", "Content-Length: x"]
+)
+def test_a_length_that_is_said_twice_or_is_none_is_no_fault_of_the_course(
+    home: Path, tmp_path: Path, said: str
+) -> None:
+    url = answering(f"HTTP/1.1 200 OK\r\n{said}\r\n\r\nhello".encode())
+    sha256 = hashlib.sha256(b"hello").hexdigest()
+    assert fetch.download(url, tmp_path / "f", sha256=sha256).read_bytes() == b"hello"
+
+
+def test_a_part_that_nobody_asked_for_is_named(home: Path, tmp_path: Path) -> None:
+    url = answering(b"HTTP/1.1 206 Partial\r\nContent-Length: 5\r\n\r\nhello")
+    with pytest.raises(CourseError, match="answers with a part of the file"):
+        fetch.download(url, tmp_path / "f", sha256=SHA)
+
+
+def test_an_empty_answer_is_not_kept_as_what_was_seen_first(home: Path, tmp_path: Path) -> None:
+    url = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(CourseError, match="empty file"):
+        fetch.download(url, tmp_path / "f")
+    assert seen.first(url) is None and not (tmp_path / "f").exists()
+
+
+def test_a_checksum_file_that_hardly_moves_or_never_ends_is_left(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_SLOWEST", (64_000, 0.2))
+    began = time.monotonic()
+    with pytest.raises(CourseError, match="broke off"):
+        fetch.text(answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * 100, drip=0.05))
+    assert time.monotonic() - began < 3
+    with pytest.raises(CourseError, match="more than"):
+        fetch.text(answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * (1 << 20)))
+
+
+@pytest.mark.parametrize(
+    ("at", "to"),
+    [
+        ("https://a.example/f", "http://a.example/f"),
+        ("https://a.example/f", "file:///etc/passwd"),
+        ("http://a.example/f", "ftp://a.example/f"),
+    ],
+)
+def test_a_server_that_points_to_less_than_https_is_not_followed(at: str, to: str) -> None:
+    answer = requests.Response()
+    answer.status_code, answer.url, answer.headers["Location"] = 302, at, to
+    with pytest.raises(ValueError, match="points to"):
+        fetch._session().get_redirect_target(answer)
+    answer.headers["Location"] = "/elsewhere"
+    assert fetch._session().get_redirect_target(answer) == "/elsewhere"
+
+
+def test_a_server_that_points_elsewhere_is_named_and_not_the_proxy(
+    home: Path, tmp_path: Path
+) -> None:
+    url = answering(b"HTTP/1.1 302 F\r\nLocation: ftp://x/y\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(CourseError, match="points to ftp") as caught:
+        fetch.download(url, tmp_path / "f")
+    assert "proxy" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://u:geheim@h:abc", "http://u:pa/geheim@h:1", "http://u:geh#eim@h:1", "http://[::1"],
+)
+def test_a_proxy_that_cannot_be_read_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(CourseError, match="address of the proxy") as caught:
+        fetch.text("http://x.invalid/f")
+    assert not [word for word in ("u:", "geh", "eim", "pa/") if word in caught.value.saw]
+
+
+@pytest.mark.parametrize(
+    ("status", "saw"), [(511, "behind a page to log in"), (408, "fails at the publisher")]
+)
+def test_a_network_that_wants_a_login_is_not_the_publishers_fault(
+    site: Site, tmp_path: Path, status: int, saw: str
+) -> None:
+    site.fault = str(status)
+    with pytest.raises(CourseError, match=saw):
+        fetch.download(f"{site.url}/f", tmp_path / "f", sha256=SHA)

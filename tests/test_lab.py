@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 
-from course import lab, overview, paths, private, start
+from course import lab, locks, overview, paths, private, start
 from course.errors import CourseError
 from tests.foreign import other, recycled
 
@@ -162,3 +165,37 @@ def test_the_plugin_is_where_its_package_says() -> None:
     about = json.loads((folder / "package.json").read_text())
     assert about["name"] == folder.name
     assert (folder / about["jupyterlab"]["_build"]["load"]).exists()
+
+
+@pytest.mark.parametrize("record", ["{}", "[" * 100_000, '{"process": "ME"}', '{"port": 1}', "5"])
+def test_a_record_that_is_none_is_no_fault_of_the_course(home: Path, record: str) -> None:
+    lab._file().parent.mkdir(parents=True, exist_ok=True)
+    lab._file().write_text(record.replace("ME", locks.me()))
+    assert lab.url() is None
+    lab.stop()
+    assert not lab._file().exists()
+
+
+def test_a_program_that_took_the_port_and_speaks_no_http_is_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            caller, _ = listening.accept()
+            with caller:
+                caller.recv(1 << 16)
+                caller.sendall(b"SSH-2.0-x\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        assert not lab._answers(listening.getsockname()[1], "token")
+
+
+def test_a_lab_that_ends_by_itself_while_it_is_stopped_is_stopped(
+    running: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> NoReturn:
+        raise psutil.NoSuchProcess(1)
+
+    monkeypatch.setattr(psutil.Process, "children", gone)
+    monkeypatch.setattr(psutil, "wait_procs", lambda processes, timeout: (processes, []))
+    lab.stop()
+    assert lab.url() is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,19 @@ def test_a_name_that_was_taken_when_the_process_had_ended_never_lives() -> None:
         pass
     gone = locks.name(foreign.pid)
     assert not locks.lives(gone) and locks.process(gone) is None
+
+
+def test_a_process_whose_name_is_cut_within_a_letter_is_known() -> None:
+    # The system keeps 15 bytes of it: half a letter, where letters have two.
+    rename = (
+        "import ctypes, sys; ctypes.CDLL(None).prctl(15, 'a приложение'.encode()[:15], 0, 0, 0);"
+        "print(flush=True); sys.stdin.read()"
+    )
+    argv = [sys.executable, "-c", rename]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        named = locks.name(process.pid)
+        assert locks.lives(named) and locks.process(named) is not None
+        process.communicate()
+    assert not locks.lives(named)

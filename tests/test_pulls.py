@@ -206,6 +206,101 @@ KINDS = {
 }
 
 
+KINDS |= {
+    "limit, as a page of Cloudflare": (
+        "toomanyrequests: <!DOCTYPE html>",
+        "HTTP 429",
+        "mirror",
+    ),
+    "limit, in words of a gateway": (
+        "error parsing HTTP 429 response body: invalid character 'T' looking for beginning of "
+        'value: "Too Many Requests (HAP429).\\n"',
+        "limit of pulls",
+        "mirror",
+    ),
+    "daemon, as Docker 29 says it": (
+        "failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is "
+        "correct and if the daemon is running: dial unix /var/run/docker.sock: connect: "
+        "connection refused",
+        "Docker has stopped",
+        "course doctor",
+    ),
+    "daemon, behind Docker Desktop": (
+        "request returned 500 Internal Server Error for API route and version http://%2FUsers%2Fx"
+        "%2Fdocker.sock/v1.51/images/create, check if the server supports the requested version",
+        "Docker has stopped",
+        "course doctor",
+    ),
+    "daemon, paused": (
+        "Docker Desktop is manually paused. Unpause it through the Whale menu or Dashboard.",
+        "Docker has stopped",
+        "course doctor",
+    ),
+    "daemon, its containerd": (
+        'connection error: desc = "transport: Error while dialing: dial unix:///run/containerd/'
+        'containerd.sock: timeout": unavailable',
+        "Docker has stopped",
+        "course doctor",
+    ),
+    "disk that takes no writes": (
+        "error creating temporary lease: write /var/lib/desktop-containerd/daemon/meta.db: "
+        "input/output error",
+        "cannot write",
+        "df -h",
+    ),
+    "disk, a thin pool": (
+        "failed to register layer: devmapper: Thin Pool has 12 free data blocks which is less",
+        "disk .* full",
+        "docker system df",
+    ),
+    "ids, Docker without root": (
+        "failed to register layer: lchown /etc/gshadow: invalid argument",
+        "too few user ids",
+        "subuids",
+    ),
+    "ids, Podman's socket": (
+        'writing blob: adding layer with blob "sha256:1": processing tar file(potentially '
+        "insufficient UIDs or GIDs available in user namespace (requested 0:42)): exit status 1",
+        "too few user ids",
+        "subuids",
+    ),
+    "processor, Podman's socket": (
+        "choosing an image from manifest list docker://node:24-slim: no image found in image index "
+        'for architecture "arm64", variant "v8", OS "linux"',
+        "other processors",
+        "platforms",
+    ),
+    "damaged layer": (
+        f'failed commit on ref "layer-{FIRST}": unexpected commit digest {SECOND}, expected '
+        f"{FIRST}: failed precondition",
+        "arrived damaged",
+        "virus scanner",
+    ),
+    "damaged layer, graph driver": (
+        f"filesystem layer verification failed for digest {FIRST}",
+        "arrived damaged",
+        "virus scanner",
+    ),
+    "country": (
+        "error parsing HTTP 403 response body: invalid character '<' looking for beginning of "
+        'value: "<h1>403</h1> Docker must comply with US export control regulations"',
+        "does not serve the country",
+        "mirror",
+    ),
+    "a proxy that speaks no TLS": (
+        f"{HEAD}proxyconnect tcp: tls: first record does not look like a TLS handshake",
+        "speaks no TLS",
+        "http://",
+    ),
+    "not there, in words of a mirror": (
+        "error parsing HTTP 404 response body: invalid character 'p' after top-level value: "
+        '"404 page not found\\n"',
+        "no such image",
+        "mirror",
+    ),
+}
+
+
 @pytest.mark.parametrize(("said", "saw", "try_"), KINDS.values(), ids=KINDS)
 def test_what_docker_says_is_named_with_what_to_do(
     home: Path, monkeypatch: pytest.MonkeyPatch, said: str, saw: str, try_: str
@@ -235,6 +330,30 @@ UNREACHED = [
     f"{HEAD}Forbidden",
     f"{HEAD}EOF",
     "received unexpected HTTP status: 503 Service Unavailable",
+]
+
+
+UNREACHED += [
+    # Podman's socket without a network; a firewall that refuses; macOS' own words.
+    "initializing source docker://node:24-slim: pinging container registry registry-1.docker.io: "
+    'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io on 10.0.0.2:53: '
+    "dial udp 10.0.0.2:53: socket: permission denied",
+    f"{HEAD}dial tcp 1.2.3.4:443: connect: operation not permitted",
+    f"{HEAD}dial tcp 1.2.3.4:443: connect: operation timed out",
+    f"{HEAD}http2: client connection lost",
+    f"{HEAD}remote error: tls: handshake failure",
+    # Proxies answer a CONNECT in words of their own.
+    f"{HEAD}Access Denied",
+    f"{HEAD}blocked-by-allowlist",
+    f"{HEAD}Service Temporarily Unavailable",
+    f"{RESOLVE}unexpected status from HEAD request to https://registry-1.docker.io/v2/: 522 <none>",
+    "failed to copy: httpReadSeeker: failed open: unexpected status code https://registry-1.docker"
+    ".io/v2/library/node/blobs/sha256:1: 403 Forbidden - Server message: unknown",
+    # The publisher's own faults, told by a web page.
+    "error parsing HTTP 408 response body: invalid character '<' looking for beginning of value: "
+    '"<html><body><h1>408 Request Time-out</h1>"',
+    "error parsing HTTP 503 response body: invalid character '<' looking for beginning of value: "
+    '"<html>"',
 ]
 
 
@@ -295,3 +414,27 @@ def test_offline_nothing_is_pulled(home: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(images, "_assemble", lambda *_: None)
     assert images.ensure("node:24-slim", quiet, using=fake) == "assembled"
     assert asked(fake) == []
+
+
+def test_a_warning_about_dockers_settings_is_not_taken_for_the_registrys_answer(home: Path) -> None:
+    # After `sudo docker login` the file is root's.
+    warning = "WARNING: Error loading config file: open /home/x/.docker/config.json: permission "
+    said = f"{warning}denied\nError response from daemon: {UNREACHED[0]}"
+    fake = FakeRunner(
+        {"docker image inspect": 1, "docker pull": Completed(("docker", "pull"), 1, "", said)}
+    )
+    with pytest.raises(fetch.UnreachableError, match="no such host"):
+        images.ensure("node:24-slim", quiet, using=fake)
+
+
+def test_of_a_web_page_in_the_answer_the_line_is_shown_that_tells(home: Path) -> None:
+    page = "toomanyrequests: <!DOCTYPE html>\n<html>\n  <head>\n</html>"
+    with pytest.raises(CourseError, match="\n      toomanyrequests: "):
+        images.ensure("node:24-slim", quiet, using=failing(page))
+
+
+def test_a_disk_that_a_file_is_not_readable_on_is_no_login(home: Path) -> None:
+    said = "failed to register layer: open /var/lib/docker/overlay2/x: permission denied"
+    with pytest.raises(CourseError, match="overlay2/x: permission denied") as caught:
+        images.ensure("node:24-slim", quiet, using=failing(said))
+    assert "login" not in str(caught.value)

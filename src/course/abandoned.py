@@ -7,6 +7,8 @@ The next process that asks Docker removes what those made that live no more.
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -68,6 +70,10 @@ def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
             if not locks.lives(ref.partition(":")[2]):
                 yield ref, partial(api.remove_image, ref, force=True)
     for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        # Anybody may put a link of such a name there that leads to what is ours.
+        facts = left.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
+            continue
         if not locks.lives(left.name.removeprefix(_FOLDER).rpartition("-")[0]):
             yield str(left), partial(duplicate.remove, left)
 

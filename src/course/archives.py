@@ -32,6 +32,10 @@ _AGAIN = "get it anew from where it came from; do not use this one"
 
 _PATH = 4096
 """Bytes of a path, as in the kernel."""
+_DEPTH = 100
+"""Folders in each other; Python 3.11 removes no more than some hundreds."""
+_DIGITS = 100
+"""Of a number in an extended header: Python before 3.11.10 reads a long one over and over."""
 
 _Parts = tuple[str, ...]
 
@@ -62,7 +66,7 @@ def extract(archive: Path, dest: Path, *, only: str = "") -> None:
             file.seek(0)
             plain = stack.enter_context(gzip.GzipFile(fileobj=file)) if packed else file
             source = cast("IO[bytes]", Bounded(cast("IO[bytes]", plain), limit, archive.name))
-            with tarfile.open(fileobj=source, mode="r:") as tar:
+            with tarfile.open(fileobj=source, mode="r:", tarinfo=_Member) as tar:
                 for member in tar:
                     tree.add(tar, member)
             while source.read(_CHUNK):
@@ -107,6 +111,20 @@ class Bounded:
                 "what its size lets expect",
                 _AGAIN,
             )
+
+
+class _Member(tarfile.TarInfo):
+    """An entry whose extended header takes no long time to be read (CVE-2024-6232)."""
+
+    def _proc_pax(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        source = cast("IO[bytes]", tar.fileobj)
+        place = source.tell()
+        header = source.read(self.size)
+        source.seek(place)
+        if re.search(rb"\d{%d}" % _DIGITS, header):
+            raise tarfile.ReadError(f"a header has a number of more than {_DIGITS} digits")
+        member: tarfile.TarInfo = super()._proc_pax(tar)  # type: ignore[misc]
+        return member
 
 
 class _Tree:
@@ -164,7 +182,10 @@ class _Tree:
             raise self._refused(member, "leaves, is outside its folder")
         if "\0" in name or not name:
             raise self._refused(member, "is no name of a file")
-        return tuple(part for part in name.split("/") if part not in ("", "."))
+        parts = tuple(part for part in name.split("/") if part not in ("", "."))
+        if len(parts) > _DEPTH:
+            raise self._refused(member, f"is below more than {_DEPTH} folders")
+        return parts
 
     def _folder(self, parts: _Parts, member: str) -> None:
         if parts in self._folders:
@@ -226,10 +247,12 @@ class _Tree:
             step = todo.pop(0)
             if step == "..":
                 if len(here) <= top:
-                    raise self._refused(name, f"is a link to {target}, outside its folder")
+                    raise self._refused(name, f"is a link to {target[:200]!r}, outside its folder")
                 here.pop()
                 continue
             here.append(step)
+            if len(here) > _DEPTH:
+                raise self._refused(name, f"is a link below more than {_DEPTH} folders")
             further = links.get(_fold(tuple(here)))
             if further is not None:
                 hops += 1

@@ -6,6 +6,7 @@ What a bundle looks like and how it is verified is in `unbundle`, which needs no
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tarfile
 import tempfile
@@ -61,6 +62,8 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
     using = using or runner()
     if dest.exists() and not _is_bundle(dest):
         raise CourseError(f"{dest} is there and is no bundle", "a new file", "another name")
+    if not os.access(dest.parent, os.W_OK | os.X_OK):
+        raise CourseError(f"nothing can be written into {dest.parent}", "a folder", "another name")
     _wheels(report, using)
     if debian.is_root_on_debian():
         debian.fetch(report, using=using)
@@ -80,7 +83,10 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
         part = dest.with_name(dest.name + ".part")
         try:
-            with tarfile.open(part, "w") as tar:
+            # In a folder for everybody, as /tmp is, somebody may have put a file of that name
+            # there, and would own the bundle.
+            part.unlink(missing_ok=True)
+            with tarfile.open(part, "x") as tar:
                 tar.add(folder / "manifest.json", "manifest.json")
                 for name, file in parts.items():
                     report(f"packing {name}", None)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from course import seen
 from course.errors import CourseError, of_os
@@ -57,6 +57,10 @@ class UnreachableError(CourseError):
         super().__init__(f"{what}: {why}", "an answer", try_)
 
 
+class _PointedError(ValueError):
+    """A server points to what is not downloaded."""
+
+
 def offline() -> bool:
     """Whether the learner said that there is no internet: `COURSE_OFFLINE=1`."""
     return os.environ.get(OFFLINE) == "1"
@@ -71,8 +75,13 @@ def text(url: str) -> str:
     """
     with _opened(url, {}) as answer:
         _good(url, answer)
-        with _transfer(url, lambda: 0):
-            return bytes(answer.raw.read(1 << 20, decode_content=True)).decode(errors="replace")
+        found = bytearray()
+        with _transfer(url, lambda: len(found)):
+            for chunk in _chunks(answer, unpack=True):
+                found += chunk
+                if len(found) > _CHUNK:
+                    raise CourseError(f"{url} has more than {_CHUNK} bytes", "a small file", "")
+        return found.decode(errors="replace")
 
 
 def download(url: str, dest: Path, *, sha256: str = "", report: Report | None = None) -> Path:
@@ -101,7 +110,8 @@ def download(url: str, dest: Path, *, sha256: str = "", report: Report | None = 
         if not _whole(url, part, sha256, report):
             # What was here belongs to another file, or the server lost its place.
             _forget(part)
-            _whole(url, part, sha256, report)
+            if not _whole(url, part, sha256, report):
+                raise CourseError(f"{url} answers with a part of the file", "all of it", AGAIN)
         found = digest(part)
         sight = None if sha256 else seen.first(url)
         expected = sha256 or (sight.value if sight else found)
@@ -136,24 +146,44 @@ def _whole(url: str, part: Path, sha256: str, report: Report | None) -> bool:
         # A server that packs a file on the way; a .tgz is packed itself, and some say so here.
         packed = answer.headers.get("Content-Encoding", "identity") != "identity"
         unpack = packed and not part.name.endswith((".tgz.part", ".gz.part"))
-        length = int(answer.headers.get("Content-Length") or 0)
+        length = _length(answer)
         total = 0 if unpack or not length else have + length
         # What was unpacked on the way cannot be gone on with: its place is not the server's.
         _note(part, "" if unpack else url, _validator(answer))
         with part.open("ab" if have else "wb") as sink, _transfer(url, sink.tell):
-            began, mark = time.monotonic(), have
-            while chunk := answer.raw.read1(_CHUNK, decode_content=unpack):
+            for chunk in _chunks(answer, unpack=unpack):
                 sink.write(chunk)
                 have += len(chunk)
                 if report:
                     of = f" of {total / 1e6:.0f}" if total else ""
                     share = have / total if total else None
                     report(f"{part.stem}: {have / 1e6:.0f}{of} MB", share)
-                if time.monotonic() - began > _SLOWEST[1]:
-                    if have - mark < _SLOWEST[0]:
-                        raise TimeoutError(f"{have - mark} bytes in {_SLOWEST[1]:.0f} s")
-                    began, mark = time.monotonic(), have
+        if not have:
+            raise CourseError(f"{url} answers with an empty file", "the file", AGAIN)
     return True
+
+
+def _length(answer: requests.Response) -> int:
+    """How many bytes are to come; 0 if that is not said. A number may be said twice."""
+    said = {word.strip() for word in answer.headers.get("Content-Length", "").split(",")}
+    number = said.pop() if len(said) == 1 else ""
+    return int(number) if number.isascii() and number.isdecimal() else 0
+
+
+def _chunks(answer: requests.Response, *, unpack: bool) -> Iterator[bytes]:
+    """The body as it comes.
+
+    Raises:
+        TimeoutError: it hardly moves.
+    """
+    began, came = time.monotonic(), 0
+    while chunk := answer.raw.read1(_CHUNK, decode_content=unpack):
+        yield chunk
+        came += len(chunk)
+        if time.monotonic() - began > _SLOWEST[1]:
+            if came < _SLOWEST[0]:
+                raise TimeoutError(f"{came} bytes in {_SLOWEST[1]:.0f} s")
+            began, came = time.monotonic(), 0
 
 
 def _place(url: str, part: Path, sha256: str) -> tuple[int, dict[str, str]]:
@@ -224,6 +254,15 @@ def _session() -> requests.Session:
         def rebuild_auth(self, *_: Any) -> None:
             """Nothing: a redirect must not send what ~/.netrc holds either."""
 
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            """Where an answer points to; from https to nothing else, or anybody could answer."""
+            target = super().get_redirect_target(resp)
+            scheme = urlsplit(urljoin(resp.url, target or "")).scheme
+            plain = scheme == "http" and not resp.url.startswith("https:")
+            if target and scheme != "https" and not plain:
+                raise _PointedError(f"{resp.url} points to {scheme}://…")
+            return target
+
     session = Session()
     session.auth = lambda request: request
     session.mount("https://", Adapter())
@@ -280,6 +319,8 @@ def _named(name: str, url: str, error: Exception) -> CourseError:
 
     root = _root(error)
     why = str(getattr(root, "strerror", None) or root) or type(root).__name__
+    if isinstance(error, _PointedError):
+        return CourseError(str(error), "the file, or another address of https", "report it")
     proxy = _proxy(url)
     if isinstance(root, ssl.SSLCertVerificationError):
         return _untrusted(name, root.verify_message or why)
@@ -291,9 +332,11 @@ def _named(name: str, url: str, error: Exception) -> CourseError:
         )
     of_proxy = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
     if isinstance(error, of_proxy) or isinstance(root, LocationValueError):
+        # Not what the library says: it may hold a part of the password.
         return CourseError(
-            f"the address of the proxy cannot be used: {why}",
-            "http://HOST:PORT in HTTPS_PROXY",
+            f"the address of the proxy cannot be used: {proxy or 'it has no host'}",
+            "http://HOST:PORT in HTTPS_PROXY, of the password's signs / # ? @ : as %2F %23 %3F %40 "
+            "%3A",
             "correct HTTPS_PROXY, or unset it",
         )
     if "CA certificate bundle" in why:
@@ -335,8 +378,8 @@ def _proxy(url: str) -> str:
         return ""
     proxies = urllib.request.getproxies()
     found = proxies.get(urlsplit(url).scheme) or proxies.get("all", "")
-    parts = urlsplit(found if "//" in found else f"//{found}")
-    return parts.netloc.rpartition("@")[2]
+    # By hand: in a password that was not encoded any sign may be.
+    return found.rpartition("//")[2].rpartition("@")[2].partition("/")[0]
 
 
 def _good(url: str, answer: requests.Response) -> None:
@@ -347,7 +390,7 @@ def _good(url: str, answer: requests.Response) -> None:
     """
     status, name = answer.status_code, host(answer.url)
     if status in (200, 206):
-        if "text/html" in answer.headers.get("Content-Type", ""):
+        if "html" in answer.headers.get("Content-Type", "").lower():
             raise CourseError(
                 f"{url} answers with a web page of {name}",
                 "the file",
@@ -361,10 +404,11 @@ def _good(url: str, answer: requests.Response) -> None:
         410: ("is not there any more", "is this clone up to date? git pull; else report it"),
         407: ("wants a login at the proxy", "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
         429: ("has had too many requests from this address", f"again {later}"),
+        511: ("is behind a page to log in", "open a browser and log in to this network; again"),
     }
     fault = ("fails at the publisher", f"again {later}")
     refused = ("is refused", "does a company's proxy forbid it? course doctor")
-    said, try_ = known.get(status) or (fault if status >= 500 else refused)
+    said, try_ = known.get(status) or (fault if status >= 500 or status == 408 else refused)
     raise CourseError(f"{url} {said}: HTTP {status}", "a download", try_)
 
 

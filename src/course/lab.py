@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -128,8 +129,10 @@ def stop() -> None:
     process = locks.process(locks.recorded(record)) if record else None
     _page().unlink(missing_ok=True)
     if process is not None:
-        family = [process, *process.children(recursive=True)]
-        process.terminate()
+        family = [process]
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+            family += process.children(recursive=True)
+            process.terminate()
         _, alive = psutil.wait_procs(family, timeout=10)
         for left in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -139,9 +142,10 @@ def stop() -> None:
 
 def _record() -> dict[str, object] | None:
     try:
-        return dict(json.loads(_file().read_text()))
-    except (OSError, ValueError, TypeError):
+        record = dict(json.loads(_file().read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return record if {"port", "token"} <= set(record) else None
 
 
 def _answers(port: int, token: str) -> bool:
@@ -151,5 +155,5 @@ def _answers(port: int, token: str) -> bool:
     try:
         with urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
             return bool(answer.status == 200)
-    except OSError:
-        return False
+    except (OSError, HTTPException):
+        return False  # or another program took the port, and speaks no HTTP

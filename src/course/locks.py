@@ -143,7 +143,9 @@ def _started(pid: int) -> str:
     """When a process started; empty if it has ended, even if its parent has not taken note."""
     try:
         # In ticks since the machine's start: psutil's time moves when the clock is set.
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # A program's name in it is cut after 15 bytes, be that within a letter.
+        told = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
+        words = told.decode().split()
         return "" if words[0] in "ZX" else words[19]
     except OSError:
         if sys.platform == "linux":

@@ -118,17 +118,17 @@ def _named(
     Docker's own sentence is kept: it names the address, the proxy or the mirror.
     """
     done = error.completed
-    text = (done.stderr or done.stdout or error.reason).strip()
-    said = text.splitlines()[-1].removeprefix("Error response from daemon: ")[:400]
-    low = text.lower()
-    if re.search("eof|reset", low) and using.run(_ASK, timeout=30, check=False).code:
+    lines = _lines(done.stderr or done.stdout or error.reason)
+    low = _FAULT.sub(r"\1", "\n".join(lines).lower())
+    if re.search("eof|reset|broken pipe", low) and using.run(_ASK, timeout=30, check=False).code:
         low += "error during connect"
     what = f"docker pull {image.ref}"
     kinds = (kind for kind in _KINDS if re.search(kind[0], low))
     known_as = None if done.code == UNENDED else next(kinds, None)
     if known_as:
-        _, saw, want, try_ = known_as
-        return CourseError(f"{what}: {saw}\n      {said}", want, try_)
+        pattern, saw, want, try_ = known_as
+        return CourseError(f"{what}: {saw}\n      {_sentence(lines, pattern)}", want, try_)
+    said = _sentence(lines, "")
     if re.search(_MISSING, low):
         return _missing(image, kept, said)
     if not re.search(_UNREACHED, low):
@@ -142,6 +142,20 @@ def _named(
         return _missing(image, kept, said)
     _unreached.append(fetch.UnreachableError(f"{what}: no registry in reach", said))
     return _unreached[0]
+
+
+def _lines(text: str) -> list[str]:
+    """What Docker says of the pull: before it may stand warnings, e.g. of its own settings."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return [line for line in lines if not _WARNING.match(line)] or lines
+
+
+def _sentence(lines: Sequence[str], pattern: str) -> str:
+    """The line that tells: of a web page in the answer, the one before it."""
+    telling = [line for line in lines if re.search(pattern, line.lower())] if pattern else []
+    plain = [line for line in telling or lines if not line.lstrip().startswith("<")]
+    said = (plain or lines or [""])[-1]
+    return said.removeprefix("Error response from daemon: ")[:400]
 
 
 def _missing(image: Wanted, kept: seen.Sight | None, said: str) -> CourseError:
@@ -178,22 +192,30 @@ def _named_now(upstream: str) -> str:
 
 
 _ASK = ("docker", "version", "--format", "{{.Server.Version}}")
+_WARNING = re.compile(r"(?i)warning:|time=\S+ level=warn|emulate docker cli")
+_FAULT = re.compile(r"(http (?:408|5\d\d) response body): invalid character.*")
+"""A publisher's fault told by a web page: the page is no sign of a network that wants a login."""
 _MISSING = (
     r"manifest unknown|: not found|manifest .*not found|unexpected commit digest"
     r"|manifest verification failed|digest mismatch|content digest .* not found"
+    r"|http 404 response body|does not match provided manifest digest"
 )
 _UNREACHED = (
-    r"no such host|server misbehaving|temporary failure in name resolution|name or service not"
-    r"|connection refused|network is unreachable|no route to host|i/o timeout|deadline exceeded"
-    r"|client\.timeout|timeout awaiting|tls handshake timeout|connection reset|proxyconnect"
-    r"|unexpected eof|: eof"
-    r"|forbidden$|bad gateway$|service unavailable$|gateway time-?out$|internal server error$"
-    r"|connection timed out|cannot assign requested address|network is down"
+    r"(?m)dial (tcp|udp)\b|no such host|server misbehaving|temporary failure in name resolution"
+    r"|name or service not known|connection refused|network is unreachable|no route to host"
+    r"|i/o timeout|deadline exceeded|client\.timeout|timeout awaiting|tls handshake timeout"
+    r"|connection reset|proxyconnect|unexpected eof|: eof|connection timed out|network is down"
+    r"|operation timed out|broken pipe|use of closed network connection|http2: |stream error: "
+    r"|tls: handshake failure|bad record mac|cannot assign requested address"
+    r"|\bforbidden\b|(status|code)[^\n]*: 5\d\d\b|http (408|5\d\d) response body"
+    r"|bad gateway$|service unavailable$|gateway time-?out$|internal server error$"
+    r"|\b(get|head|post) \"https?://[^\"]+\": [a-z][\w -]{2,60}$"
 )
-"""Also a proxy that forbids the host: it answers a CONNECT by its status alone."""
+"""The last is a proxy that forbids the host: it answers a CONNECT by its status alone, in words of
+its own."""
 _KINDS = (
     (
-        r"toomanyrequests|429 too many|rate limit",
+        r"toomanyrequests|too many requests|http 429\b|rate limit",
         "Docker Hub's limit of pulls for this address is reached (HTTP 429)",
         "a pull within the limit, which is counted over six hours",
         "docker login   (a free account has more); or wait; or a mirror in Docker's settings; "
@@ -220,10 +242,29 @@ _KINDS = (
         "/etc/docker/certs.d/HOST/ca.crt or the system's), restart Docker; then: course up",
     ),
     (
-        r"no space left on device|disk quota exceeded",
+        r"first record does not look like a tls handshake",
+        "what answers in the registry's place, or Docker's proxy, speaks no TLS",
+        "the registry",
+        "is Docker's proxy given as https:// where it is http://? docker info; then: course up",
+    ),
+    (
+        r"no space left on device|disk quota exceeded|thin pool has",
         "the disk that Docker keeps its images on is full",
         "some GB free",
         "docker system df; docker system prune; df -h; then: course up   (a pull goes on)",
+    ),
+    (
+        r"input/output error|read-only file system",
+        "Docker cannot write to the disk that it keeps its images on",
+        "a disk with room that takes what is written",
+        "is it full? df -h; docker system df; restart Docker; then: course up",
+    ),
+    (
+        r"insufficient uids or gids|lchown .*invalid argument",
+        "a Docker without root has too few user ids for the files of this image",
+        "65536 of them in /etc/subuid and /etc/subgid",
+        "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER; restart "
+        "Docker; then: course up",
     ),
     (
         r"error getting credentials|docker-credential-",
@@ -238,22 +279,39 @@ _KINDS = (
         "sudo usermod -aG docker $USER   then log out and in again",
     ),
     (
-        r"incorrect username or password|unauthorized|authentication required|denied",
+        r"cannot connect to the docker daemon|error during connect|daemon is not running"
+        r"|failed to connect to the docker api|dial(ing:)? (dial )?unix|api route and version"
+        r"|docker desktop is ",
+        "Docker has stopped",
+        "a running Docker",
+        "course doctor; then: course up   (a pull goes on where it stopped)",
+    ),
+    (
+        r"incorrect username or password|unauthorized|authentication required|pull access denied"
+        r"|(?<!permission )denied: |resource is denied|insufficient_scope",
         "the registry refuses this login",
         "a registry that gives the image",
         "docker logout; docker login; then: course up",
     ),
     (
-        r"no matching manifest for|no match for platform|does not match the specified pl",
+        r"no matching manifest for|no match for platform|does not match the specified pl"
+        r"|no image found in|cannot be used on this platform",
         "the registry has the image for other processors only",
         "one for this processor",
         "has Docker a mirror? ask who runs it for all platforms of the image",
     ),
     (
-        r"cannot connect to the docker daemon|error during connect|daemon is not running",
-        "Docker has stopped",
-        "a running Docker",
-        "course doctor; then: course up   (a pull goes on where it stopped)",
+        r"filesystem layer verification failed|ref \"layer-\S+ unexpected commit digest"
+        r"|unexpected commit size|digest did not match",
+        "a layer of the image arrived damaged",
+        "what its digest says",
+        "course up again; if it stays so, a proxy or a virus scanner changes what is downloaded",
+    ),
+    (
+        r"export control",
+        "Docker Hub does not serve the country that this address is of",
+        "a registry that gives the image",
+        "a mirror in Docker's settings; then: course up",
     ),
     (
         r"invalid character '<'|text/html|gave http response to https client",

@@ -48,7 +48,7 @@ def first(name: str) -> Sight | None:
         CourseError: the record is damaged, or of a newer version of the course.
     """
     entry = _read().get(name)
-    return Sight(**entry) if entry else None
+    return Sight(entry["value"], entry["since"]) if entry else None
 
 
 def keep(name: str, value: str) -> Sight:
@@ -76,9 +76,12 @@ def _read() -> dict[str, Any]:
     try:
         content = json.loads(file().read_text())
         form, entries = content["format"], dict(content["seen"])
+        if form == FORMAT:
+            texts = [entry[key] for entry in entries.values() for key in ("value", "since")]
+            "".join(texts)  # a TypeError unless all are
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CourseError(
             f"{file()} is damaged: {error}",
             "the checksums and digests that this machine saw first",

@@ -39,19 +39,20 @@ _SECRET_NAME = re.compile(
 _USER = re.compile(r"//([^/\s:@]*):?([^/\s]*)@")
 """User and password in an address."""
 _PATTERNS = (
+    # None repeats without a bound: a line may be 64 kB of one word, and each letter of it a start.
     # A private key or a certificate as text.
-    (re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL), _GONE),
+    (re.compile(r"-----BEGIN [A-Z ]{1,64}-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL), _GONE),
     # The rest of a line behind a header, or behind a name of what is secret.
     (
         re.compile(
-            r"(?i)([\w-]*(?:authorization|cookie|bearer|basic|token|secret|passw(?:or)?d|passphrase|"
+            r"(?i)((?:authorization|cookie|bearer|basic|token|secret|passw(?:or)?d|passphrase|"
             r"pwd|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|-data|"
-            r"certificate-authority|_xsrf|_auth)[\w-]*[\"']?\s*[=:]).+"
+            r"certificate-authority|_xsrf|_auth)[\w-]{0,64}[\"']?\s{0,8}[=:]).+"
         ),
         rf"\1 {_GONE}",
     ),
     (re.compile(r"(?i)\b(bearer|basic)\s+\S.*"), rf"\1 {_GONE}"),
-    (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,}\b"), "<address>"),
+    (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63}){1,8}\b"), "<address>"),
 )
 _PUBLIC = {"true", "false", "none", "null", "basic", "bearer", "default", "http", "https"}
 """Values that are no secret, whatever their variable is called."""
@@ -125,11 +126,12 @@ def _squeezed(text: str) -> tuple[str, list[int]]:
 
 def _forms(secret: str) -> Iterator[str]:
     """How a secret may be written: as it is, and in the encodings that logs hold."""
+    # What is no UTF-8 in the environment stands in it as half a letter.
+    raw = secret.encode(errors="surrogateescape")
     yield secret
     yield secret[::-1]
-    yield urllib.parse.quote(secret, safe="")
+    yield urllib.parse.quote(raw, safe="")
     yield json.dumps(secret)[1:-1]
-    raw = secret.encode(errors="replace")
     yield raw.hex()
     for before in range(3):
         # In base64 a text looks in three ways, by where it begins; the ends depend on the rest.

@@ -42,6 +42,9 @@ _MARKED_VERSION = re.compile(r"(?:v|go)\d{1,3}(?:\.\d{1,3}){1,2}")
 _PLACE = re.compile(r"(<(?:state|cache|work|course)>|~)((?:/.*)?)")
 _OURS = re.compile(r"<(?:removed|user|host|address)>")
 _ROOTS = {"bin", "dev", "etc", "lib", "opt", "proc", "run", "sbin", "sys", "tmp", "usr", "var"}
+_BARE = re.compile(r"[^\w<]*(?:[A-Za-z]|\d+(?:\.\d+)?)[^\w>]*")
+_LONGEST = 400
+"""Letters of a word that may be listed, as a path is."""
 _SIGNS = {"-", "--", "->", "=>", "=", "==", "+", "&", "&&", "/", "✓", "✗", "·", "…", ">", "<", "•"}
 _SAID = """
 a about above abort aborted accept accepted access active actual actualduration added address
@@ -111,7 +114,7 @@ def kept(text: str, *, versions: bool = False) -> str:
             a part of an address.
     """
     text = re.sub(r"(\d\d:\d\d:\d\d)[.,]\d+", r"\1", text)
-    words = [_kept(word, versions) for word in text.split()]
+    words = _unspelled([_kept(word, versions) for word in text.split()])
     indent = text[: len(text) - len(text.lstrip())]
     found = " ".join(words)
     return indent + re.sub(rf"{MASK}(?: {MASK})+", MASK, found)
@@ -122,7 +125,27 @@ def telling(line: str) -> bool:
     return len(re.findall(r"[A-Za-z]{3,}", line.replace(MASK, ""))) >= 2
 
 
+def _unspelled(words: list[str]) -> list[str]:
+    """Words without runs of single letters or numbers, by which a secret may be spelled.
+
+    So are bytes printed, and numbers of cards and telephones: each is harmless, all of them are
+    not.
+    """
+    run: list[int] = []
+    for at, word in enumerate([*words, "the end"]):
+        if bare := _BARE.fullmatch(word):
+            run.append(at)
+        if bare or word == MASK:
+            continue
+        if len(run) > 2 or (len(run) == 2 and sum(map(len, (words[i] for i in run))) > 6):
+            words = [MASK if i in run else kept for i, kept in enumerate(words)]
+        run = []
+    return words
+
+
 def _kept(word: str, versions: bool) -> str:
+    if len(word) > _LONGEST:
+        return MASK
     if word in _SIGNS or word == MASK or word in _listed()[1]:
         return word
     match = _AROUND.fullmatch(word)
@@ -155,9 +178,9 @@ def _core(core: str, versions: bool) -> str | None:
 
 def _path(path: str) -> str:
     """A path whose parts are listed, or left out one by one."""
+    parts = path.split("/")[:12]
     return "/".join(
-        part if not part or _core(part, versions=False) == part else MASK
-        for part in path.split("/")[:12]
+        _unspelled([p if not p or _core(p, versions=False) == p else MASK for p in parts])
     )
 
 
