@@ -568,7 +568,7 @@ def test_headers_that_are_no_pairs_are_refused() -> None:
         (["--version-header", "Łódź"], "as the name of a header"),
         (["--rate", "nan"], "a rate of nan"),
         (["--rate", "inf"], "a rate of inf"),
-        (["--rate", "1e9"], "a rate of 1e+09"),
+        (["--rate", "1e9"], "a rate of 1000000000 "),
         (["--for", "0s"], "a run of 0 s"),
         (["--for", "1h1s"], "a run of 3601 s"),
         (["--timeout", "nan"], "a timeout of nan"),

@@ -700,7 +700,7 @@ def test_load_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--rate", "0"], "a rate of 0"),
         (["--rate", "-1"], "a rate of -1"),
-        (["--rate", "1000000"], "a rate of 1e+06"),
+        (["--rate", "1000000"], "a rate of 1000000 "),
         (["--for", "soon"], "`soon` is no length of time"),
         (["-H", "nothing"], "`nothing` is no header"),
     ],
