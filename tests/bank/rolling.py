@@ -317,11 +317,12 @@ def _evicted(world: World) -> None:
     """One pod fills its disk and is evicted; it stays in the list, and another takes its place."""
     limit = {"limits": {"ephemeral-storage": "20Mi", "memory": "256Mi"}}
     patch(container={"resources": limit})(world)
+    rest(world)
     with Rollout(NAME).watch() as feed:
-        name = feed.samples()[-1].pods[0].name
+        name = next(pod.name for pod in feed.samples()[-1].pods if pod.ready and pod.counts)
         fill = "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
         world.run("kubectl", "exec", name, "--", "node", "-e", fill)
-        while not any(pod.finished for pod in feed.samples()[-1].pods):
+        while not any(pod.name == name and pod.finished for pod in feed.samples()[-1].pods):
             assert feed.seconds < 60, feed.samples()[-1]
             time.sleep(0.2)
     rest(world)
