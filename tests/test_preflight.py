@@ -243,6 +243,19 @@ def context(pki: Path, name: str = "good") -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
+def _served(listener: socket.socket, serve: Callable[[], None]) -> Iterator[int]:
+    """Serve a socket in a thread of its own until it is closed; its port."""
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+@contextlib.contextmanager
 def alerting(tls: ssl.SSLContext) -> Iterator[int]:
     """A server that says why it ends a handshake, as all but asyncio's do; its port."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -258,14 +271,8 @@ def alerting(tls: ssl.SSLContext) -> Iterator[int]:
                 out.recv(65536)
                 out.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+    with _served(listener, serve) as port:
+        yield port
 
 
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2])
@@ -638,11 +645,5 @@ def _listening(host: str) -> Iterator[int]:
                 connection.sendall(text)
                 connection.close()
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+    with _served(listener, serve) as port:
+        yield port
