@@ -46,6 +46,9 @@ if [ ! -x "$$uv" ]; then
 fi
 endef
 
+# `--inexact` keeps what a learner added, and so what an earlier uv.lock had; pyproject.toml says why.
+LEAVE_OUT = "$$uv" pip uninstall --quiet --python .venv/bin/python rfc3987-syntax
+
 .PHONY: help start stop test test-all bench
 
 help:
@@ -78,6 +81,7 @@ else
 	@$(FIND_UV)
 	echo "… the Python environment"
 	"$$uv" sync --frozen --inexact --no-default-groups --quiet
+	$(LEAVE_OUT)
 	touch $@
 endif
 
@@ -85,4 +89,5 @@ endif
 	@$(FIND_UV)
 	echo "… the Python environment with the tests' tools"
 	"$$uv" sync --frozen --inexact --quiet
+	$(LEAVE_OUT)
 	touch .venv/.ready $@

@@ -402,7 +402,9 @@ def environment(file: Path, sha256: str = "", *, using: Runner | None = None) ->
     with tempfile.TemporaryDirectory(prefix="course-") as temporary:
         wanted = Path(temporary) / "requirements.txt"
         wanted.write_text(using.run([uv, *export], timeout=60, cwd=paths.ROOT).stdout)
-        using.run([*install, "--require-hashes", "--requirement", wanted], timeout=_WAIT)
+        # Without what a package asks for besides: the lock leaves some of it out.
+        complete = ["--no-deps", "--require-hashes", "--requirement", wanted]
+        using.run([*install, *complete], timeout=_WAIT)
     # With the build backend of the lock, which is installed by now.
     own = ["--no-deps", "--no-build-isolation", "--editable", paths.ROOT]
     using.run([*install, *own], timeout=_WAIT)
