@@ -392,7 +392,7 @@ def environment(file: Path, sha256: str = "", *, using: Runner | None = None) ->
         bundle.unpack(name)
     wheels = paths.cache() / PYTHON / python_key()
     uv = _uv(wheels)
-    local = ["--offline", "--no-index", "--find-links", wheels, "--quiet"]
+    local = ["--offline", "--no-index", "--find-links", wheels, "--compile-bytecode", "--quiet"]
     venv = paths.ROOT / ".venv"
     install: list[object] = [uv, "pip", "install", "--python", venv, *local]
     using.run([uv, "venv", "--allow-existing", "--quiet", "--python", sys.executable, venv],

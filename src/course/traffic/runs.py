@@ -17,8 +17,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
 from course import locks, paths
 from course import run as run_
 from course.errors import CourseError
@@ -149,6 +147,8 @@ class Run:
         Raises:
             CourseError: it does not end.
         """
+        import psutil
+
         process = locks.process(self._process)
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -239,6 +239,8 @@ def start(
             second generator on the same target, a request that cannot be sent; with `probe`
             also whatever stands in the way of an answer.
     """
+    import psutil
+
     _refuse(rate, seconds, timeout)
     target = parse(url, ca=ca, verify=verify)
     target.tls()
