@@ -22,12 +22,11 @@ from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
 from course.traffic.feed import Batch, Reader
-from course.traffic.plan import Plan
+from course.traffic.plan import GRACE, Plan
 from course.traffic.preflight import first
 from course.traffic.request import build, token
 from course.traffic.summary import Summary, Tally
 from course.traffic.target import Target, parse
-from course.traffic.worker import GRACE
 
 MAX_RATE = 3000.0
 """Requests/s that one Python process may be asked for: docs/adr/0005."""
