@@ -233,8 +233,12 @@ def _sources(path: Path) -> list[tuple[str, str]]:
         # A source is a text or its lines.
         return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     except (ValueError, KeyError, TypeError) as error:
-        saw = f"{path}: {type(error).__name__}: {error}"
-        raise CourseError(saw, "a notebook", "move it away, then: course update") from error
+        learners = path.is_relative_to(paths.work())
+        raise CourseError(
+            f"{path}: {type(error).__name__}: {error}",
+            "a notebook",
+            "move it away, then: course update" if learners else f"git checkout {path}",
+        ) from error
 
 
 def _pairs(course: manifest.Manifest) -> Iterator[tuple[str, Path, Path]]:
