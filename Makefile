@@ -18,6 +18,7 @@ endif
 # What is set for another Python, or for every shell, must not be taken for ours. What names a
 # company's mirrors and authorities stays.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONWARNINGS
+unexport PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
 unexport UV_PROJECT UV_PROJECT_ENVIRONMENT UV_WORKING_DIR UV_WORKING_DIRECTORY UV_NO_EDITABLE
 unexport UV_PYTHON UV_TARGET UV_SYSTEM_PYTHON UV_ENV_FILE PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER
 unexport BASH_ENV ENV CDPATH
@@ -45,6 +46,12 @@ if [ ! -x "$$uv" ]; then
   "$$cache/uv/bin/python" -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 fi
 endef
+
+# Bytecode at once: without it each first start compiles what it imports, and every start where the
+# shell says PYTHONDONTWRITEBYTECODE. `--inexact` keeps what a learner added, and so what an earlier
+# uv.lock had; pyproject.toml says why one of it goes.
+SYNC := sync --frozen --inexact --compile-bytecode
+LEAVE_OUT = "$$uv" pip uninstall --quiet --python .venv/bin/python rfc3987-syntax
 
 .PHONY: help start stop test test-all bench
 
@@ -77,12 +84,14 @@ else
 .venv/.ready: pyproject.toml uv.lock
 	@$(FIND_UV)
 	echo "… the Python environment"
-	"$$uv" sync --frozen --inexact --no-default-groups --quiet
+	"$$uv" $(SYNC) --no-default-groups --quiet
+	$(LEAVE_OUT)
 	touch $@
 endif
 
 .venv/.tested: pyproject.toml uv.lock
 	@$(FIND_UV)
 	echo "… the Python environment with the tests' tools"
-	"$$uv" sync --frozen --inexact --quiet
+	"$$uv" $(SYNC) --quiet
+	$(LEAVE_OUT)
 	touch .venv/.ready $@

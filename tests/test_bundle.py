@@ -568,7 +568,7 @@ def test_the_environment_comes_from_the_bundle_alone(saved: Path) -> None:
     ]
     for call in fake.calls[2:]:
         assert {"--offline", "--no-index", "--find-links"} <= set(call)
-    assert "--require-hashes" in fake.calls[2]
+    assert {"--require-hashes", "--no-deps"} <= set(fake.calls[2])
     # The list is the clone's own, and so is what builds it.
     assert not any(str(paths.cache() / "python") in word and "txt" in word
                    for word in fake.calls[2])  # fmt: skip

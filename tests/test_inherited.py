@@ -340,7 +340,8 @@ def test_a_tilde_that_no_shell_has_read_is_the_home_folder(
 
 
 def test_what_makes_python_slow_or_loud_does_not_reach_the_generator(home: Path) -> None:
-    loud = {f"PYTHON{name}": "1" for name in ("DEVMODE", "ASYNCIODEBUG", "VERBOSE", "TRACEMALLOC")}
+    names = ("DEVMODE", "ASYNCIODEBUG", "VERBOSE", "TRACEMALLOC", "DONTWRITEBYTECODE")
+    loud = {f"PYTHON{name}": "1" for name in names}
     assert not loud.keys() & inherited.settled(loud).keys()
 
 

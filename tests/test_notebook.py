@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -20,13 +18,6 @@ from course.steps import Step, Steps
 def running_engine() -> None:
     env = {"DOCKER_HOST": "unix:///x", "REGISTRY": "localhost:5001"}
     engines.save(engines.Engine("kind", env, ["containers"], {}))
-
-
-def test_importing_the_package_is_quick() -> None:
-    heavy = ("docker", "kubernetes", "matplotlib")
-    code = f"import sys, course; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
 
 
 def test_every_public_name_is_there() -> None:

@@ -162,6 +162,17 @@ def test_a_copy_that_was_edited_is_kept_and_the_new_one_put_beside(mini: Path) -
     assert workspace.update(manifest.load()) == ["everything is up to date"]
 
 
+@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"cells": [{}]}', "\x00"])
+def test_a_copy_that_is_no_notebook_is_named_and_left_alone(mini: Path, damaged: str) -> None:
+    workspace.ensure_copies(manifest.load())
+    copy = paths.work() / "notebooks" / "01-mini.ipynb"
+    copy.write_text(damaged)
+    edit_source(mini, "hello", "goodbye")
+    with pytest.raises(CourseError, match=r"01-mini\.ipynb: .*(?s:.)*move it away"):
+        workspace.update(manifest.load())
+    assert copy.read_text() == damaged
+
+
 def test_the_learners_orders_is_a_repository_of_its_own(home: Path) -> None:
     folder = workspace.ensure_orders()
     (folder / "mine.txt").write_text("mine")

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from course import inherited, paths, text
 from course.errors import CourseError, of_os
@@ -138,6 +137,8 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(rows))
         return
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold")
     for column in ("", "exercise", "title", "minutes"):
         table.add_column(column)

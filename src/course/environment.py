@@ -11,6 +11,7 @@ _PYTHON = "3.12"
 _HEAD = f"""\
 # Generated from uv.lock by `course dev build`: the same pins for those who use conda.
 # After `conda env create -f environment.yml` and `conda activate course`:
+#   pip uninstall -y rfc3987-syntax   (2 to 4 s of each start: see pyproject.toml)
 #   pip install --no-deps -e .
 name: course
 channels:

@@ -14,8 +14,6 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-import psutil
-
 from course import engines, locks, paths, private, run
 from course.engines import ports
 from course.errors import CourseError
@@ -125,6 +123,8 @@ def _remember(port: int, token: str, pid: int) -> None:
 
 def stop() -> None:
     """End it and its kernels."""
+    import psutil
+
     record = _record()
     process = locks.process(locks.recorded(record)) if record else None
     _page().unlink(missing_ok=True)

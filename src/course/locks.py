@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
-
-import psutil
+from typing import IO, TYPE_CHECKING, Any
 
 from course.errors import CourseError
+
+if TYPE_CHECKING:
+    import psutil
 
 
 @contextmanager
@@ -103,6 +104,8 @@ def process(named: str) -> psutil.Process | None:
     Args:
         named: what `me()` or `name()` said.
     """
+    import psutil
+
     pid, _, rest = named.partition("-")
     if not pid.isdecimal() or rest.rpartition("-")[2] != _space():
         return None
@@ -123,6 +126,8 @@ def recorded(record: Mapping[str, object]) -> str:
     """
     if "process" in record:
         return str(record["process"])
+    import psutil
+
     try:
         pid, started = int(str(record["pid"])), float(str(record["started"]))
         same = abs(psutil.Process(pid).create_time() - started) < 2
@@ -150,6 +155,8 @@ def _started(pid: int) -> str:
     except OSError:
         if sys.platform == "linux":
             return ""
+    import psutil
+
     try:
         return f"{psutil.Process(pid).create_time():.0f}"
     except psutil.NoSuchProcess:

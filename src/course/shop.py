@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from course import images, traffic, workspace
 from course.addons import orders
 from course.errors import CourseError
@@ -107,6 +105,8 @@ class Shop:
 
     def clear(self) -> None:
         """Remove the shop with all its pods; what it was is saved in `work/.saved`."""
+        import yaml
+
         for run in traffic.running():
             if urlsplit(run.plan.url).hostname == self.host:
                 run.stop()

@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, TextIO
-
-from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from course import locks, paths
 from course.errors import CourseError
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
 
 State = Literal["waiting", "running", "done", "failed"]
 INTERRUPTED = "interrupted; to go on: course up"
@@ -148,6 +148,9 @@ class Display:
         self._said = 0.0
         self._live: Live | None = None
         if not machine and self._out.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
             self._live = Live(console=Console(file=self._out), refresh_per_second=5)
 
     @contextmanager
@@ -192,6 +195,9 @@ def _clock(seconds: float) -> str:
 
 
 def _table(run: Steps) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
     table = Table.grid(padding=(0, 1))
     mark = {"running": "[cyan]…", "done": "[green]✓", "failed": "[red]✗", "waiting": "[dim]·"}
     for step in run.steps:

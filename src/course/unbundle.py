@@ -392,7 +392,7 @@ def environment(file: Path, sha256: str = "", *, using: Runner | None = None) ->
         bundle.unpack(name)
     wheels = paths.cache() / PYTHON / python_key()
     uv = _uv(wheels)
-    local = ["--offline", "--no-index", "--find-links", wheels, "--quiet"]
+    local = ["--offline", "--no-index", "--find-links", wheels, "--compile-bytecode", "--quiet"]
     venv = paths.ROOT / ".venv"
     install: list[object] = [uv, "pip", "install", "--python", venv, *local]
     using.run([uv, "venv", "--allow-existing", "--quiet", "--python", sys.executable, venv],
@@ -402,7 +402,9 @@ def environment(file: Path, sha256: str = "", *, using: Runner | None = None) ->
     with tempfile.TemporaryDirectory(prefix="course-") as temporary:
         wanted = Path(temporary) / "requirements.txt"
         wanted.write_text(using.run([uv, *export], timeout=60, cwd=paths.ROOT).stdout)
-        using.run([*install, "--require-hashes", "--requirement", wanted], timeout=_WAIT)
+        # Without what a package asks for besides: the lock leaves some of it out.
+        complete = ["--no-deps", "--require-hashes", "--requirement", wanted]
+        using.run([*install, *complete], timeout=_WAIT)
     # With the build backend of the lock, which is installed by now.
     own = ["--no-deps", "--no-build-isolation", "--editable", paths.ROOT]
     using.run([*install, *own], timeout=_WAIT)

@@ -10,8 +10,6 @@ import os
 import shutil
 from collections.abc import Iterator
 
-import psutil
-
 from course import (
     addons,
     debian,
@@ -234,6 +232,8 @@ def alone() -> Iterator[None]:
 
 def _end_orphans() -> None:
     """End the commands of a set-up that was killed before it could end them itself."""
+    import psutil
+
     orphans = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):

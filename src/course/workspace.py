@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from course import engines, locks, manifest, overview, paths, waiting
 from course.errors import CourseError
 from course.run import Runner, runner
@@ -220,9 +218,27 @@ def save(targets: list[Path]) -> Path | None:
 
 def _cells(path: Path) -> str:
     """A hash over what the learner can edit: sources, not outputs."""
-    notebook = nbformat.read(path, as_version=4)
-    text = "\0".join(f"{cell.cell_type}\1{cell.source}" for cell in notebook.cells)
+    text = "\0".join(f"{kind}\1{source}" for kind, source in _sources(path))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _sources(path: Path) -> list[tuple[str, str]]:
+    """Each cell's kind and source; by JSON alone, since importing nbformat takes a command's time.
+
+    Raises:
+        CourseError: the file is not a notebook of version 4.
+    """
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        # A source is a text or its lines.
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except (ValueError, KeyError, TypeError) as error:
+        learners = path.is_relative_to(paths.work())
+        raise CourseError(
+            f"{path}: {type(error).__name__}: {error}",
+            "a notebook",
+            "move it away, then: course update" if learners else f"git checkout {path}",
+        ) from error
 
 
 def _pairs(course: manifest.Manifest) -> Iterator[tuple[str, Path, Path]]:
@@ -360,10 +376,10 @@ def solution(id_: str) -> str:
             f"If you want the solution all the same, ask again: course solution {id_}"
         )
     path = paths.ROOT / "solutions" / f"{course.lesson_of(id_).stem}.ipynb"
-    cells = nbformat.read(path, as_version=4).cells
-    begin_at = next(i for i, cell in enumerate(cells) if f'begin("{id_}")' in cell.source)
-    end_at = next(i for i, cell in enumerate(cells) if f'check("{id_}")' in cell.source)
-    code = [c.source for c in cells[begin_at + 1 : end_at] if c.cell_type == "code"]
+    cells = _sources(path)
+    begin_at = next(i for i, (_, source) in enumerate(cells) if f'begin("{id_}")' in source)
+    end_at = next(i for i, (_, source) in enumerate(cells) if f'check("{id_}")' in source)
+    code = [source for kind, source in cells[begin_at + 1 : end_at] if kind == "code"]
     return "\n\n".join(code)
 
 

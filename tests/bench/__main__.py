@@ -7,7 +7,7 @@ import sys
 
 from course import results
 
-SUBJECTS = ("builder", "setup", "traffic", "widgets", "airgap")
+SUBJECTS = ("builder", "setup", "commands", "traffic", "widgets", "airgap")
 
 
 def main(subjects: list[str]) -> int:

@@ -14,16 +14,15 @@ from collections.abc import Iterator
 
 import psutil
 
-from course import paths, results, steps, up
+from course import paths, results, up
 from course.results import Row
+from tests.bench import commands
 
 
 def rows() -> Iterator[Row]:
     """Wall and processor time of `course up` from empty, beside the same from the caches."""
     up.down(lambda what, _: None)
-    began = time.perf_counter()
-    up.up(steps.Display())
-    warm = time.perf_counter() - began
+    warm, _ = commands.run("up")
     up.down(lambda what, _: None)
     with tempfile.TemporaryDirectory(prefix="airgap-", dir=paths.cache().parent) as temporary:
         env = {"COURSE_OFFLINE": "1"}
@@ -35,7 +34,7 @@ def rows() -> Iterator[Row]:
             wall, busy = time.perf_counter() - began, _busy() - before
         finally:
             subprocess.run([*command, "down", "--purge"], env=os.environ | env, check=False)
-    up.up(steps.Display())
+    commands.run("up")
     yield Row(
         "course up with every image and tool assembled, from empty caches",
         f"{wall / 60:.1f} min, {busy / 60:.1f} min of processor time; {wall / warm:.0f} times warm",

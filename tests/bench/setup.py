@@ -18,6 +18,15 @@ from course.results import Row
 from course.run import runner
 
 PAIRS = 3
+_LAB = ("make", "start")
+_HEADLESS = ("make", "start", "HEADLESS=1")
+_BOUNDS = {
+    _LAB: ("warm make start, from nothing running to JupyterLab answering", 15),
+    _HEADLESS: (
+        "warm make start HEADLESS=1, from nothing running to the first lesson's result",
+        40,
+    ),
+}
 SUBJECT = ("src/course/up.py", "src/course/engines", "src/course/start.py", "src/course/lab.py")
 
 
@@ -29,7 +38,8 @@ def rows() -> Iterator[Row]:
         yield _beside_kind()
     finally:
         up.up(steps.Display())
-    yield _warm_start()
+    yield _warm_start(_LAB)
+    yield _warm_start(_HEADLESS)
 
 
 def timed(do: Callable[[], object]) -> float:
@@ -73,26 +83,27 @@ def _plain(binary: Path, config: str, ours: kind.Kind) -> None:
         time.sleep(1)
 
 
-def _warm_start() -> Row:
+def _warm_start(command: tuple[str, ...]) -> Row:
+    name, bound = _BOUNDS[command]
     seconds = []
     for _ in range(PAIRS):
         up.down(lambda what, _: None)
-        seconds.append(timed(_make_start))
+        seconds.append(timed(lambda: _make(command)))
         deadline = time.monotonic() + 600
         while not up.complete():
             assert time.monotonic() < deadline
             time.sleep(1)
     slowest = max(seconds)
     return Row(
-        "warm make start, from nothing running to JupyterLab answering",
+        name,
         f"{statistics.median(seconds):.1f} s, at most {slowest:.1f} s",
-        "< 30 s",
-        slowest < 30,
+        f"< {bound} s",
+        slowest < bound,
         f"{PAIRS} runs, caches there, Docker stopped; {results.machine()}",
         SUBJECT,
     )
 
 
-def _make_start() -> None:
-    subprocess.run(["make", "start"], cwd=paths.ROOT, check=True, capture_output=True, timeout=300)
+def _make(command: tuple[str, ...]) -> None:
+    subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True, timeout=300)
     assert lab.url() is not None

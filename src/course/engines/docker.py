@@ -11,16 +11,17 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import psutil
 
 from course import debian, images, inherited, locks, paths, private, run, tools
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
 from course.steps import Report
+
+if TYPE_CHECKING:
+    import psutil
 
 _RUN = Path("/run/course")
 _START_WAIT = 60.0
@@ -190,6 +191,8 @@ class Docker:
         """See `ContainerEngine.stop`."""
         if not _process_file().exists():
             return
+        import psutil
+
         process = remembered()
         if process is not None:
             process.terminate()
@@ -262,6 +265,8 @@ def _told(host: str) -> str:
 
 def _is_here(name: str) -> bool:
     """Whether a name is this machine's, or no machine's: then nobody will answer."""
+    import psutil
+
     if inherited.is_loopback(name):
         return True
     try:

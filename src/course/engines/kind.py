@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from course import images, paths, private, tools
 from course.engines import base, ports
 from course.engines.registry import NAME as REGISTRY_NAME
@@ -152,6 +150,8 @@ class Kind:
             "networking": {"apiServerAddress": "127.0.0.1"},
             "nodes": [{"role": "control-plane", "extraPortMappings": mappings}],
         }
+        import yaml
+
         # Since 1.35 a kubelet refuses cgroup v1 unless told otherwise.
         kubelet: dict[str, Any] = {"failCgroupV1": False}
         if node.own_network:
@@ -217,6 +217,8 @@ class Kind:
         return self.using.run(inspect, timeout=30, check=False).stdout.strip() == "true"
 
     def _write_kubeconfig(self, kind: Path) -> None:
+        import yaml
+
         config = self.using.run([kind, "get", "kubeconfig", "--name", base.NAME], timeout=60).stdout
         loaded = yaml.safe_load(config)
         loaded["contexts"][0]["context"]["namespace"] = base.NAME

@@ -9,6 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 
 FILE = "plan.json"
+GRACE = 5.0
+"""Seconds beyond its schedule and its last timeout after which the generator is ended."""
 
 
 @dataclass(frozen=True)

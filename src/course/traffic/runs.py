@@ -17,19 +17,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
 from course import locks, paths
 from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
 from course.traffic.feed import Batch, Reader
-from course.traffic.plan import Plan
+from course.traffic.plan import GRACE, Plan
 from course.traffic.preflight import first
 from course.traffic.request import build, token
 from course.traffic.summary import Summary, Tally
 from course.traffic.target import Target, parse
-from course.traffic.worker import GRACE
 
 MAX_RATE = 3000.0
 """Requests/s that one Python process may be asked for: docs/adr/0005."""
@@ -149,6 +146,8 @@ class Run:
         Raises:
             CourseError: it does not end.
         """
+        import psutil
+
         process = locks.process(self._process)
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -239,6 +238,8 @@ def start(
             second generator on the same target, a request that cannot be sent; with `probe`
             also whatever stands in the way of an answer.
     """
+    import psutil
+
     _refuse(rate, seconds, timeout)
     target = parse(url, ca=ca, verify=verify)
     target.tls()

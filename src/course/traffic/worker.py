@@ -25,7 +25,7 @@ import psutil
 
 from course.traffic import feed
 from course.traffic.exchange import SWEEP, Client, Request
-from course.traffic.plan import Plan
+from course.traffic.plan import GRACE, Plan
 
 BLIND = 0.010
 """Seconds that the process may be late before it counts as blind."""
@@ -39,8 +39,6 @@ _LEASE = 0.5
 """Seconds between two looks at the lease."""
 _PARTING = 0.4
 """Seconds for which a run without a lease awaits answers: with `_LEASE`, less than one."""
-GRACE = 5.0
-"""Seconds beyond its schedule and its last timeout after which the process is ended."""
 _MAX_FLYING = 8192
 
 
