@@ -57,9 +57,9 @@ def _take(lock: IO[Any], wait: float, what: str, try_: str) -> None:
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError as error:
             if time.monotonic() > deadline:
-                raise CourseError(what, "its end", try_) from None
+                raise CourseError(what, "its end", try_) from error
             time.sleep(0.05)
 
 

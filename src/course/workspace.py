@@ -51,9 +51,9 @@ def progress() -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CourseError(
             f"{_progress_file()}, line {error.lineno}: {error.msg}", "JSON", _MEND
-        ) from None
+        ) from error
     except UnicodeDecodeError as error:
-        raise CourseError(f"{_progress_file()}: {error}", "UTF-8", _MEND) from None
+        raise CourseError(f"{_progress_file()}: {error}", "UTF-8", _MEND) from error
 
 
 _MEND = "mend that line, or move the file away to begin anew: it is never overwritten"

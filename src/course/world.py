@@ -148,8 +148,8 @@ class World:
 
         try:
             yield
-        except (requests.ConnectionError, requests.Timeout):
-            raise self._no_docker() from None
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise self._no_docker() from error
 
     def _no_docker(self) -> CourseError:
         host = self._variable("DOCKER_HOST")
@@ -192,7 +192,7 @@ class World:
 
         try:
             return self.docker.images.get(ref)
-        except docker.errors.ImageNotFound:
+        except docker.errors.ImageNotFound as error:
             with self.observe("the list of your images"):
                 near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
@@ -201,7 +201,7 @@ class World:
                 saw=saw,
                 want=f"an image named `{ref}`",
                 try_=f"docker images   then: docker build -t {ref} {self.id}",
-            ) from None
+            ) from error
 
     def set_aside(self, ref: str) -> None:
         """Free an image's name for a start state; what had it keeps a name with the time."""
@@ -267,15 +267,15 @@ class World:
                 made.start()
             except docker.errors.APIError as error:
                 if "platform" in str(error) or _EXEC_FORMAT in str(error):
-                    raise self.foreign(image) from None
-                raise _cannot_start(image, str(error.explanation or error)) from None
+                    raise self.foreign(image) from error
+                raise _cannot_start(image, str(error.explanation or error)) from error
             served = Served(made, port)
             try:
                 yield served
-            except Wrong:
+            except Wrong as wrong:
                 # Whatever the check made of the silence, this is its cause.
                 if _EXEC_FORMAT in served.log():
-                    raise self.foreign(image) from None
+                    raise self.foreign(image) from wrong
                 raise
         finally:
             if made is not None:
@@ -464,7 +464,7 @@ class Served(Observed):
                         saw=f"the answer to {method} {path} does not end: {answer}",
                         want="an answer that ends",
                         try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
-                    ) from None
+                    ) from answer
             time.sleep(0.1)
         return 0, self.log()
 

@@ -78,7 +78,7 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
             saw=error.saw,
             want=f"a Deployment `{NAME}`",
             try_=f"kubectl get deployments; course reset {world.id}",
-        ) from None
+        ) from error
     looked = 0.0
     with world.observe("the shop comes to rest"), rollout.watch() as feed:
         while True:
@@ -849,7 +849,7 @@ class DecideUnderLimits:
                 saw=f"{world.id}/decision.json: {type(error).__name__}: {error}",
                 want=want,
                 try_="run the measuring cell for both strategies, then write down what they showed",
-            ) from None
+            ) from error
         broken = [
             r
             for r in rejected.values()

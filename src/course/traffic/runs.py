@@ -59,11 +59,11 @@ class Run:
             # Of an older version it is a bare number, which may be another process's by now.
             self._process = (self.folder / _PID).read_text()
             self.pid = int(self._process.partition("-")[0])
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError) as error:
             known = ", ".join(f.name for f in _folders() if (f / _PID).exists()) or "none"
             raise CourseError(
                 f"no run `{id_}`", f"one of those that are known: {known}", "traffic.start(…)"
-            ) from None
+            ) from error
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
         self._counting = threading.Lock()  # nothing is counted twice by two views of one run
@@ -245,8 +245,8 @@ def start(
     pid = os.getpid() if lease_pid is None else lease_pid
     try:
         created = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from None
+    except psutil.NoSuchProcess as error:
+        raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from error
     plan = Plan(
         url=url,
         rate=float(rate),
