@@ -7,7 +7,6 @@ terminal see the same thing, and so that an interrupted run leaves an honest tra
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from course import locks, paths
+from course import files, locks, paths
 from course.errors import CourseError
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -132,11 +131,7 @@ def read() -> Steps | None:
 
 
 def _write(run: Steps) -> None:
-    target = _file()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(run)))
-    part.replace(target)
+    files.atomic_write(_file(), json.dumps(asdict(run)))
 
 
 class Display:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -19,7 +18,7 @@ from typing import Any
 
 import nbformat
 
-from course import engines, locks, manifest, overview, paths, waiting
+from course import engines, files, locks, manifest, overview, paths, waiting
 from course.errors import CourseError
 from course.run import Runner, runner
 
@@ -68,7 +67,7 @@ def _changing() -> Iterator[dict[str, Any]]:
         data = progress()
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-        write(_progress_file(), text.encode())
+        files.atomic_write(_progress_file(), text, durable=True)
         _write_start_page(data)
 
 
@@ -82,20 +81,7 @@ def _write_start_page(data: dict[str, Any]) -> None:
             return
         if overview.is_edited(there):
             save([target])
-    write(target, text.encode())
-
-
-def write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and on disk before this returns."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    files.atomic_write(target, text, durable=True)
 
 
 def state(id_: str) -> str:
@@ -167,7 +153,7 @@ def _set(exercise: manifest.Exercise) -> str:
             )
     here = world.World(exercise.id)
     kept = save([here.folder()])
-    world.empty(here.folder())
+    files.empty(here.folder())
     with _changing() as data:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
@@ -242,10 +228,7 @@ def ensure_copies(course: manifest.Manifest) -> None:
 
 
 def _copy(name: str, source: Path, copy: Path) -> None:
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    part = copy.with_name(f".{copy.name}.part")
-    shutil.copyfile(source, part)
-    part.replace(copy)
+    files.atomic_write(copy, source.read_bytes(), durable=True)
     with _changing() as data:
         data["editions"][name] = _cells(source)
 
@@ -278,7 +261,7 @@ def update(course: manifest.Manifest) -> list[str]:
         else:
             beside = copy.with_suffix(".new.ipynb")
             save([beside])
-            shutil.copyfile(source, beside)
+            files.atomic_write(beside, source.read_bytes(), durable=True)
             with _changing() as data:
                 data["editions"][name] = new
             said.append(f"kept:    work/{name}, which you edited; the new one is {beside.name}")
@@ -309,11 +292,10 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
     repository = paths.work() / _ORDERS
     if repository.exists():
         return repository
-    part = repository.with_name(f".{_ORDERS}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    source = paths.ROOT / "apps" / _ORDERS
     not_source = shutil.ignore_patterns("node_modules", "dist")
-    try:
-        shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
+    with files.atomic_folder(repository) as part:
+        shutil.copytree(source, part, ignore=not_source, dirs_exist_ok=True)
         (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
         # What is cloned goes into images, whatever the learner's git does with ends of lines.
         (part / ".gitattributes").write_text("* text=auto eol=lf\n", encoding="utf-8")
@@ -324,9 +306,6 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
             ["commit", "--quiet", "--message", "orders as the course begins"],
         ):
             using.run([*git, *words], timeout=60, try_="is git installed? course doctor")
-        part.rename(repository)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return repository
 
 
@@ -469,8 +448,7 @@ def add_row(
         slug = re.sub(r"[^a-z0-9]+", "-", claim.lower()).strip("-")[:40]
         row["picture"] = f"ledger/{lesson}-{slug}.png"
         target = paths.work() / row["picture"]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(target, picture)
+        files.atomic_write(target, picture, durable=True)
     with _changing() as data:
         data["ledger"][f"{lesson}: {claim}"] = row
     return row

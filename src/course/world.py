@@ -8,7 +8,6 @@ import http.client
 import os
 import re
 import secrets
-import shutil
 import socket
 import threading
 import time
@@ -549,12 +548,3 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
         clock.cancel()
         connection.close()
     raise _Endless(f"{length} bytes in {_ANSWER_WAIT:.0f} s")
-
-
-def empty(folder: Path) -> None:
-    """Remove what is in a folder of an exercise; it was saved before."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()  # what a link names is elsewhere, and somebody's
-    elif folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from course import files
+
 FILE = "plan.json"
 
 
@@ -53,10 +55,8 @@ class Plan:
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
-        part = folder / f"{FILE}.part"
-        part.touch(mode=0o600)  # a header may hold a password
-        part.write_text(json.dumps(asdict(self)))
-        part.replace(folder / FILE)
+        # A header may hold a password.
+        files.atomic_write(folder / FILE, json.dumps(asdict(self)), mode=0o600)
 
     @classmethod
     def load(cls, folder: Path) -> Plan:

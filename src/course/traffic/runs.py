@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from course import locks, paths
+from course import files, locks, paths
 from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
@@ -305,9 +305,7 @@ def _spawn(plan: Plan) -> Run:
     plan.save(folder)
     argv = [sys.executable, "-P", "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
-    part = folder / f"{_PID}.part"
-    part.write_text(locks.name(pid))
-    part.replace(folder / _PID)
+    files.atomic_write(folder / _PID, locks.name(pid))
     return Run(id_)
 
 
