@@ -19,6 +19,7 @@ from course.rollout import Feed, Rollout, Status, containers, control
 from course.rollout import status as reading
 from course.rollout.api import ApiError, Kubernetes
 from tests.loopback import Answer, mixed, reply, serving
+from tests.until import until
 
 MADE = "2026-01-01T00:00:00Z"
 NOW = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
@@ -711,13 +712,6 @@ def test_a_right_that_is_missing_is_named(
 
 
 # -- the feed
-
-
-def until(what: Any) -> None:
-    deadline = time.monotonic() + 5
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def states(feed: Feed) -> list[list[tuple[str, str, bool]]]:

@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -33,6 +33,7 @@ from course.traffic.worker import Lease
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
+from tests.until import until
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +46,6 @@ def ended(home: Path) -> Iterator[None]:
 
 def url(server: Server, host: str = "orders.localhost", scheme: str = "http") -> str:
     return f"{scheme}://{host}:{server.port}/"
-
-
-def until(true: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
 
 
 def add_up(summary: Summary) -> None:
@@ -339,7 +333,7 @@ def test_a_generator_ends_when_who_started_it_is_killed(
             time.sleep(seconds)
         assert run.running
         os.kill(kernel.pid, signal.SIGKILL)  # not awaited: it stays as a zombie
-        until(lambda: not run.running, 10)
+        until(lambda: not run.running, wait=10)
         kernel.wait()
         kernel.stdout.close()
     summary = run.summary()

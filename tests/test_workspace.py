@@ -18,6 +18,7 @@ from course import build, exercises, manifest, paths, workspace
 from course.errors import CourseError
 from course.run import CommandError, FakeRunner
 from course.world import World
+from tests.until import until
 
 
 def edit_source(root: Path, old: str, new: str) -> None:
@@ -97,10 +98,8 @@ def test_a_killed_process_leaves_a_whole_progress_file(mini: Path) -> None:
     )
     for _ in range(5):
         child = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
-        deadline = time.monotonic() + 20
         before = (paths.work() / "progress.json").exists()
-        while not (paths.work() / "progress.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until((paths.work() / "progress.json").exists, "the first write")
         time.sleep(0.8 if before else 0.2)
         child.send_signal(signal.SIGKILL)
         child.wait()

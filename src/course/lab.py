@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import sys
-import time
 import urllib.request
 from functools import partial
 from http.client import HTTPException
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from course import engines, locks, paths, private, run
+from course import engines, locks, paths, private, run, waiting
 from course.engines import ports
 from course.errors import CourseError
 
@@ -80,16 +79,14 @@ def start(*, prefer: int = 8888) -> None:
     venv = str(Path(sys.executable).parent)
     env["PATH"] = f"{venv}{os.pathsep}{env.get('PATH', os.environ.get('PATH', ''))}"
     run.spawn(argv, log=log, env=env, cwd=work, record=partial(_remember, port, token))
-    deadline = time.monotonic() + _WAIT
-    while not _answers(port, token):
-        if time.monotonic() > deadline or url() is None:
-            tail = log.read_text(errors="replace").splitlines()[-5:]
-            raise CourseError(
-                "JupyterLab does not answer:\n      " + "\n      ".join(tail),
-                f"an answer within {_WAIT:.0f} s",
-                f"read {log}; then: course up --lab",
-            )
-        time.sleep(0.2)
+    waiting.eventually(lambda: _answers(port, token) or url() is None, wait=_WAIT, pause=0.2)
+    if not _answers(port, token):
+        tail = log.read_text(errors="replace").splitlines()[-5:]
+        raise CourseError(
+            "JupyterLab does not answer:\n      " + "\n      ".join(tail),
+            f"an answer within {_WAIT:.0f} s",
+            f"read {log}; then: course up --lab",
+        )
 
 
 def page(path: str = "") -> Path | None:

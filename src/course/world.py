@@ -446,26 +446,26 @@ class Served(Observed):
         Raises:
             Wrong: an answer begins and does not end (`answer-endless`).
         """
-        deadline = time.monotonic() + wait
-        while time.monotonic() < deadline:
+
+        def once() -> tuple[int, str] | None:
             self._made.reload()
             if self._made.status in ("exited", "dead"):
-                break
+                return 0, self.log()
             at = self.address()
-            if at:
-                try:
-                    return _ask(at, method, path, body)
-                except (OSError, http.client.HTTPException):
-                    pass  # it has not started yet, or has ended
-                except _Endless as answer:
-                    raise Wrong(
-                        "answer-endless",
-                        saw=f"the answer to {method} {path} does not end: {answer}",
-                        want="an answer that ends",
-                        try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
-                    ) from answer
-            time.sleep(0.1)
-        return 0, self.log()
+            # Where nothing answers, it has not started yet, or has ended.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return _ask(at, method, path, body) if at else None
+            return None
+
+        try:
+            return waiting.eventually(once, wait=wait, pause=0.1) or (0, self.log())
+        except _Endless as answer:
+            raise Wrong(
+                "answer-endless",
+                saw=f"the answer to {method} {path} does not end: {answer}",
+                want="an answer that ends",
+                try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
+            ) from answer
 
     def silent(self, ref: str, want: str) -> Wrong:
         """Why it does not answer: it runs and does not listen, or it has ended.

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from course import debian, images, inherited, locks, paths, private, run, tools
+from course import debian, images, inherited, locks, paths, private, run, tools, waiting
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -142,17 +141,18 @@ class Docker:
         argv += ["--userland-proxy-path", commands["docker-proxy"]]
         env = {"PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}"}
         run.spawn(argv, log=log, env=env, record=remember)
-        deadline = time.monotonic() + _START_WAIT
-        while not answers(f"unix://{_RUN}/docker.sock"):
-            if time.monotonic() > deadline or remembered() is None:
-                tail = log.read_text(errors="replace").splitlines()[-5:]
-                raise CourseError(
-                    "dockerd does not answer:\n      " + "\n      ".join(tail),
-                    f"an answer within {_START_WAIT:.0f} s",
-                    f"read {log}; then: course up",
-                )
-            time.sleep(0.2)
-        os.environ["DOCKER_HOST"] = f"unix://{_RUN}/docker.sock"
+        host = f"unix://{_RUN}/docker.sock"
+        waiting.eventually(
+            lambda: answers(host) or remembered() is None, wait=_START_WAIT, pause=0.2
+        )
+        if not answers(host):
+            tail = log.read_text(errors="replace").splitlines()[-5:]
+            raise CourseError(
+                "dockerd does not answer:\n      " + "\n      ".join(tail),
+                f"an answer within {_START_WAIT:.0f} s",
+                f"read {log}; then: course up",
+            )
+        os.environ["DOCKER_HOST"] = host
 
     def environment(self) -> dict[str, str]:
         """See `ContainerEngine.environment`."""

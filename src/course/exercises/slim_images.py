@@ -9,13 +9,12 @@ import os
 import re
 import secrets
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import copies, images, layers, paths
+from course import copies, images, layers, paths, waiting
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
@@ -674,9 +673,7 @@ _PRINT_WAIT = 30.0
 def _printed(world: World, ref: str) -> str:
     """What an image prints until it ends; it is ended if it has not by itself."""
     with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
-        deadline = time.monotonic() + _PRINT_WAIT
-        while served.exit_code() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
+        waiting.eventually(lambda: served.exit_code() is not None, wait=_PRINT_WAIT, pause=0.1)
         return served.log()
 
 

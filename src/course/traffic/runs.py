@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from course import files, locks, paths
+from course import files, locks, paths, waiting
 from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
@@ -136,11 +136,9 @@ class Run:
         Raises:
             CourseError: the run goes on at the deadline.
         """
-        deadline = time.monotonic() + (self._longest() if timeout is None else timeout)
-        while self.running:
-            if time.monotonic() > deadline:
-                raise self._still("the run goes on")
-            time.sleep(_POLL)
+        wait = self._longest() if timeout is None else timeout
+        if not waiting.eventually(lambda: not self.running, wait=wait, pause=_POLL):
+            raise self._still("the run goes on")
         return self.summary()
 
     def stop(self) -> Summary:
