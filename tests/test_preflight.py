@@ -18,10 +18,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from course import traffic
+from course import locks, traffic
 from course.errors import CourseError
 from course.traffic import exchange
 from course.traffic.feed import FILE, Reader
@@ -516,10 +515,7 @@ def test_a_generator_that_is_killed_leaves_its_figures_and_an_error() -> None:
 def test_a_disk_that_fills_ends_the_run_and_loses_nothing_that_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    born = psutil.Process().create_time()
-    plan = Plan(
-        "http://orders.localhost:1/", 50.0, 3000.0, lease_pid=os.getpid(), lease_started=born
-    )
+    plan = Plan("http://orders.localhost:1/", 50.0, 3000.0, lease=locks.process_key())
     written = 0
     real = os.write
 

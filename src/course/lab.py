@@ -42,7 +42,7 @@ def url(path: str = "") -> str | None:
         path: a file below the learner's folder, to open at once.
     """
     record = _record()
-    if record is None or locks.process(locks.recorded(record)) is None:
+    if record is None or locks.find_process(locks.recorded_key(record)) is None:
         return None
     where = f"/lab/tree/{path}" if path else "/lab"
     return f"http://127.0.0.1:{record['port']}{where}?token={record['token']}"
@@ -116,14 +116,14 @@ def _page() -> Path:
 
 
 def _remember(port: int, token: str, pid: int) -> None:
-    record = {"process": locks.name(pid), "port": port, "token": token}
+    record = {"process": locks.process_key(pid), "port": port, "token": token}
     private.write(_file(), json.dumps(record))
 
 
 def stop() -> None:
     """End it and its kernels."""
     record = _record()
-    process = locks.process(locks.recorded(record)) if record else None
+    process = locks.find_process(locks.recorded_key(record)) if record else None
     _page().unlink(missing_ok=True)
     if process is not None:
         family = [process]

@@ -86,7 +86,7 @@ class Steps:
     @property
     def running(self) -> bool:
         """Whether the process that does the work is alive."""
-        return bool(self.process) and locks.lives(self.process) and not self.finished
+        return bool(self.process) and locks.is_alive(self.process) and not self.finished
 
     @property
     def finished(self) -> bool:
@@ -217,7 +217,7 @@ def run(tasks: Sequence[Task], display: Display) -> Steps:
     """
     record = Steps(
         [Step(t.name, t.title, expected=t.seconds, gives=t.gives) for t in tasks],
-        process=locks.me(),
+        process=locks.process_key(),
         started=time.time(),
     )
     _write(record)

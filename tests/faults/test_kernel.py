@@ -55,7 +55,7 @@ def made() -> list[tuple[str, str]]:
 
 def left_over() -> list[tuple[str, str]]:
     """What of it was made by a process that is gone."""
-    return [(kind, process) for kind, process in made() if not locks.lives(process)]
+    return [(kind, process) for kind, process in made() if not locks.is_alive(process)]
 
 
 @pytest.fixture

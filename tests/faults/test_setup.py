@@ -64,7 +64,7 @@ def state(step: str, process: subprocess.Popen[str]) -> str:
     if process.poll() is not None:
         return "ended"
     run = steps.read()
-    found = run.steps if run and run.process == locks.name(process.pid) else []
+    found = run.steps if run and run.process == locks.process_key(process.pid) else []
     return next((s.state for s in found if s.name == step), "waiting")
 
 

@@ -127,7 +127,7 @@ class Docker:
         report("starting dockerd", None)
         # Its containerd would wait for it in silence, and dockerd give up after 15 s. Who holds it
         # may be out of sight: another container that shares the home folder.
-        locks.awaited(
+        locks.wait_until_free(
             data / _CONTAINERD_FILE,
             wait=_START_WAIT,
             what=f"another Docker uses {data}, on this machine or in a container that shares it",
@@ -333,12 +333,12 @@ def _process_file() -> Path:
 
 def remember(pid: int) -> None:
     """Record a dockerd that the course started."""
-    private.write(_process_file(), json.dumps({"process": locks.name(pid)}))
+    private.write(_process_file(), json.dumps({"process": locks.process_key(pid)}))
 
 
 def remembered() -> psutil.Process | None:
     """The dockerd that the course started, if it is still that process."""
     try:
-        return locks.process(locks.recorded(dict(json.loads(_process_file().read_text()))))
+        return locks.find_process(locks.recorded_key(dict(json.loads(_process_file().read_text()))))
     except (OSError, ValueError, TypeError):
         return None

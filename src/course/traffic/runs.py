@@ -84,7 +84,7 @@ class Run:
     @property
     def running(self) -> bool:
         """Whether its process is there."""
-        return locks.process(self._process) is not None
+        return locks.find_process(self._process) is not None
 
     @property
     def started(self) -> float | None:
@@ -147,7 +147,7 @@ class Run:
         Raises:
             CourseError: it does not end.
         """
-        process = locks.process(self._process)
+        process = locks.find_process(self._process)
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
@@ -241,10 +241,9 @@ def start(
     target = parse(url, ca=ca, verify=verify)
     target.tls()
     pid = os.getpid() if lease_pid is None else lease_pid
-    try:
-        created = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess as error:
-        raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from error
+    lease = locks.process_key(pid)
+    if not locks.is_alive(lease):
+        raise CourseError(f"no process {pid} to hold the lease", "a process that runs")
     plan = Plan(
         url=url,
         rate=float(rate),
@@ -257,8 +256,7 @@ def start(
         timeout=float(timeout),
         ca=target.ca,
         verify=verify,
-        lease_pid=pid,
-        lease_started=created,
+        lease=lease,
     )
     build(plan, target)
     if probe:
@@ -303,7 +301,7 @@ def _spawn(plan: Plan) -> Run:
     plan.save(folder)
     argv = [sys.executable, "-P", "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
-    files.atomic_write(folder / _PID, locks.name(pid))
+    files.atomic_write(folder / _PID, locks.process_key(pid))
     return Run(id_)
 
 
