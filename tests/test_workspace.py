@@ -35,6 +35,29 @@ def test_begin_sets_the_start_state_once(mini: Path) -> None:
     assert word.read_text() == "mine"
 
 
+def test_the_current_exercise_is_the_one_that_was_begun_last(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CourseError, match="no exercise was begun yet") as caught:
+        workspace.current()
+    assert "course goto" in caught.value.try_
+    workspace.begin("mini-1")
+    assert workspace.current() == "mini-1"
+    workspace.goto("mini-2")
+    workspace.record("mini-1", passed=True, found={})
+    assert workspace.current() == "mini-2"
+    workspace.begin("mini-1")  # as it was, and the one that is worked on again
+    assert workspace.current() == "mini-1"
+
+    def fails(_: World) -> None:
+        raise CourseError("no Docker")
+
+    monkeypatch.setattr(exercises.find("mini-2"), "begin", fails)
+    with pytest.raises(CourseError):
+        workspace.goto("mini-2")
+    assert workspace.current() == "mini-1"
+
+
 @pytest.mark.parametrize("state", ["new", "started", "passed"])
 def test_goto_works_from_any_state_and_saves_first(mini: Path, state: str) -> None:
     word = paths.work() / "mini-1" / "word.txt"

@@ -89,6 +89,20 @@ def state(id_: str) -> str:
     return str(progress()["exercises"].get(id_, {}).get("state", "new"))
 
 
+def current() -> str:
+    """Return the id of the exercise that was begun last, or set back, or gone to.
+
+    Raises:
+        CourseError: none was begun yet.
+    """
+    id_ = str(progress().get("current", ""))
+    if not id_:
+        raise CourseError(
+            "no exercise was begun yet", "an exercise's name", "course list; course goto EXERCISE"
+        )
+    return id_
+
+
 def remember(id_: str, name: str, value: str) -> None:
     """Keep a fact of an exercise's start state."""
     with _changing() as data:
@@ -128,6 +142,9 @@ def begin(id_: str) -> str:
     """
     exercise = manifest.load().exercise(id_)
     if state(id_) != "new":
+        if progress().get("current") != id_:
+            with _changing() as data:
+                data["current"] = id_
         return f"{id_} is {state(id_)}; your files in {_shown(id_)} are as you left them"
     return _set(exercise)
 
@@ -163,6 +180,7 @@ def _set(exercise: manifest.Exercise) -> str:
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:
         data["exercises"][exercise.id]["state"] = "started"
+        data["current"] = exercise.id
     text = f"{exercise.id} · {exercise.title}: start state set, files in {_shown(exercise.id)}"
     return text + (f"; what was there is in {kept}" if kept else "")
 
