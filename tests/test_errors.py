@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import io
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course import execute, paths
+from course import execute, paths, steps
+from course.doctor import Machine, report
 from course.errors import CourseError
+from course.run import FakeRunner
 from tests.test_cli import course
 
 WITHOUT_A_CAUSE = {
@@ -65,3 +68,17 @@ def test_a_terminal_shows_the_cause_with_debug_only(
     whole = course(capsys, "--debug", "hint", "mini-1")[2]
     assert "JSONDecodeError" in whole and "direct cause" in whole
     assert whole.endswith(plain.removeprefix("✗ course hint mini-1"))
+
+
+def test_the_record_of_a_failed_set_up_and_the_report_hold_no_cause(home: Path) -> None:
+    def fails(_: object) -> None:
+        raise CourseError("no registry answers") from ValueError("http://jane:c4nary@proxy:1")
+
+    with pytest.raises(CourseError):
+        steps.run([steps.Task("images", "Images", fails)], steps.Display(io.StringIO()))
+    record = (paths.state() / "steps.json").read_text()
+    assert "no registry answers" in record and "c4nary" not in record and "ValueError" not in record
+    written = report.write(
+        home / "report.txt", [], Machine(FakeRunner({"git": "", "docker": "", "kind": ""}))
+    ).read_text()
+    assert "no registry answers" in written and "c4nary" not in written
