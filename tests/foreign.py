@@ -23,5 +23,5 @@ def other() -> Iterator[subprocess.Popen[bytes]]:
 
 def recycled(foreign: subprocess.Popen[bytes]) -> str:
     """The name of a process of ours that is gone, whose number the foreign one has now."""
-    pid, started, space = locks.name(foreign.pid).split("-")
+    pid, started, space = locks.process_key(foreign.pid).split("-")
     return f"{pid}-{int(started) - 100}-{space}"

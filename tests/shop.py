@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from course import engines
 from course.addons import orders
 from course.rollout import Rollout
 from course.run import runner
+from tests.until import until
 
 WAIT = 120.0
 # It is ready as soon as it listens, and ends at once when it is asked to.
@@ -111,10 +111,7 @@ def deployed(repository: str, *, replicas: int = 2, drain_ms: int = 0) -> Iterat
     _apply("v1", "Service", {"selector": {"app": "shop"}, "ports": [{"port": 3000}]})
     try:
         made = Rollout("shop")
-        deadline = time.monotonic() + WAIT
-        while made.status().state != "complete":
-            assert time.monotonic() < deadline, made.status()
-            time.sleep(0.2)
+        until(lambda: made.status().state == "complete", "the shop", wait=WAIT, pause=0.2)
         yield made
     finally:
         kubectl("delete", "deployment/shop", "service/shop", "--ignore-not-found", "--wait=true")

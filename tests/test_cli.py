@@ -91,6 +91,23 @@ def test_an_exercise_from_start_to_end(engine: Path, capsys: pytest.CaptureFixtu
     )
 
 
+def test_without_a_name_the_exercise_is_the_one_that_was_begun_last(
+    engine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for word in ("check", "hint", "reset"):
+        code, out, err = course(capsys, word)
+        assert (code, out) == (1, "") and err.splitlines()[0] == f"✗ course {word}"
+        assert "no exercise was begun yet" in err and "try:  course list" in err
+    course(capsys, "goto", "mini-1")
+    course(capsys, "goto", "mini-2")
+    (paths.work() / "mini-2" / "mine.txt").write_text("mine")
+    assert json.loads(course(capsys, "check", "--json")[1])["id"] == "mini-2"
+    assert course(capsys, "hint")[1].startswith("mini-2:\n1. ")
+    assert course(capsys, "hint", "mini-1")[1].startswith("1. ")
+    code, out, _ = course(capsys, "reset")
+    assert code == 0 and out.startswith("mini-2 ·") and "what was there is in" in out
+
+
 def test_a_misspelt_exercise(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = course(capsys, "hint", "mini-11")
     assert (code, out) == (1, "")

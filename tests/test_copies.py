@@ -176,22 +176,24 @@ def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(home))
-    pid, started, space = locks.me().split("-")
+    pid, started, space = locks.process_key().split("-")
     dead = f"{pid}-{started}0-{space}"
     here = abandoned.folder()
-    gone = here.with_name(here.name.replace(locks.me(), dead))
+    gone = here.with_name(here.name.replace(locks.process_key(), dead))
     gone.mkdir()
     (home / "course-copy-of-somebody").mkdir()
 
     def two(key: str) -> list[dict[str, object]]:
-        named = {"dead": f"{dead}-nonce", "alive": locks.me()}
+        named = {"dead": f"{dead}-nonce", "alive": locks.process_key()}
         return [{key: k, "Labels": {images.PROCESS: v}} for k, v in named.items()]
 
     lists = {
         "/containers/json": two("Id"),
         "/networks": two("Id"),
         "/volumes": {"Volumes": two("Name")},
-        "/images/json": [{"RepoTags": [f"course-check:{p}-mini-1"]} for p in (dead, locks.me())],
+        "/images/json": [
+            {"RepoTags": [f"course-check:{p}-mini-1"]} for p in (dead, locks.process_key())
+        ],
     }
     with FakeDocker(**lists, **{"/volumes/dead": b""}) as fake:
         monkeypatch.setenv("DOCKER_HOST", fake.host)
@@ -293,7 +295,7 @@ def test_a_link_that_somebody_put_among_the_left_copies_is_not_followed(
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     with other() as foreign:
         pass
-    gone = locks.name(foreign.pid)
+    gone = locks.process_key(foreign.pid)
     ours, left = tmp_path / "documents", tmp_path / f"course-copy-{gone}-left"
     for folder in (ours, left):
         folder.mkdir()

@@ -170,7 +170,7 @@ def test_the_plugin_is_where_its_package_says() -> None:
 @pytest.mark.parametrize("record", ["{}", "[" * 100_000, '{"process": "ME"}', '{"port": 1}', "5"])
 def test_a_record_that_is_none_is_no_fault_of_the_course(home: Path, record: str) -> None:
     lab._file().parent.mkdir(parents=True, exist_ok=True)
-    lab._file().write_text(record.replace("ME", locks.me()))
+    lab._file().write_text(record.replace("ME", locks.process_key()))
     assert lab.url() is None
     lab.stop()
     assert not lab._file().exists()

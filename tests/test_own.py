@@ -81,7 +81,10 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
 
 def named_in(*how: str) -> tuple[subprocess.Popen[str], str]:
     """A process, and how it names itself."""
-    code = "import sys; from course import locks; print(locks.me(), flush=True); sys.stdin.read()"
+    code = (
+        "import sys; from course.locks import process_key; "
+        "print(process_key(), flush=True); sys.stdin.read()"
+    )
     pipe = subprocess.PIPE
     process = subprocess.Popen(
         [*how, sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True
@@ -96,14 +99,14 @@ def test_a_process_lives_until_it_ends_whatever_the_clock_says(
     process, name = named_in()
     create_time = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: create_time(self) + 3600)
-    assert locks.lives(name) and locks.lives(locks.me())
+    assert locks.is_alive(name) and locks.is_alive(locks.process_key())
     pid, started, space = name.split("-")
-    assert not locks.lives(f"{pid}-{started}0-{space}"), "its number, given out again"
+    assert not locks.is_alive(f"{pid}-{started}0-{space}"), "its number, given out again"
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not locks.lives(name), "nor one that its parent has not taken note of"
+    assert not locks.is_alive(name), "nor one that its parent has not taken note of"
     process.communicate()
-    assert not locks.lives(name)
+    assert not locks.is_alive(name)
 
 
 def test_a_process_of_a_container_is_not_taken_for_dead() -> None:
@@ -112,26 +115,26 @@ def test_a_process_of_a_container_is_not_taken_for_dead() -> None:
         pytest.skip("needs the right to make a namespace")
     process, name = named_in("unshare", "--pid", "--fork", "--kill-child")
     process.communicate()
-    assert name.startswith("1-") and locks.lives(name)
-    assert locks.lives("4194305-1"), "nor one of which less is known"
+    assert name.startswith("1-") and locks.is_alive(name)
+    assert locks.is_alive("4194305-1"), "nor one of which less is known"
 
 
 def test_a_name_that_is_no_process_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_space", str)
-    assert locks.lives("of-somebody") and locks.lives("latest")
+    assert locks.is_alive("of-somebody") and locks.is_alive("latest")
 
 
 def test_a_file_that_another_program_holds_is_waited_for_and_not_written_to(tmp_path: Path) -> None:
     file = tmp_path / "meta.db"
     said = {"what": "another Docker uses it", "try_": "end that one"}
-    locks.awaited(file, wait=0, **said)
+    locks.wait_until_free(file, wait=0, **said)
     assert not file.exists()
     file.write_text("kept")
     with file.open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(CourseError, match="another Docker uses it"):
-            locks.awaited(file, wait=0.1, **said)
-    locks.awaited(file, wait=0, **said)
+            locks.wait_until_free(file, wait=0.1, **said)
+    locks.wait_until_free(file, wait=0, **said)
     assert file.read_text() == "kept"
 
 

@@ -14,15 +14,13 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from course import traffic
+from course import locks, traffic
 from course.errors import CourseError
 from course.traffic import exchange
 from course.traffic.feed import FILE, Reader
@@ -32,6 +30,7 @@ from course.traffic.worker import Worker
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
+from tests.until import until
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -504,7 +503,7 @@ def test_a_generator_that_is_killed_leaves_its_figures_and_an_error() -> None:
     with serving(version("v1")) as server:
         argv = [sys.executable, "-m", "course.cli", "load", url(server), "--for", "10m", "--json"]
         command = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        _until(lambda: len(server.heads) > 500)
+        until(lambda: len(server.heads) > 500)
         [run] = traffic.running()
         subprocess.run(["kill", "-9", str(run.pid)], check=True)
         out, err = command.communicate(timeout=30)
@@ -516,10 +515,7 @@ def test_a_generator_that_is_killed_leaves_its_figures_and_an_error() -> None:
 def test_a_disk_that_fills_ends_the_run_and_loses_nothing_that_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    born = psutil.Process().create_time()
-    plan = Plan(
-        "http://orders.localhost:1/", 50.0, 3000.0, lease_pid=os.getpid(), lease_started=born
-    )
+    plan = Plan("http://orders.localhost:1/", 50.0, 3000.0, lease=locks.process_key())
     written = 0
     real = os.write
 
@@ -611,13 +607,6 @@ def test_versions_may_look_like_markup_and_be_many(capsys: pytest.CaptureFixture
 
 
 # -- help
-
-
-def _until(true: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
 
 
 def _sixth() -> bool:

@@ -88,15 +88,15 @@ def test_a_docker_that_was_started_is_known_and_another_process_is_not(home: Pat
 
 def test_a_process_of_another_container_may_live_and_is_never_ended() -> None:
     with other() as foreign:
-        elsewhere = locks.name(foreign.pid).rpartition("-")[0] + "-1"
-        assert locks.lives(elsewhere) and locks.process(elsewhere) is None
+        elsewhere = locks.process_key(foreign.pid).rpartition("-")[0] + "-1"
+        assert locks.is_alive(elsewhere) and locks.find_process(elsewhere) is None
 
 
 def test_a_name_that_was_taken_when_the_process_had_ended_never_lives() -> None:
     with other() as foreign:
         pass
-    gone = locks.name(foreign.pid)
-    assert not locks.lives(gone) and locks.process(gone) is None
+    gone = locks.process_key(foreign.pid)
+    assert not locks.is_alive(gone) and locks.find_process(gone) is None
 
 
 def test_a_process_whose_name_is_cut_within_a_letter_is_known() -> None:
@@ -109,7 +109,7 @@ def test_a_process_whose_name_is_cut_within_a_letter_is_known() -> None:
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        named = locks.name(process.pid)
-        assert locks.lives(named) and locks.process(named) is not None
+        named = locks.process_key(process.pid)
+        assert locks.is_alive(named) and locks.find_process(named) is not None
         process.communicate()
-    assert not locks.lives(named)
+    assert not locks.is_alive(named)

@@ -19,6 +19,7 @@ from course.rollout import Feed, Rollout, Status, containers, control
 from course.rollout import status as reading
 from course.rollout.api import ApiError, Kubernetes
 from tests.loopback import Answer, mixed, reply, serving
+from tests.until import until
 
 MADE = "2026-01-01T00:00:00Z"
 NOW = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
@@ -318,8 +319,7 @@ VERSION = [{"name": "ORDERS_VERSION", "value": "1.1.0"}]
 )  # fmt: skip
 def test_the_service_is_found_by_its_name_and_not_by_its_place(thing: Object) -> None:
     assert reading.version(thing) == "1.1.0"
-    sets = [{"metadata": {"annotations": {reading.REVISION: "3"}}, "spec": {"template": thing}}]
-    assert reading.revisions(sets)[0].image == "r/orders:1.1.0"
+    assert containers.service(thing)["image"] == "r/orders:1.1.0"
 
 
 def test_a_pod_without_a_container_has_no_version_and_is_no_crash() -> None:
@@ -441,32 +441,10 @@ def test_a_container_that_is_not_there_is_told_with_those_that_are(api: Fake) ->
     assert caught.value.want == "one of: shop, migrate"
 
 
-def test_set_env_sets_and_takes_away(api: Fake) -> None:
-    Rollout("shop", api=api).set_env(LOG_LEVEL="debug", OLD=None)
-    (container,) = api.patches[0]["spec"]["template"]["spec"]["containers"]
-    assert container["name"] == "shop"
-    assert container["env"] == [
-        {"name": "LOG_LEVEL", "value": "debug", "valueFrom": None},
-        {"name": "OLD", "$patch": "delete"},
-    ]
-    with pytest.raises(CourseError, match="no variable"):
-        Rollout("shop", api=api).set_env()
-
-
-def test_a_variable_of_every_container_is_set_as_kubectl_sets_it(api: Fake) -> None:
-    Rollout("shop", api=api).set_env("*", LOG_LEVEL="debug")
-    spec = api.patches[0]["spec"]["template"]["spec"]
-    assert [c["name"] for c in spec["containers"]] == ["shop"]
-    assert [c["name"] for c in spec["initContainers"]] == ["migrate"]
-
-
 def test_what_stands_beside_the_service_is_not_changed_in_its_place(api: Fake) -> None:
     spec = api.things["deployments"]["shop"]["spec"]["template"]["spec"]
     spec["containers"].insert(0, copy.deepcopy(MESH))
     shop = Rollout("shop", api=api)
-    shop.set_env(LOG_LEVEL="debug")
-    (container,) = api.patches[0]["spec"]["template"]["spec"]["containers"]
-    assert container["name"] == "shop"
     with pytest.raises(CourseError) as caught:
         shop.set_image("orders:2")
     assert caught.value.try_ == 'set_image("shop=IMAGE")'
@@ -479,7 +457,6 @@ def test_a_change_that_changes_nothing_says_so(api: Fake, monkeypatch: pytest.Mo
     shop, now = Rollout("shop", api=api), api.things["deployments"]["shop"]
     monkeypatch.setattr(api, "patch", lambda *_: copy.deepcopy(now))
     assert shop.set_image("shop=r/orders:1.1.0").endswith("image updated (no change)")
-    assert shop.set_env(NONE=None).endswith("env updated (no change)")
     assert shop.patch({}).endswith("patched (no change)")
     other = copy.deepcopy(now)
     other["metadata"]["labels"] = {"new": "1"}
@@ -557,11 +534,6 @@ def test_with_one_revision_there_is_nothing_to_undo() -> None:
     api = Fake(("deployments", deployment()), ("replicasets", replicaset(1, "r/orders:1.0.0")))
     with pytest.raises(CourseError, match="nothing to undo"):
         Rollout("shop", api=api).undo()
-
-
-def test_revisions_are_its_own_and_in_order(api: Fake) -> None:
-    found = Rollout("shop", api=api).revisions()
-    assert [(r.number, r.version) for r in found] == [(1, "1.0.0"), (2, "1.1.0")]
 
 
 def test_a_wait_that_runs_out_says_what_it_waited_for(api: Fake) -> None:
@@ -711,13 +683,6 @@ def test_a_right_that_is_missing_is_named(
 
 
 # -- the feed
-
-
-def until(what: Any) -> None:
-    deadline = time.monotonic() + 5
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def states(feed: Feed) -> list[list[tuple[str, str, bool]]]:

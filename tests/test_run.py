@@ -16,6 +16,7 @@ import pytest
 
 from course.errors import CourseError
 from course.run import CommandError, Completed, FakeRunner, RealRunner, spawn
+from tests.until import until
 
 PYTHON = sys.executable
 
@@ -176,10 +177,11 @@ def test_a_program_that_forks_without_asking_leaves_nothing_running() -> None:
     code = "import os, time\nfor _ in range(6): os.fork()\ntime.sleep(60)"
     with pytest.raises(CommandError, match="no end after 1 s"):
         RealRunner().run(python(code), timeout=1)
-    deadline = time.monotonic() + 10
-    while [p for p in psutil.process_iter(["cmdline"]) if code in (p.info["cmdline"] or [])]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+
+    def family() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter(["cmdline"]) if code in (p.info["cmdline"] or [])]
+
+    until(lambda: not family(), "the family's end", wait=10, pause=0.1)
 
 
 @pytest.mark.parametrize("folder", ["/nowhere/at/all", __file__])
@@ -222,10 +224,7 @@ def test_what_a_command_left_behind_is_ended_though_it_does_not_listen(tmp_path:
     with pytest.raises(CommandError, match="no end after"):
         RealRunner().run(["sh", "-c", script], timeout=1)
     left = int(note.read_text())
-    until = time.monotonic() + 5
-    while time.monotonic() < until and _lives(left):
-        time.sleep(0.05)
-    assert not _lives(left)
+    until(lambda: not _lives(left), "its end", wait=5)
 
 
 def _lives(pid: int) -> bool:

@@ -59,10 +59,10 @@ def test_a_failure_is_recorded_and_the_rest_waits(
 
 def test_a_run_whose_process_is_gone_does_not_run(home: Path) -> None:
     step = Step("a", "A", "running")
-    assert Steps([step], process=locks.me()).running
+    assert Steps([step], process=locks.process_key()).running
     ended = subprocess.Popen(["true"])
     ended.wait()
-    assert not Steps([step], process=locks.name(ended.pid)).running
+    assert not Steps([step], process=locks.process_key(ended.pid)).running
     assert not Steps([step]).running
 
 

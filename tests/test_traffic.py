@@ -15,13 +15,13 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
-from course import paths, traffic
+from course import locks, paths, traffic
 from course.errors import CourseError
 from course.traffic import feed
 from course.traffic.exchange import Client
@@ -29,10 +29,10 @@ from course.traffic.feed import Answer, Batch, Reader
 from course.traffic.plan import Plan
 from course.traffic.summary import Summary, Tally, outages
 from course.traffic.target import parse
-from course.traffic.worker import Lease
 from tests import loopback
 from tests.loopback import Server, reply, serving, version
 from tests.test_cli import course
+from tests.until import until
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +45,6 @@ def ended(home: Path) -> Iterator[None]:
 
 def url(server: Server, host: str = "orders.localhost", scheme: str = "http") -> str:
     return f"{scheme}://{host}:{server.port}/"
-
-
-def until(true: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)
 
 
 def add_up(summary: Summary) -> None:
@@ -339,7 +332,7 @@ def test_a_generator_ends_when_who_started_it_is_killed(
             time.sleep(seconds)
         assert run.running
         os.kill(kernel.pid, signal.SIGKILL)  # not awaited: it stays as a zombie
-        until(lambda: not run.running, 10)
+        until(lambda: not run.running, wait=10)
         kernel.wait()
         kernel.stdout.close()
     summary = run.summary()
@@ -371,10 +364,34 @@ def test_a_run_goes_on_over_a_restart_when_another_holds_the_lease() -> None:
 
 
 def test_a_process_that_took_over_the_number_holds_no_lease() -> None:
-    started = psutil.Process().create_time()
-    assert Lease(os.getpid(), started).held()
-    assert not Lease(os.getpid(), started - 60).held()
-    assert not Lease(2**22 + 1, started).held()
+    with serving(version("v1")) as server:
+        run = traffic.start(url(server), rate=50, seconds=60)
+        until(lambda: run.summary().ok)
+        pid, started, space = run.plan.lease.split("-")
+        assert run.plan.lease == locks.process_key()
+        other = replace(run.plan, lease=f"{pid}-{started}0-{space}")
+        assert run.stop().ended == "stopped"
+        other.save(run.folder)
+        (run.folder / feed.FILE).unlink()
+        argv = [sys.executable, "-P", "-m", "course.traffic.worker", str(run.folder)]
+        subprocess.run(argv, check=True, timeout=30)
+        assert traffic.join(run.id).summary().ended == "orphaned"
+
+
+def test_a_lease_is_held_by_a_process_that_is_there() -> None:
+    with pytest.raises(CourseError, match="no process 4194305"):
+        traffic.start("http://orders.localhost:1/", rate=50, seconds=1, lease_pid=2**22 + 1)
+
+
+def test_a_run_of_another_version_can_be_joined() -> None:
+    with serving(version("v1")) as server:
+        run = traffic.start(url(server), rate=50, seconds=0.2)
+        run.wait()
+    file = run.folder / "plan.json"
+    older = json.loads(file.read_text()) | {"lease_pid": 1, "lease_started": 0.5}
+    del older["lease"]
+    file.write_text(json.dumps(older))
+    assert traffic.join(run.id).summary().planned == 10
 
 
 def test_a_sleep_in_the_middle_is_seen_as_blindness() -> None:

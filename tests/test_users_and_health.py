@@ -83,7 +83,8 @@ def test_a_lost_answer_is_waited_for_as_long_as_a_hang(
     monkeypatch: pytest.MonkeyPatch, retries: int, cause: str
 ) -> None:
     atlas = Atlas(seen_after=6.8, retries=retries)
-    monkeypatch.setattr(users_and_health, "time", atlas)
+    monkeypatch.setattr("time.monotonic", atlas.monotonic)
+    monkeypatch.setattr("time.sleep", atlas.sleep)
     served: Any = atlas
     seen = users_and_health.AtlasIsBelievedInTime()._slow_start(served, "")
     assert (seen.wrong.cause if seen.wrong else "") == cause

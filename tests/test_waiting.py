@@ -1,4 +1,4 @@
-"""course.waiting: shown after a second, gone at the end, silent where nobody looks."""
+"""course.waiting: asked until it is so; shown after a second, gone at the end, else silent."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course import execute, waiting
+from tests.until import until
 
 
 class Seen:
@@ -41,11 +40,62 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     return view
 
 
-def until(true: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+class Clock:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("time.sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def test_what_is_so_already_costs_one_question_and_no_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, answers = Clock(monkeypatch), iter(["so"])
+    assert waiting.eventually(lambda: next(answers), wait=5, pause=1) == "so"
+    assert clock.slept == []
+
+
+def test_it_is_asked_again_until_the_answer_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, answers = Clock(monkeypatch), iter([503, 503, 200])
+    said = waiting.eventually(
+        lambda: next(answers), wait=60, pause=0.5, until=lambda status: status == 200
+    )
+    assert said == 200 and clock.slept == [0.5, 0.5]
+
+
+def test_the_last_question_comes_at_the_deadline_and_its_answer_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    asked: list[float] = []
+
+    def ask() -> list[str]:
+        asked.append(clock.now)
+        return []
+
+    assert waiting.eventually(ask, wait=2.5, pause=1) == []
+    assert asked == [0, 1, 2, 2.5]
+
+
+@pytest.mark.parametrize("wait", [0.0, -1.0])
+def test_without_time_it_is_asked_once(monkeypatch: pytest.MonkeyPatch, wait: float) -> None:
+    clock, answers = Clock(monkeypatch), iter([""])
+    assert waiting.eventually(lambda: next(answers), wait=wait, pause=1) == ""
+    assert clock.slept == []
+
+
+def test_what_the_question_raises_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        waiting.eventually(lambda: 1 / 0, wait=5, pause=1)
+    assert clock.slept == []
 
 
 def test_what_is_quick_is_never_shown(seen: Seen) -> None:

@@ -19,6 +19,7 @@ from course.widgets.timeline import TimelineModel
 from course.widgets.traffic import COLUMNS, OTHERS, TrafficModel, outcome
 from tests.feeds import Answer, Batch, PlayedRollout, PlayedRun, Pod, Sample, Status, stalled
 from tests.feeds import update as updated
+from tests.until import until
 
 
 def answers(*pairs: tuple[str, str], at: float = 0.0) -> Batch:
@@ -29,13 +30,6 @@ def model_of(*batches: Batch) -> TrafficModel:
     model = TrafficModel()
     model.add(batches)
     return model
-
-
-def until(what: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # -- traffic

@@ -18,6 +18,7 @@ from course import build, exercises, manifest, paths, workspace
 from course.errors import CourseError
 from course.run import CommandError, FakeRunner
 from course.world import World
+from tests.until import until
 
 
 def edit_source(root: Path, old: str, new: str) -> None:
@@ -32,6 +33,29 @@ def test_begin_sets_the_start_state_once(mini: Path) -> None:
     word.write_text("mine")
     assert "as you left them" in workspace.begin("mini-1")
     assert word.read_text() == "mine"
+
+
+def test_the_current_exercise_is_the_one_that_was_begun_last(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CourseError, match="no exercise was begun yet") as caught:
+        workspace.current()
+    assert "course goto" in caught.value.try_
+    workspace.begin("mini-1")
+    assert workspace.current() == "mini-1"
+    workspace.goto("mini-2")
+    workspace.record("mini-1", passed=True, found={})
+    assert workspace.current() == "mini-2"
+    workspace.begin("mini-1")  # as it was, and the one that is worked on again
+    assert workspace.current() == "mini-1"
+
+    def fails(_: World) -> None:
+        raise CourseError("no Docker")
+
+    monkeypatch.setattr(exercises.find("mini-2"), "begin", fails)
+    with pytest.raises(CourseError):
+        workspace.goto("mini-2")
+    assert workspace.current() == "mini-1"
 
 
 @pytest.mark.parametrize("state", ["new", "started", "passed"])
@@ -97,10 +121,8 @@ def test_a_killed_process_leaves_a_whole_progress_file(mini: Path) -> None:
     )
     for _ in range(5):
         child = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
-        deadline = time.monotonic() + 20
         before = (paths.work() / "progress.json").exists()
-        while not (paths.work() / "progress.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until((paths.work() / "progress.json").exists, "the first write")
         time.sleep(0.8 if before else 0.2)
         child.send_signal(signal.SIGKILL)
         child.wait()

@@ -1,7 +1,7 @@
 """What a check makes to look at, and what of it a killed process left behind.
 
-Each thing carries the name of the process that made it (`locks.me`), as a label or in its own name.
-The next process that asks Docker removes what those made that live no more.
+Each thing carries the key of the process that made it (`locks.process_key`), as a label or in its
+own name. The next process that asks Docker removes what those made that live no more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FOLDER = "course-copy-"
 def labels() -> dict[str, str]:
     """Of what must not outlive this process."""
     owner, _, course = images.OWNER.partition("=")
-    return {owner: course, images.PROCESS: locks.me()}
+    return {owner: course, images.PROCESS: locks.process_key()}
 
 
 def tag(name: str) -> str:
@@ -32,12 +32,12 @@ def tag(name: str) -> str:
     Args:
         name: what tells it from the process's other images.
     """
-    return f"{images.CHECK}:{locks.me()}-{name}"
+    return f"{images.CHECK}:{locks.process_key()}-{name}"
 
 
 def folder() -> Path:
     """A new folder that must not outlive this process."""
-    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{locks.me()}-")).resolve()
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{locks.process_key()}-")).resolve()
 
 
 def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -63,18 +63,18 @@ def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     )
     for key, listed, remove in kinds:
         for one in listed:
-            if not locks.lives(one["Labels"][images.PROCESS]):
+            if not locks.is_alive(one["Labels"][images.PROCESS]):
                 yield one[key], partial(remove, one[key])
     for image in api.images(name=images.CHECK):
         for ref in image["RepoTags"] or []:
-            if not locks.lives(ref.partition(":")[2]):
+            if not locks.is_alive(ref.partition(":")[2]):
                 yield ref, partial(api.remove_image, ref, force=True)
     for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         # Anybody may put a link of such a name there that leads to what is ours.
         facts = left.lstat()
         if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
             continue
-        if not locks.lives(left.name.removeprefix(_FOLDER).rpartition("-")[0]):
+        if not locks.is_alive(left.name.removeprefix(_FOLDER).rpartition("-")[0]):
             yield str(left), partial(duplicate.remove, left)
 
 

@@ -181,8 +181,8 @@ def _cells(root: Path, source: Path) -> Iterator[Any]:
     path = root / source
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise CourseError(f"{path} is missing", "a source for every lesson and lab", "") from None
+    except FileNotFoundError as error:
+        raise CourseError(f"{path} is missing", "a source for every lesson and lab", "") from error
     line = 0
     for cell in jupytext.reads(text, fmt="md:myst").cells:
         first = cell.source.splitlines()[0] if cell.source else ""

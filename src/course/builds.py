@@ -179,12 +179,12 @@ def read(file: Path | str) -> Build:
     path = Path(file)
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         raise CourseError(
             f"{path} is not there",
             "the output of a build",
             f"docker build --progress=rawjson … 2> {path}",
-        ) from None
+        ) from error
     return parse(text.split("\n"))
 
 

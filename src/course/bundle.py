@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
-from course import debian, fetch, images, packages, paths, tools, unbundle
+from course import debian, fetch, files, images, packages, paths, tools, unbundle
 from course.addons import orders, traefik
 from course.errors import CourseError
 from course.run import Runner, runner
@@ -231,20 +231,16 @@ def _wheels(report: Report, using: Runner) -> None:
         return
     uv = Path(sys.executable).with_name("uv")
     exported = using.run([uv, *unbundle.EXPORT], timeout=60, cwd=paths.ROOT).stdout
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=dest.parent) as temporary:
-        part = Path(temporary) / "whole"
-        part.mkdir()
+    with files.atomic_folder(dest) as part:
         pip: list[object] = [uv, "tool", "run", "--quiet", "pip", "download", "--quiet"]
         pip += ["--dest", part, "--only-binary", ":all:"]
         for version in PYTHONS:
             report(f"Python packages for {version}", None)
-            chosen = Path(temporary) / "chosen.txt"
+            chosen = part.parent / "chosen.txt"
             chosen.write_text("".join(_chosen(exported, version)))
             minor = ["--python-version", version]
             using.run([*pip, *minor, "--no-deps", "--require-hashes", "--requirement", chosen],
                       timeout=_WAIT, try_="is PyPI, or its mirror, in reach?")  # fmt: skip
-        part.rename(dest)
 
 
 def _chosen(exported: str, version: str) -> Iterator[str]:

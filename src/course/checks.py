@@ -141,13 +141,13 @@ def check(id_: str, wait: float = 0) -> Result:
         CourseError: there is no such exercise.
     """
     exercise = manifest.load().exercise(id_)
-    deadline = time.monotonic() + wait
     with waiting.shown(f"the check of {id_}"):
-        while True:
-            result = _once(exercise)
-            if result.state in ("passed", "not started") or time.monotonic() >= deadline:
-                break
-            time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+        result = waiting.eventually(
+            lambda: _once(exercise),
+            wait=wait,
+            pause=_PAUSE,
+            until=lambda found: found.state in ("passed", "not started"),
+        )
     if result.state != "not started":
         workspace.record(id_, passed=result.state == "passed", found=result.as_dict())
     return result

@@ -43,6 +43,15 @@ ExerciseId = Annotated[
     str, typer.Argument(help="The exercise, e.g. containers-1.", autocompletion=_exercise_ids)
 ]
 
+OrCurrent = Annotated[
+    str,
+    typer.Argument(
+        help="The exercise, e.g. containers-1; by default the one that you began last.",
+        autocompletion=_exercise_ids,
+        show_default=False,
+    ),
+]
+
 
 @app.callback()
 def _options(
@@ -156,13 +165,14 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def check(
-    exercise: ExerciseId,
+    exercise: OrCurrent = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for it to become right.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Check one exercise on the running system; exit code 0 if it is right."""
-    from course import checks
+    from course import checks, workspace
 
+    exercise = exercise or workspace.current()
     with _environment():
         result = checks.check(exercise, wait=wait)
     print(json.dumps(result.as_dict()) if as_json else repr(result))
@@ -173,10 +183,13 @@ def check(
 
 
 @app.command()
-def hint(exercise: ExerciseId) -> None:
+def hint(exercise: OrCurrent = "") -> None:
     """Show one more hint each time."""
     from course import workspace
 
+    if not exercise:
+        exercise = workspace.current()
+        print(f"{exercise}:")
     print(workspace.hint(exercise))
 
 
@@ -195,9 +208,11 @@ def goto(exercise: ExerciseId) -> None:
 
 
 @app.command()
-def reset(exercise: ExerciseId) -> None:
+def reset(exercise: OrCurrent = "") -> None:
     """Put an exercise back to its start state; what it replaces is saved first."""
-    _set_start(exercise)
+    from course import workspace
+
+    _set_start(exercise or workspace.current())
 
 
 def _set_start(exercise: str) -> None:

@@ -132,7 +132,7 @@ class Copy:
         for path in self.folder.rglob("*"):
             try:
                 path.name.encode()
-            except UnicodeEncodeError:
+            except UnicodeEncodeError as error:
                 name = printable(str(path.relative_to(self.folder)))
                 raise Wrong(
                     "name-not-utf8",
@@ -140,7 +140,7 @@ class Copy:
                     "send a folder with such a name",
                     want="names in UTF-8",
                     try_=f"ls -lb {self._world.id}   then rename it, or move it out of the folder",
-                ) from None
+                ) from error
 
     def rebuild(
         self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
@@ -213,10 +213,10 @@ def decode(file: Path, name: str, id_: str) -> str:
     reset = f"course reset {id_}   brings it back, and saves what you have first"
     try:
         return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         raise Wrong(
             "no-file", saw=f"{name} is not there", want="the file that came with it", try_=reset
-        ) from None
+        ) from error
     except UnicodeDecodeError as error:
         byte = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
         raise Wrong(
@@ -224,14 +224,14 @@ def decode(file: Path, name: str, id_: str) -> str:
             saw=f"{name} is not UTF-8: {byte}",
             want="a file in UTF-8",
             try_=f"save it as UTF-8 in your editor; or: {reset}",
-        ) from None
+        ) from error
     except OSError as error:
         raise Wrong(
             "unreadable",
             saw=f"{name} cannot be read: {error.strerror}",
             want="a file",
             try_=reset,
-        ) from None
+        ) from error
 
 
 def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:

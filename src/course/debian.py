@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from course import paths
+from course import files, paths
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -102,17 +102,16 @@ def fetch(report: Report, *, using: Runner | None = None) -> None:
         return
     using = using or runner()
     report(f"Debian packages for {release()}", None)
-    pool().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=pool().parent) as temporary:
-        part, archives = Path(temporary) / "whole", Path(temporary) / "archives"
-        for folder in (part, archives / "partial", Path(temporary) / "lists" / "partial"):
-            folder.mkdir(parents=True)
+    with files.atomic_folder(pool()) as part:
+        archives, lists = part.parent / "archives", part.parent / "lists"
+        for folder in (archives, lists):
+            (folder / "partial").mkdir(parents=True)
         # As if nothing were installed: what this machine has, another one may lack.
-        empty = Path(temporary) / "status"
+        empty = part.parent / "status"
         empty.touch()
         options = [f"Dir::State::status={empty}", f"Dir::Cache::archives={archives}"]
         # Lists of this moment, whole and as they were signed.
-        options += [f"Dir::State::lists={Path(temporary) / 'lists'}", "Acquire::GzipIndexes=false"]
+        options += [f"Dir::State::lists={lists}", "Acquire::GzipIndexes=false"]
         options += ["Acquire::Languages=none", "APT::Sandbox::User=root", *_NO_INDEX]
         apt = ["apt-get", *_words(options)]
         using.run([*apt, "update", "-qq"], timeout=300, try_="apt-get update; then again")
@@ -124,7 +123,6 @@ def fetch(report: Report, *, using: Runner | None = None) -> None:
             address, name = line.split()[:2]
             file = archives / name
             _place(part, urllib.parse.unquote(address.strip("'")), file, targets)
-        part.rename(pool())
 
 
 _NO_INDEX = tuple(

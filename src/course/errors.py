@@ -72,6 +72,6 @@ def told(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
         try:
             return function(*args, **kwargs)
         except OSError as error:
-            raise of_os(error) from None
+            raise of_os(error) from error
 
     return telling

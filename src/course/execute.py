@@ -43,13 +43,15 @@ def run(notebook: Any, folder: Path, *, allow_errors: bool = False) -> Any:
         text = _ANSI.sub("", str(error)).strip().splitlines()
         raise CourseError(
             "a cell failed:\n      " + "\n      ".join(text[-25:]), "no error", "course doctor"
-        ) from None
-    except CellTimeoutError:
+        ) from error
+    except CellTimeoutError as error:
         raise CourseError(
             f"a cell did not end within {_CELL_WAIT} s", "its end", "course status"
-        ) from None
-    except DeadKernelError:
-        raise CourseError("the kernel died", "a living one", "free -h; then run it again") from None
+        ) from error
+    except DeadKernelError as error:
+        raise CourseError(
+            "the kernel died", "a living one", "free -h; then run it again"
+        ) from error
     return notebook
 
 

@@ -306,6 +306,7 @@ def _within(seconds: float, do: Callable[[], requests.Response]) -> requests.Res
     try:
         result = results.get(timeout=seconds)
     except queue.Empty:
+        # The queue is only how we wait: `_root` would take it for what is wrong with the network.
         raise TimeoutError(f"no answer within {seconds:.0f} s") from None
     if isinstance(result, BaseException):
         raise result

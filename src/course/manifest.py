@@ -124,14 +124,14 @@ def load(path: Path | None = None) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         raise CourseError(
             f"{path} is missing", "the course's manifest", f"git checkout {path.name}"
-        ) from None
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CourseError(
             f"{path}: {error}", "TOML", "mend that line, or: git diff course.toml"
-        ) from None
+        ) from error
     return _Reader(path, text).manifest(data)
 
 

@@ -14,11 +14,10 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from course import debian, gobuild, paths
+from course import debian, files, gobuild, paths
 from course.errors import CourseError
 from course.run import Runner, runner
 from course.steps import Report
@@ -100,14 +99,8 @@ def _once(name: str, make: Callable[[Path], None]) -> Path:
     """A folder of the cache, made whole or not at all."""
     dest = _folder(name)
     if not dest.exists():
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".part-", dir=dest.parent))
-        try:
+        with files.atomic_folder(dest) as part:
             make(part)
-            part.chmod(0o755)
-            part.rename(dest)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     return dest
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from pathlib import Path
 
+from course import files
 from course.errors import CourseError
 
 
@@ -55,21 +55,4 @@ def write(file: Path, text: str) -> None:
         CourseError: its folder belongs to another user.
     """
     folder(file.parent)
-    new(file, text)
-
-
-def new(file: Path, text: str) -> None:
-    """The same in a folder that others may enter.
-
-    Args:
-        file: it is replaced, and so is a link in its place.
-        text: its content.
-    """
-    part = file.with_name(f".{file.name}.{secrets.token_hex(6)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        with open(os.open(part, flags, 0o600), "w", encoding="utf-8") as sink:  # noqa: PTH123
-            sink.write(text)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    files.atomic_write(file, text, mode=0o600)

@@ -163,10 +163,10 @@ class Repository:
             ours = registry.VERSION_HEADER in got.headers
         except http.client.HTTPException:
             ours = False
-        except OSError:
+        except OSError as error:
             raise CourseError(
                 f"no registry answers at {self.registry}", "an answer", "course up"
-            ) from None
+            ) from error
         finally:
             connection.close()
         if not ours:

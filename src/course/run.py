@@ -26,8 +26,8 @@ OnLine = Callable[[str], None]
 UNENDED = -1
 """The code of a command that ran past its deadline."""
 OWNER = "COURSE_SET_UP"
-"""Marks what a set-up starts by the set-up's process, as `locks.me()` names it, so that the next
-one can end what a killed one left behind. What is meant to outlive it (`spawn`) has no mark."""
+"""Marks what a set-up starts by the set-up's `locks.process_key()`, so that the next one can end
+what a killed one left behind. What is meant to outlive it (`spawn`) has no mark."""
 _KEPT_LINES = 8
 _KEPT_CHARACTERS = 1 << 16
 _LONGEST_LINE, _LONGEST_COMMAND = 400, 2000

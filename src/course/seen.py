@@ -6,14 +6,12 @@ They outlive the cache, so that what is fetched again must be what was fetched b
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from course import paths
+from course import files, paths
 from course.errors import CourseError
 
 FORMAT = 1
@@ -95,13 +93,5 @@ def _read() -> dict[str, Any]:
 
 
 def _write(content: dict[str, Any]) -> None:
-    handle, name = tempfile.mkstemp(prefix=".first-seen-", dir=file().parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "w") as sink:
-            json.dump(content, sink, indent=1, sort_keys=True)
-            sink.flush()
-            os.fsync(sink.fileno())
-        part.replace(file())
-    finally:
-        part.unlink(missing_ok=True)
+    text = json.dumps(content, indent=1, sort_keys=True)
+    files.atomic_write(file(), text, mode=0o600, durable=True)

@@ -9,12 +9,11 @@ out.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from course import images, traffic, workspace
+from course import images, traffic, waiting, workspace
 from course.addons import orders
 from course.errors import CourseError
 from course.rollout import containers
@@ -127,21 +126,23 @@ class Shop:
 
     def _await_end(self) -> None:
         """Until no Deployment of ours is on its way out: a new one would go with it."""
-        deadline = time.monotonic() + _GONE_WAIT
-        while leaving := [
-            t["metadata"]
-            for t in self.world.objects("deployments")
-            if self._ours(t) and "deletionTimestamp" in t["metadata"]
-        ]:
-            if time.monotonic() > deadline:
-                held = ", ".join(leaving[0].get("finalizers") or ["none"])
-                raise CourseError(
-                    f"Deployment {leaving[0]['name']} was deleted at "
-                    f"{leaving[0]['deletionTimestamp']} and is still there; finalizers: {held}",
-                    "that it goes",
-                    f"kubectl get deployment {leaving[0]['name']} -o yaml",
-                )
-            time.sleep(_PAUSE)
+
+        def leaving() -> list[dict[str, Any]]:
+            found = self.world.objects("deployments")
+            gone = [t["metadata"] for t in found if self._ours(t)]
+            return [meta for meta in gone if "deletionTimestamp" in meta]
+
+        left = waiting.eventually(
+            leaving, wait=_GONE_WAIT, pause=_PAUSE, until=lambda found: not found
+        )
+        if left:
+            held = ", ".join(left[0].get("finalizers") or ["none"])
+            raise CourseError(
+                f"Deployment {left[0]['name']} was deleted at "
+                f"{left[0]['deletionTimestamp']} and is still there; finalizers: {held}",
+                "that it goes",
+                f"kubectl get deployment {left[0]['name']} -o yaml",
+            )
 
     def _ours(self, thing: Mapping[str, Any]) -> bool:
         meta = thing["metadata"]

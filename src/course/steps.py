@@ -7,7 +7,6 @@ terminal see the same thing, and so that an interrupted run leaves an honest tra
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from course import locks, paths
+from course import files, locks, paths
 from course.errors import CourseError
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Steps:
     @property
     def running(self) -> bool:
         """Whether the process that does the work is alive."""
-        return bool(self.process) and locks.lives(self.process) and not self.finished
+        return bool(self.process) and locks.is_alive(self.process) and not self.finished
 
     @property
     def finished(self) -> bool:
@@ -132,11 +131,7 @@ def read() -> Steps | None:
 
 
 def _write(run: Steps) -> None:
-    target = _file()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(run)))
-    part.replace(target)
+    files.atomic_write(_file(), json.dumps(asdict(run)))
 
 
 class Display:
@@ -228,7 +223,7 @@ def run(tasks: Sequence[Task], display: Display) -> Steps:
     """
     record = Steps(
         [Step(t.name, t.title, expected=t.seconds, gives=t.gives) for t in tasks],
-        process=locks.me(),
+        process=locks.process_key(),
         started=time.time(),
     )
     _write(record)

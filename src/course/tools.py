@@ -9,13 +9,12 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course import archives, fetch, packages, paths
+from course import archives, fetch, files, packages, paths
 from course.errors import CourseError
 from course.run import Runner
 from course.steps import Report
@@ -184,20 +183,16 @@ def _unpack(tool: Release, folder: Path, report: Report) -> None:
     name = f"{tool.version}-{Path(url).name}"
     sha256 = tool.expected()
     archive = fetch.download(url, paths.cache() / "downloads" / name, sha256=sha256, report=report)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as temporary:
-        part = Path(temporary) / "whole"
-        part.mkdir()
+    with files.atomic_folder(folder) as part:
         if archive.suffix == ".tgz":
-            archives.extract(archive, Path(temporary) / "all")
+            archives.extract(archive, part.parent / "all")
             for command in tool.here():
-                files = (Path(temporary) / "all").rglob(command)
-                next(file for file in files if file.is_file()).rename(part / command)
+                found = (part.parent / "all").rglob(command)
+                next(file for file in found if file.is_file()).rename(part / command)
         else:
             shutil.copy(archive, part / next(iter(tool.commands)))
         for file in part.iterdir():
             file.chmod(0o755)
-        part.rename(folder)
     archive.unlink()
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from course import traffic
+from course import traffic, waiting
 from course.errors import CourseError
 from course.released import SLOW, Release, read
 from course.rollout import Feed, Pod, Rollout, Status
@@ -190,13 +190,11 @@ def _watch(feed: Feed, version: str, released: float, wait: float) -> float | No
 
 def _until_well(run: traffic.Run) -> None:
     """Until requests succeed again, or a while: a release may be called complete before it is."""
-    deadline = time.monotonic() + _UNWELL
-    while time.monotonic() < deadline:
-        summary = run.summary()
-        lately = run.summary(since=max(0.01, summary.seconds - 2 * _TAIL))
-        if not lately.failed:
-            return
-        time.sleep(_TAIL)
+
+    def lately() -> traffic.Summary:
+        return run.summary(since=max(0.01, run.summary().seconds - 2 * _TAIL))
+
+    waiting.eventually(lambda: not lately().failed, wait=_UNWELL, pause=_TAIL)
 
 
 def serving_old(pods: Iterable[Pod]) -> bool:
@@ -205,12 +203,9 @@ def serving_old(pods: Iterable[Pod]) -> bool:
 
 
 def _until(true: Callable[[], bool], wait: float) -> None:
-    deadline = time.monotonic() + wait
-    while not true():
-        if time.monotonic() > deadline:
-            raise CourseError(
-                f"the load generator has not started after {wait:.0f} s",
-                "its first request",
-                "course load --help; is this machine very busy?",
-            )
-        time.sleep(_PAUSE)
+    if not waiting.eventually(true, wait=wait, pause=_PAUSE):
+        raise CourseError(
+            f"the load generator has not started after {wait:.0f} s",
+            "its first request",
+            "course load --help; is this machine very busy?",
+        )

@@ -18,7 +18,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import sys
 import tarfile
 import tempfile
@@ -31,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from course import archives, paths, private
+from course import archives, files, paths, private
 from course.errors import CourseError, of_os
 from course.run import Runner, runner
 
@@ -418,12 +417,7 @@ def _uv(wheels: Path) -> Path:
         wheel = next(wheels.glob("uv-[0-9]*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".data/scripts/uv"))
-            uv.parent.mkdir(parents=True, exist_ok=True)
-            part = uv.with_suffix(".part")
-            with archive.open(name) as source, part.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
-        part.chmod(0o755)
-        part.replace(uv)
+            files.atomic_write(uv, archive.read(name), mode=0o755)
     return uv
 
 

@@ -223,7 +223,7 @@ def alone() -> Iterator[None]:
     ):
         _end_orphans()
         _sweep()
-        os.environ[OWNER] = locks.me()
+        os.environ[OWNER] = locks.process_key()
         try:
             yield
         finally:
@@ -238,7 +238,7 @@ def _end_orphans() -> None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ValueError):
             owner = process.environ().get(OWNER)
-            if owner and not locks.lives(owner):
+            if owner and not locks.is_alive(owner):
                 process.terminate()
                 orphans.append(process)
     _, alive = psutil.wait_procs(orphans, timeout=10)

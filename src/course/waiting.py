@@ -1,4 +1,4 @@
-"""Says what is being waited for, once it takes longer than a second.
+"""Waits until something is so, and says what is being waited for once it takes over a second.
 
 In JupyterLab as a bar under the cell, in a terminal as a line on standard error; both are gone
 when the wait is over. A notebook that is run without a browser (nbval, nbclient) shows nothing:
@@ -11,12 +11,38 @@ import html
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 _AFTER = 1.0
 _EVERY = 0.5
+
+_Answer = TypeVar("_Answer")
+
+
+def eventually(
+    ask: Callable[[], _Answer],
+    *,
+    wait: float,
+    pause: float,
+    until: Callable[[_Answer], object] = bool,
+) -> _Answer:
+    """Ask again until the answer is right or time is over; ask at least once.
+
+    Args:
+        ask: what is asked; what it raises ends the wait.
+        wait: deadline in seconds; the last question comes at it.
+        pause: seconds between an answer and the next question.
+        until: whether an answer ends the wait; by default one that is true.
+
+    Returns:
+        The last answer, so that the caller says what is wrong with it.
+    """
+    deadline = time.monotonic() + wait
+    while not until(answer := ask()) and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+    return answer
 
 
 class _View(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from course import engines, locks, manifest, overview, paths, waiting
+from course import engines, files, locks, manifest, overview, paths, waiting
 from course.errors import CourseError
 from course.run import Runner, runner
 
@@ -49,9 +48,9 @@ def progress() -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise CourseError(
             f"{_progress_file()}, line {error.lineno}: {error.msg}", "JSON", _MEND
-        ) from None
+        ) from error
     except UnicodeDecodeError as error:
-        raise CourseError(f"{_progress_file()}: {error}", "UTF-8", _MEND) from None
+        raise CourseError(f"{_progress_file()}: {error}", "UTF-8", _MEND) from error
 
 
 _MEND = "mend that line, or move the file away to begin anew: it is never overwritten"
@@ -66,7 +65,7 @@ def _changing() -> Iterator[dict[str, Any]]:
         data = progress()
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-        write(_progress_file(), text.encode())
+        files.atomic_write(_progress_file(), text, durable=True)
         _write_start_page(data)
 
 
@@ -80,25 +79,26 @@ def _write_start_page(data: dict[str, Any]) -> None:
             return
         if overview.is_edited(there):
             save([target])
-    write(target, text.encode())
-
-
-def write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all, and on disk before this returns."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    files.atomic_write(target, text, durable=True)
 
 
 def state(id_: str) -> str:
     """`new`, `started` or `passed`."""
     return str(progress()["exercises"].get(id_, {}).get("state", "new"))
+
+
+def current() -> str:
+    """Return the id of the exercise that was begun last, or set back, or gone to.
+
+    Raises:
+        CourseError: none was begun yet.
+    """
+    id_ = str(progress().get("current", ""))
+    if not id_:
+        raise CourseError(
+            "no exercise was begun yet", "an exercise's name", "course list; course goto EXERCISE"
+        )
+    return id_
 
 
 def remember(id_: str, name: str, value: str) -> None:
@@ -140,6 +140,9 @@ def begin(id_: str) -> str:
     """
     exercise = manifest.load().exercise(id_)
     if state(id_) != "new":
+        if progress().get("current") != id_:
+            with _changing() as data:
+                data["current"] = id_
         return f"{id_} is {state(id_)}; your files in {_shown(id_)} are as you left them"
     return _set(exercise)
 
@@ -165,7 +168,7 @@ def _set(exercise: manifest.Exercise) -> str:
             )
     here = world.World(exercise.id)
     kept = save([here.folder()])
-    world.empty(here.folder())
+    files.empty(here.folder())
     with _changing() as data:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
@@ -175,6 +178,7 @@ def _set(exercise: manifest.Exercise) -> str:
     # Last: a start state that broke off half-way is not started.
     with _changing() as data:
         data["exercises"][exercise.id]["state"] = "started"
+        data["current"] = exercise.id
     text = f"{exercise.id} · {exercise.title}: start state set, files in {_shown(exercise.id)}"
     return text + (f"; what was there is in {kept}" if kept else "")
 
@@ -258,10 +262,7 @@ def ensure_copies(course: manifest.Manifest) -> None:
 
 
 def _copy(name: str, source: Path, copy: Path) -> None:
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    part = copy.with_name(f".{copy.name}.part")
-    shutil.copyfile(source, part)
-    part.replace(copy)
+    files.atomic_write(copy, source.read_bytes(), durable=True)
     with _changing() as data:
         data["editions"][name] = _cells(source)
 
@@ -294,7 +295,7 @@ def update(course: manifest.Manifest) -> list[str]:
         else:
             beside = copy.with_suffix(".new.ipynb")
             save([beside])
-            shutil.copyfile(source, beside)
+            files.atomic_write(beside, source.read_bytes(), durable=True)
             with _changing() as data:
                 data["editions"][name] = new
             said.append(f"kept:    work/{name}, which you edited; the new one is {beside.name}")
@@ -325,11 +326,10 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
     repository = paths.work() / _ORDERS
     if repository.exists():
         return repository
-    part = repository.with_name(f".{_ORDERS}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    source = paths.ROOT / "apps" / _ORDERS
     not_source = shutil.ignore_patterns("node_modules", "dist")
-    try:
-        shutil.copytree(paths.ROOT / "apps" / _ORDERS, part, ignore=not_source)
+    with files.atomic_folder(repository) as part:
+        shutil.copytree(source, part, ignore=not_source, dirs_exist_ok=True)
         (part / ".gitignore").write_text("node_modules/\ndist/\n", encoding="utf-8")
         # What is cloned goes into images, whatever the learner's git does with ends of lines.
         (part / ".gitattributes").write_text("* text=auto eol=lf\n", encoding="utf-8")
@@ -340,9 +340,6 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
             ["commit", "--quiet", "--message", "orders as the course begins"],
         ):
             using.run([*git, *words], timeout=60, try_="is git installed? course doctor")
-        part.rename(repository)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return repository
 
 
@@ -485,8 +482,7 @@ def add_row(
         slug = re.sub(r"[^a-z0-9]+", "-", claim.lower()).strip("-")[:40]
         row["picture"] = f"ledger/{lesson}-{slug}.png"
         target = paths.work() / row["picture"]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(target, picture)
+        files.atomic_write(target, picture, durable=True)
     with _changing() as data:
         data["ledger"][f"{lesson}: {claim}"] = row
     return row

@@ -8,7 +8,6 @@ import http.client
 import os
 import re
 import secrets
-import shutil
 import socket
 import threading
 import time
@@ -148,8 +147,8 @@ class World:
 
         try:
             yield
-        except (requests.ConnectionError, requests.Timeout):
-            raise self._no_docker() from None
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise self._no_docker() from error
 
     def _no_docker(self) -> CourseError:
         host = self._variable("DOCKER_HOST")
@@ -192,7 +191,7 @@ class World:
 
         try:
             return self.docker.images.get(ref)
-        except docker.errors.ImageNotFound:
+        except docker.errors.ImageNotFound as error:
             with self.observe("the list of your images"):
                 near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
             saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
@@ -201,7 +200,7 @@ class World:
                 saw=saw,
                 want=f"an image named `{ref}`",
                 try_=f"docker images   then: docker build -t {ref} {self.id}",
-            ) from None
+            ) from error
 
     def set_aside(self, ref: str) -> None:
         """Free an image's name for a start state; what had it keeps a name with the time."""
@@ -267,15 +266,15 @@ class World:
                 made.start()
             except docker.errors.APIError as error:
                 if "platform" in str(error) or _EXEC_FORMAT in str(error):
-                    raise self.foreign(image) from None
-                raise _cannot_start(image, str(error.explanation or error)) from None
+                    raise self.foreign(image) from error
+                raise _cannot_start(image, str(error.explanation or error)) from error
             served = Served(made, port)
             try:
                 yield served
-            except Wrong:
+            except Wrong as wrong:
                 # Whatever the check made of the silence, this is its cause.
                 if _EXEC_FORMAT in served.log():
-                    raise self.foreign(image) from None
+                    raise self.foreign(image) from wrong
                 raise
         finally:
             if made is not None:
@@ -447,26 +446,26 @@ class Served(Observed):
         Raises:
             Wrong: an answer begins and does not end (`answer-endless`).
         """
-        deadline = time.monotonic() + wait
-        while time.monotonic() < deadline:
+
+        def once() -> tuple[int, str] | None:
             self._made.reload()
             if self._made.status in ("exited", "dead"):
-                break
+                return 0, self.log()
             at = self.address()
-            if at:
-                try:
-                    return _ask(at, method, path, body)
-                except (OSError, http.client.HTTPException):
-                    pass  # it has not started yet, or has ended
-                except _Endless as answer:
-                    raise Wrong(
-                        "answer-endless",
-                        saw=f"the answer to {method} {path} does not end: {answer}",
-                        want="an answer that ends",
-                        try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
-                    ) from None
-            time.sleep(0.1)
-        return 0, self.log()
+            # Where nothing answers, it has not started yet, or has ended.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return _ask(at, method, path, body) if at else None
+            return None
+
+        try:
+            return waiting.eventually(once, wait=wait, pause=0.1) or (0, self.log())
+        except _Endless as answer:
+            raise Wrong(
+                "answer-endless",
+                saw=f"the answer to {method} {path} does not end: {answer}",
+                want="an answer that ends",
+                try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
+            ) from answer
 
     def silent(self, ref: str, want: str) -> Wrong:
         """Why it does not answer: it runs and does not listen, or it has ended.
@@ -549,12 +548,3 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
         clock.cancel()
         connection.close()
     raise _Endless(f"{length} bytes in {_ANSWER_WAIT:.0f} s")
-
-
-def empty(folder: Path) -> None:
-    """Remove what is in a folder of an exercise; it was saved before."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()  # what a link names is elsewhere, and somebody's
-    elif folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)

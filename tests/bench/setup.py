@@ -16,6 +16,7 @@ from course import engines, lab, paths, results, steps, up
 from course.engines import kind
 from course.results import Row
 from course.run import runner
+from tests.until import until
 
 PAIRS = 3
 _LAB = ("make", "start")
@@ -77,10 +78,7 @@ def _plain(binary: Path, config: str, ours: kind.Kind) -> None:
     argv = [binary, "create", "cluster", "--name", "course", "--image", kind.NODE_IMAGE]
     argv += ["--kubeconfig", paths.kubeconfig(), "--config", "-"]
     runner().run(argv, timeout=300, input=config)
-    deadline = time.monotonic() + 240
-    while ours.not_ready():
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    until(lambda: not ours.not_ready(), "the cluster", wait=240, pause=1)
 
 
 def _warm_start(command: tuple[str, ...]) -> Row:
@@ -89,10 +87,7 @@ def _warm_start(command: tuple[str, ...]) -> Row:
     for _ in range(PAIRS):
         up.down(lambda what, _: None)
         seconds.append(timed(lambda: _make(command)))
-        deadline = time.monotonic() + 600
-        while not up.complete():
-            assert time.monotonic() < deadline
-            time.sleep(1)
+        until(up.complete, "all of course up", wait=600, pause=1)
     slowest = max(seconds)
     return Row(
         name,

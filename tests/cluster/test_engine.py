@@ -6,7 +6,6 @@ import http.client
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from course import engines, paths, steps, up
+from course import engines, paths, steps, up, waiting
 from course.addons import orders
 from course.engines import base
 from course.run import Completed, runner
+from tests.until import until
 
 COURSE = [sys.executable, "-m", "course.cli"]
 
@@ -112,10 +112,7 @@ def test_up_again_changes_nothing() -> None:
 def test_up_heals_what_is_missing() -> None:
     kubectl = ["kubectl", "--kubeconfig", str(paths.kubeconfig())]
     runner().run([*kubectl, "delete", "httproute", "orders"], timeout=60)
-    deadline = time.monotonic() + 10
-    while up.complete():
-        assert time.monotonic() < deadline, "the gateway still serves a route that is gone"
-        time.sleep(0.2)
+    until(lambda: not up.complete(), "the gateway to drop a route that is gone", wait=10)
     up.up(steps.Display())
     assert up.complete()
 
@@ -202,19 +199,14 @@ def connects() -> Iterator[Callable[[int], bool]]:
 def test_the_engine_says_that_it_enforces_policies_if_and_only_if_it_does(
     connects: Callable[[int], bool],
 ) -> None:
-    deadline = time.monotonic() + 20
-    while not connects(8080):  # Ready says that it runs, not that it listens
-        assert time.monotonic() < deadline, "no connection without a policy"
+    # Ready says that it runs, not that it listens.
+    until(lambda: connects(8080), "a connection without a policy")
     assert not connects(8081), "a connection to where nobody listens"
     kubectl("apply", "-f", "-", text=_DENY)
-    deadline = time.monotonic() + 15
-    while (open_ := connects(8080)) and time.monotonic() < deadline:
-        time.sleep(0.5)
+    open_ = not waiting.eventually(lambda: not connects(8080), wait=15, pause=0.5)
     assert engines.has(base.NETWORK_POLICY) is not open_
     kubectl("delete", "networkpolicy", "deny")
-    deadline = time.monotonic() + 15
-    while not connects(8080):
-        assert time.monotonic() < deadline, "no connection after the policy"
+    until(lambda: connects(8080), "a connection after the policy", wait=15)
 
 
 @pytest.fixture
@@ -229,10 +221,12 @@ def database() -> Any:
     try:
         port = using.run(["docker", "port", made, "5432/tcp"], timeout=30).stdout.split(":")[-1]
         ready = ["docker", "exec", made, "pg_isready", "--host=127.0.0.1", "--quiet"]
-        deadline = time.monotonic() + 60
-        while using.run(ready, timeout=30, check=False).code != 0:
-            assert time.monotonic() < deadline, "PostgreSQL is not ready after 60 s"
-            time.sleep(0.3)
+        until(
+            lambda: using.run(ready, timeout=30, check=False).code == 0,
+            "PostgreSQL",
+            wait=60,
+            pause=0.3,
+        )
         yield f"postgres://postgres:throw-away@127.0.0.1:{port.strip()}/postgres"
     finally:
         using.run(["docker", "rm", "--force", made], timeout=60)

@@ -19,6 +19,7 @@ from course.engines import base
 from course.exercises import Wrong
 from course.world import World
 from tests.shop import kubectl, namespace
+from tests.until import until
 
 COURSE = [sys.executable, "-m", "course.cli"]
 SYSTEM = ("-n", base.SYSTEM)
@@ -42,13 +43,6 @@ def orders_answers() -> bool:
     engine = engines.current()
     assert engine is not None
     return orders.answers(engine.ports["http"])
-
-
-def eventually(true: Any, wait: float, what: str) -> None:
-    deadline = time.monotonic() + wait
-    while not true():
-        assert time.monotonic() < deadline, f"waited {wait:.0f} s for {what}"
-        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -91,7 +85,7 @@ def slow(tmp_path: Path) -> Iterator[str]:
         engine = engines.current()
         assert engine is not None
         url = f"http://{host}:{engine.ports['http']}/"
-        eventually(lambda: traffic.probe(f"{url}healthz") == 200, 20, "the route")
+        until(lambda: traffic.probe(f"{url}healthz") == 200, "the route", pause=0.2)
         yield url
 
 
@@ -113,7 +107,7 @@ def test_beyond_its_bound_the_gateway_refuses_at_once_and_lives(slow: str) -> No
 def none() -> Iterator[None]:
     """A gateway scaled to nothing, put back after."""
     kubectl(*SYSTEM, "scale", "deployment/traefik", "--replicas=0")
-    eventually(lambda: not gateway_pods(), 40, "the gateway's end")
+    until(lambda: not gateway_pods(), "the gateway's end", wait=40, pause=0.2)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from course.errors import CourseError
 from course.rollout import Rollout
 from tests import shop as shops
 from tests.shop import WAIT, kubectl
+from tests.until import until
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,7 @@ def test_a_rollout_is_seen_pod_by_pod_and_agrees_with_kubectl(shop: Rollout, ima
         status = shop.wait(WAIT)
         said = kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
         assert "successfully rolled out" in said
-        deadline = time.monotonic() + 20
-        while {pod.version for pod in feed.samples()[-1].pods} != {"1.1.0"}:
-            assert time.monotonic() < deadline, feed.samples()[-1]
-            time.sleep(0.1)
+        until(lambda: {pod.version for pod in feed.samples()[-1].pods} == {"1.1.0"})
     assert (status.state, status.version, status.revision) == ("complete", "1.1.0", 2)
     samples = feed.samples()
     # maxUnavailable 0, maxSurge 1: never fewer than two ready, never more than three running.
@@ -68,7 +66,6 @@ def test_pause_resume_and_undo_do_what_they_say(shop: Rollout, image: str) -> No
     shop.undo()
     done = shop.wait(WAIT)
     assert (done.state, done.version, done.revision) == ("complete", "1.0.0", 3)
-    assert [r.number for r in shop.revisions()] == [2, 3]
     template = Rollout("shop")._deployment()["spec"]["template"]
     assert template["metadata"]["labels"] == {"app": "shop"}
 
@@ -86,7 +83,7 @@ def test_a_second_restart_within_a_second_is_refused_as_kubectl_refuses_it(shop:
     with pytest.raises(CourseError, match="within the past second"):
         shop.restart()
     assert shop._deployment()["metadata"]["generation"] == made
-    assert shop.set_env(NONE=None).endswith("(no change)")
+    assert shop.patch({"metadata": {"labels": {"none": None}}}).endswith("(no change)")
     assert shop.wait(WAIT).revision == 2
 
 
@@ -100,10 +97,7 @@ def test_a_deployment_made_anew_with_another_selector_is_followed(shop: Rollout)
         kubectl("delete", "deployment", "shop", "--wait=true")
         kubectl("create", "-f", "-", input=json.dumps(thing))
         assert shop._deployment()["metadata"]["uid"] != former
-        deadline = time.monotonic() + WAIT
-        while sum(pod.ready for pod in feed.samples()[-1].pods) < 2:
-            assert time.monotonic() < deadline, feed.samples()[-1]
-            time.sleep(0.1)
+        until(lambda: sum(pod.ready for pod in feed.samples()[-1].pods) >= 2, wait=WAIT)
         shown = {pod.name for pod in feed.samples()[-1].pods}
         listed = kubectl("get", "pods", "-l", "app=shop-anew", "--output=name").split()
         assert {name.removeprefix("pod/") for name in listed} == shown
@@ -122,13 +116,6 @@ def test_an_image_that_is_not_there_stalls_and_says_why(shop: Rollout, image: st
     shop.patch({"spec": {"progressDeadlineSeconds": 120}})
     Rollout("shop").undo()
     assert Rollout("shop").wait(WAIT).state == "complete"
-
-
-def test_env_is_set_and_taken_away(shop: Rollout) -> None:
-    shop.set_env(ORDERS_VERSION="1.0.0-slow")
-    assert shop.wait(WAIT).version == "1.0.0-slow"
-    shop.set_env(ORDERS_VERSION=None)
-    assert shop.wait(WAIT).version == "1.0.0"
 
 
 def test_a_change_that_the_api_refuses_is_one_clear_message(shop: Rollout) -> None:
@@ -160,8 +147,5 @@ def test_who_may_not_list_replicasets_is_told_the_right_that_is_missing(
 def test_a_deployment_that_goes_while_it_is_watched_is_gone(shop: Rollout) -> None:
     with shop.watch(maximum=60) as feed:
         kubectl("delete", "deployment", "shop")
-        deadline = time.monotonic() + 20
-        while feed.samples()[-1].status.state != "gone":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: feed.samples()[-1].status.state == "gone")
         kubectl("create", "deployment", "shop", "--image=unused", "--replicas=0")

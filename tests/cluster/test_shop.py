@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from course.rollout import Rollout
 from course.run import runner
 from course.shop import NAME, Shop
 from course.world import World
+from tests.until import until
 
 # As a lesson does, and then the kernel is gone: traffic runs, a rollout is half-way and paused.
 DIES = f"""
@@ -96,11 +96,12 @@ def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
     assert images == {container["image"]}, "a pod of the interrupted rollout is still there"
 
     # Nobody sends any more, and what was there is kept.
-    deadline = time.monotonic() + 10
     host = Shop(World("rolling-1")).host
-    while loading := [r for r in traffic.running() if urlsplit(r.plan.url).hostname == host]:
-        assert time.monotonic() < deadline, loading
-        time.sleep(0.1)
+    until(
+        lambda: all(urlsplit(r.plan.url).hostname != host for r in traffic.running()),
+        "the end of the traffic",
+        wait=10,
+    )
     saved = list((Path(os.environ["COURSE_WORK"]) / ".saved").rglob("cluster.yaml"))
     assert "localhost:1/never:1" in "".join(file.read_text() for file in saved)
 
@@ -133,7 +134,5 @@ def test_two_learners_have_a_shop_each(learner: str) -> None:
     assert Shop(World("rolling-2")).host == f"{NAME}.{learner}.localhost"
     assert get("httproute", NAME)["spec"]["hostnames"] == [f"{NAME}.{learner}.localhost"]
     Rollout(NAME).wait(120)
-    deadline = time.monotonic() + 30
-    while traffic.probe(Shop(World("rolling-2")).url) != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    url = Shop(World("rolling-2")).url
+    until(lambda: traffic.probe(url) == 200, "an answer of 200", wait=30, pause=0.2)

@@ -73,7 +73,7 @@ def test_a_full_disk_is_said_to_be_and_nothing_is_lost(disk: Path, words: tuple[
     assert "the disk is full" in said and "try:" in said, said
     assert (paths.work() / "progress.json").read_bytes() == before
     assert (paths.work() / EXERCISE / "mine.txt").read_text() == "mine"
-    assert not list(paths.work().glob(".*.part"))
+    assert not list(paths.work().glob(".part-*"))
     (disk / "ballast").unlink()
     assert course("hint", EXERCISE) == ""  # and with space again it goes on
 

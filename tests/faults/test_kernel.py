@@ -18,6 +18,7 @@ from jupyter_client.manager import KernelManager
 from course import engines, execute, locks, paths, traffic
 from course.engines import docker
 from course.images import CHECK, PROCESS
+from tests.until import until
 
 # A cell of each kind: where it is, a text that it holds, and seconds until the kernel is killed.
 KINDS = {
@@ -54,14 +55,7 @@ def made() -> list[tuple[str, str]]:
 
 def left_over() -> list[tuple[str, str]]:
     """What of it was made by a process that is gone."""
-    return [(kind, process) for kind, process in made() if not locks.lives(process)]
-
-
-def wait_until(ready: Callable[[], bool], what: str, wait: float = 60) -> None:
-    deadline = time.monotonic() + wait
-    while not ready():
-        assert time.monotonic() < deadline, f"waited {wait:.0f} s for {what}"
-        time.sleep(0.01)
+    return [(kind, process) for kind, process in made() if not locks.is_alive(process)]
 
 
 @pytest.fixture
@@ -102,7 +96,7 @@ def killed_in(
                 assert pid is not None
                 wait(pid)
                 os.kill(pid, signal.SIGKILL)
-                wait_until(lambda: not manager.is_alive(), "the kernel's end")
+                until(lambda: not manager.is_alive(), "the kernel's end")
                 return int(pid)
             client.execute_interactive(cell.source, timeout=300, output_hook=lambda _: None)
     finally:
@@ -147,7 +141,7 @@ def test_a_kernel_killed_while_a_check_has_made_things(
         return False
 
     def is_there(pid: int) -> None:
-        wait_until(lambda: has_made(pid), f"a {kind}")
+        until(lambda: has_made(pid), f"a {kind}", wait=60, pause=0.01)
 
     notebook = cells(f'course.begin("{id_}")', f'course.check("{id_}")')
     pid = killed_in(notebook, "check(", kernel, is_there)
@@ -166,11 +160,11 @@ def test_a_kernel_killed_while_its_generator_runs(kernel: KernelManager, tmp_pat
 
     start = 'traffic.start(os.environ["ORDERS_URL"], rate=20, seconds={})'
     notebook = cells("import os\nfrom course import traffic", f"print({start.format(60)}.wait())")
-    killed_in(notebook, "start(", kernel, lambda _: wait_until(loads, "the generator"))
-    wait_until(lambda: not loads(), "the generator's end", 5)
+    killed_in(notebook, "start(", kernel, lambda _: until(loads, "the generator", wait=60))
+    until(lambda: not loads(), "the generator's end", wait=5)
     # Its place is free: the next one is not refused.
     done = execute.run(
         cells("import os\nfrom course import traffic", f"{start.format(0.5)}.wait()"), tmp_path
     )
     assert done.cells[-1].outputs
-    wait_until(lambda: not loads(), "the second one's end", 5)
+    until(lambda: not loads(), "the second one's end", wait=5)

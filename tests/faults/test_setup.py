@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,17 +16,11 @@ import pytest
 
 from course import engines, locks, paths, steps, up
 from course.run import OWNER, runner
+from tests.until import until
 
 COURSE = [sys.executable, "-m", "course.cli"]
 STEPS = ("docker", "images", "registry", "cluster", "gateway", "orders")
 UP_WAIT = 600.0
-
-
-def wait_for(ready: Callable[[], bool], what: str, wait: float = UP_WAIT) -> None:
-    deadline = time.monotonic() + wait
-    while not ready():
-        assert time.monotonic() < deadline, f"waited {wait:.0f} s for {what}"
-        time.sleep(0.01)
 
 
 def lines(*argv: str) -> list[str]:
@@ -71,7 +64,7 @@ def state(step: str, process: subprocess.Popen[str]) -> str:
     if process.poll() is not None:
         return "ended"
     run = steps.read()
-    found = run.steps if run and run.process == locks.name(process.pid) else []
+    found = run.steps if run and run.process == locks.process_key(process.pid) else []
     return next((s.state for s in found if s.name == step), "waiting")
 
 
@@ -91,7 +84,12 @@ def test_interrupted_at_every_step_it_comes_to_the_same_end(
         process = subprocess.Popen([*COURSE, "up"], stderr=subprocess.PIPE, text=True)
 
         now = partial(state, step, process)
-        wait_for(lambda: now() != "waiting", f"the step {step}")  # noqa: B023 - called in here
+        until(
+            lambda: now() != "waiting",  # noqa: B023 - called in here
+            f"the step {step}",
+            wait=UP_WAIT,
+            pause=0.01,
+        )
         time.sleep(0.05)
         assert now() == "running", f"the step {step} has gone by, uninterrupted"
         process.send_signal(how)

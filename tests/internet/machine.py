@@ -12,14 +12,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from course import debian
+from course import debian, waiting
 from course.engines.docker import answers
 from tests.internet import releases
 
@@ -99,9 +98,7 @@ class Machine:
             self._unshared.kill()
             self._unshared.wait()
             # Its first process dies with it, and with that one the rest and the network.
-            deadline = time.monotonic() + 20
-            while self._link in psutil.net_if_addrs() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            waiting.eventually(lambda: self._link not in psutil.net_if_addrs(), wait=20, pause=0.05)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def enter(self, *argv: object) -> list[str]:
@@ -234,11 +231,9 @@ def linked(files: Mapping[str, Path], folder: Path) -> Path:
 
 def wait_for(ready: Any, what: str, log: Path | None = None, wait: float = _START_WAIT) -> None:
     """Wait until something is so; a deadline fails the test."""
-    deadline = time.monotonic() + wait
-    while not ready():
+    if not waiting.eventually(ready, wait=wait, pause=0.05):
         said = log.read_text(errors="replace")[-2000:] if log else ""
-        assert time.monotonic() < deadline, f"waited {wait:.0f} s for {what}\n{said}"
-        time.sleep(0.05)
+        raise AssertionError(f"waited {wait:.0f} s for {what}\n{said}")
 
 
 def _ip(*words: object) -> None:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import paths
+from course import files, paths
 from course.engines.kind import Kind
 from course.repository import Repository
 from course.steps import Report
@@ -120,10 +119,8 @@ def applied() -> dict[str, str]:
 
 def record(fingerprints: Mapping[str, str]) -> None:
     """Note what the cluster has got now."""
-    _file().parent.mkdir(parents=True, exist_ok=True)
-    part = _file().with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(applied() | dict(fingerprints), indent=1, sort_keys=True))
-    part.replace(_file())
+    known = applied() | dict(fingerprints)
+    files.atomic_write(_file(), json.dumps(known, indent=1, sort_keys=True))
 
 
 def forget() -> None:

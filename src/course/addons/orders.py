@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.client
-import time
 from pathlib import Path
 
-from course import images, paths
+from course import images, paths, waiting
 from course.addons.addon import Addon, mirrored, pinned
 from course.engines.kind import Kind
 from course.errors import CourseError
@@ -43,15 +42,13 @@ def _answers(cluster: Kind) -> None:
     Raises:
         CourseError: it does not in time.
     """
-    deadline = time.monotonic() + _ANSWER_WAIT
-    while not answers(cluster.http_port):
-        if time.monotonic() > deadline:
-            raise CourseError(
-                f"orders runs but does not answer at http://orders.localhost:{cluster.http_port}",
-                f"an answer through the gateway within {_ANSWER_WAIT:.0f} s",
-                "kubectl describe httproute orders; kubectl -n course-system logs deploy/traefik",
-            )
-        time.sleep(0.3)
+    port = cluster.http_port
+    if not waiting.eventually(lambda: answers(port), wait=_ANSWER_WAIT, pause=0.3):
+        raise CourseError(
+            f"orders runs but does not answer at http://orders.localhost:{port}",
+            f"an answer through the gateway within {_ANSWER_WAIT:.0f} s",
+            "kubectl describe httproute orders; kubectl -n course-system logs deploy/traefik",
+        )
 
 
 def archive() -> Path:

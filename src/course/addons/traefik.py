@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from course import fetch, images, packages, paths, tools
+from course import fetch, files, images, packages, paths, tools
 from course.addons.addon import Addon, mirrored
 from course.engines import base
 from course.engines.kind import Kind
@@ -58,10 +58,7 @@ def _crds(report: Report, cluster: Kind) -> Path:
     content = standard(packages.resolve(module, report, using=cluster.using))
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CourseError(f"{module} makes other definitions", f"sha256 {sha256[:16]}…", "")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part")
-    part.write_bytes(content)
-    return part.replace(kept)
+    return files.atomic_write(kept, content)
 
 
 def standard(module: Path) -> bytes:

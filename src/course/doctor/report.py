@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from course import engines, images, lab, paths, private, steps, tools
+from course import engines, files, images, lab, paths, steps, tools
 from course.doctor import words
 from course.doctor.finding import Finding, Machine
 from course.engines import kind
@@ -198,8 +198,7 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
         **{f"log {name}": _told(censor, log) for name, log in _logs()},
     }
     text = "".join(f"## {name}\n" + "\n".join(lines) + "\n\n" for name, lines in sections.items())
-    private.new(file, text)
-    return file
+    return files.atomic_write(file, text, mode=0o600)
 
 
 def _told(censor: Censor, log: Path) -> list[str]:

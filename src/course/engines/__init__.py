@@ -10,7 +10,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from course import paths
+from course import files, paths
 from course.errors import CourseError
 
 
@@ -61,10 +61,7 @@ def current() -> Engine | None:
 
 def save(engine: Engine) -> None:
     """Record what `course up` made."""
-    _file().parent.mkdir(parents=True, exist_ok=True)
-    part = _file().with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(engine), indent=1, sort_keys=True))
-    part.replace(_file())
+    files.atomic_write(_file(), json.dumps(asdict(engine), indent=1, sort_keys=True))
 
 
 def forget() -> None:

@@ -8,13 +8,12 @@ import os
 import shutil
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from course import debian, images, inherited, locks, paths, private, run, tools
+from course import debian, images, inherited, locks, paths, private, run, tools, waiting
 from course.engines import base
 from course.errors import CourseError
 from course.run import Runner
@@ -129,7 +128,7 @@ class Docker:
         report("starting dockerd", None)
         # Its containerd would wait for it in silence, and dockerd give up after 15 s. Who holds it
         # may be out of sight: another container that shares the home folder.
-        locks.awaited(
+        locks.wait_until_free(
             data / _CONTAINERD_FILE,
             wait=_START_WAIT,
             what=f"another Docker uses {data}, on this machine or in a container that shares it",
@@ -143,17 +142,18 @@ class Docker:
         argv += ["--userland-proxy-path", commands["docker-proxy"]]
         env = {"PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}"}
         run.spawn(argv, log=log, env=env, record=remember)
-        deadline = time.monotonic() + _START_WAIT
-        while not answers(f"unix://{_RUN}/docker.sock"):
-            if time.monotonic() > deadline or remembered() is None:
-                tail = log.read_text(errors="replace").splitlines()[-5:]
-                raise CourseError(
-                    "dockerd does not answer:\n      " + "\n      ".join(tail),
-                    f"an answer within {_START_WAIT:.0f} s",
-                    f"read {log}; then: course up",
-                )
-            time.sleep(0.2)
-        os.environ["DOCKER_HOST"] = f"unix://{_RUN}/docker.sock"
+        host = f"unix://{_RUN}/docker.sock"
+        waiting.eventually(
+            lambda: answers(host) or remembered() is None, wait=_START_WAIT, pause=0.2
+        )
+        if not answers(host):
+            tail = log.read_text(errors="replace").splitlines()[-5:]
+            raise CourseError(
+                "dockerd does not answer:\n      " + "\n      ".join(tail),
+                f"an answer within {_START_WAIT:.0f} s",
+                f"read {log}; then: course up",
+            )
+        os.environ["DOCKER_HOST"] = host
 
     def environment(self) -> dict[str, str]:
         """See `ContainerEngine.environment`."""
@@ -338,12 +338,12 @@ def _process_file() -> Path:
 
 def remember(pid: int) -> None:
     """Record a dockerd that the course started."""
-    private.write(_process_file(), json.dumps({"process": locks.name(pid)}))
+    private.write(_process_file(), json.dumps({"process": locks.process_key(pid)}))
 
 
 def remembered() -> psutil.Process | None:
     """The dockerd that the course started, if it is still that process."""
     try:
-        return locks.process(locks.recorded(dict(json.loads(_process_file().read_text()))))
+        return locks.find_process(locks.recorded_key(dict(json.loads(_process_file().read_text()))))
     except (OSError, ValueError, TypeError):
         return None

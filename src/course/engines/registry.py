@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import time
 from dataclasses import dataclass
 
-from course import images
+from course import images, waiting
 from course.errors import CourseError
 from course.run import Runner
 from course.steps import Report
@@ -88,16 +87,13 @@ class Registry:
             )
         elif running != "true":
             self.using.run(["docker", "start", NAME], timeout=60)
-        deadline = time.monotonic() + _WAIT
-        while not self.answers():
-            if time.monotonic() > deadline:
-                silent = "is no registry" if self._speaks() else "does not answer"
-                raise CourseError(
-                    f"what should be the course's registry at {self.address} {silent}",
-                    f"an answer within {_WAIT:.0f} s",
-                    f"docker logs {NAME}; then: course up",
-                )
-            time.sleep(0.2)
+        if not waiting.eventually(self.answers, wait=_WAIT, pause=0.2):
+            silent = "is no registry" if self._speaks() else "does not answer"
+            raise CourseError(
+                f"what should be the course's registry at {self.address} {silent}",
+                f"an answer within {_WAIT:.0f} s",
+                f"docker logs {NAME}; then: course up",
+            )
 
     def mirror(self, ref: str) -> None:
         """Push an image of Docker Hub's name, so that the cluster finds it here first."""

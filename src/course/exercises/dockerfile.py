@@ -33,13 +33,13 @@ def _ask(served: Served, path: str, id_: str) -> dict[str, Any]:
         raise _silent(served, id_)
     try:
         return dict(json.loads(body))
-    except ValueError:
+    except ValueError as error:
         raise Wrong(
             "wrong-answer",
             saw=f"GET {path} answers {status}: {body[:80]}",
             want="the answer of the program in this folder",
             try_="which program does CMD start?",
-        ) from None
+        ) from error
 
 
 def _silent(served: Served, id_: str) -> Wrong:
@@ -605,7 +605,7 @@ class CheaperOrder:
         try:
             found = dict(json.loads(world.read("measured.json")))
         except (ValueError, TypeError) as error:
-            raise self._incomplete(f"it does not parse: {error}", want) from None
+            raise self._incomplete(f"it does not parse: {error}", want) from error
         for name in names:
             if not isinstance(found.get(name), int | float):
                 raise self._incomplete(f"{name} is {json.dumps(found.get(name))}", want)

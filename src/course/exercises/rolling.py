@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from course import shop, traffic, trial
+from course import shop, traffic, trial, waiting
 from course.errors import CourseError
 from course.exercises import Wrong, exercise
 from course.released import GONE, NONE_KNOWN, NOT_READY
@@ -78,7 +78,7 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
             saw=error.saw,
             want=f"a Deployment `{NAME}`",
             try_=f"kubectl get deployments; course reset {world.id}",
-        ) from None
+        ) from error
     looked = 0.0
     with world.observe("the shop comes to rest"), rollout.watch() as feed:
         while True:
@@ -169,16 +169,16 @@ def _answering(world: World) -> None:
     Raises:
         Wrong: nothing does.
     """
+    url = Shop(world).url
     with world.observe("its first answer"):
-        deadline = time.monotonic() + _ANSWER_WAIT
         # Without a probe a pod is at rest before it listens.
-        while (status := traffic.probe(Shop(world).url)) != 200 and time.monotonic() < deadline:
-            time.sleep(0.2)
+        status = waiting.eventually(
+            lambda: traffic.probe(url), wait=_ANSWER_WAIT, pause=0.2, until=lambda got: got == 200
+        )
     if status != 200:
         raise Wrong(
             "no-answer",
-            saw=f"{Shop(world).url} answers {status}, and that {_ANSWER_WAIT:.0f} s after its pods "
-            f"are at rest",
+            saw=f"{url} answers {status}, and that {_ANSWER_WAIT:.0f} s after its pods are at rest",
             want="200, from the shop",
             try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
         )
@@ -849,7 +849,7 @@ class DecideUnderLimits:
                 saw=f"{world.id}/decision.json: {type(error).__name__}: {error}",
                 want=want,
                 try_="run the measuring cell for both strategies, then write down what they showed",
-            ) from None
+            ) from error
         broken = [
             r
             for r in rejected.values()

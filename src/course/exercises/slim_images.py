@@ -9,13 +9,12 @@ import os
 import re
 import secrets
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import copies, images, layers, paths
+from course import copies, images, layers, paths, waiting
 from course.copies import Copy
 from course.exercises import Wrong, exercise
 from course.layers import Layer
@@ -625,7 +624,7 @@ class RebuildIsYesterdays:
                 saw=f"a rebuild with --pull finds no such base: {wrong.saw}",
                 want="a base that another machine can pull too",
                 try_="what does a name without a registry's address mean?   docker pull …",
-            ) from None
+            ) from wrong
 
     def _followed(self, world: World, image: Any, tag: str, before: dict[str, str]) -> Wrong:
         """Why a rebuild stood on what the check made a tag name."""
@@ -674,9 +673,7 @@ _PRINT_WAIT = 30.0
 def _printed(world: World, ref: str) -> str:
     """What an image prints until it ends; it is ended if it has not by itself."""
     with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
-        deadline = time.monotonic() + _PRINT_WAIT
-        while served.exit_code() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
+        waiting.eventually(lambda: served.exit_code() is not None, wait=_PRINT_WAIT, pause=0.1)
         return served.log()
 
 
@@ -826,13 +823,13 @@ class SmallAndMovesLittle:
         try:
             written = json.loads(file.read_text(encoding="utf-8"))
             figures = {way: float(written[way]) for way in _WAYS}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise Wrong(
                 "no-figures",
                 saw="slim-images-4/measured.json has no number for each of: " + ", ".join(_WAYS),
                 want='MB above the base, e.g. {"later": 1.5, "one-run": 1.5, "stages": 1.5}',
                 try_="docker history invoice:later   without the layers that node:24-slim has too",
-            ) from None
+            ) from error
         for way, figure in figures.items():
             ref = f"invoice:{way}"
             own, whole = (size / 1e6 for size in _sizes(world, ref))

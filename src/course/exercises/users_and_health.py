@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from posixpath import basename, dirname, join
 
-from course import workspace
+from course import waiting, workspace
 from course.errors import CourseError
 from course.exercises import Wrong, exercise
 from course.observed import HEALTH_LOG, Health, Process, Stopped
@@ -714,12 +714,12 @@ def _not_too_busy(served: Served, wrong: Wrong) -> None:
 
 def _until(served: Served, ready: Callable[[Health], bool], wait: float) -> Health:
     """Its health once it is so, or when time is over or it has ended."""
-    deadline = time.monotonic() + wait
-    while True:
-        health = served.health()
-        if ready(health) or time.monotonic() > deadline or served.exit_code() is not None:
-            return health
-        time.sleep(_POLL)
+    return waiting.eventually(
+        served.health,
+        wait=wait,
+        pause=_POLL,
+        until=lambda health: ready(health) or served.exit_code() is not None,
+    )
 
 
 # -- 4: how fast to believe an answer

@@ -19,6 +19,6 @@ from __future__ import annotations
 
 from course.rollout.control import Rollout
 from course.rollout.feed import Feed, Gap, Sample
-from course.rollout.status import Pod, Revision, State, Status, Waiting
+from course.rollout.status import Pod, State, Status, Waiting
 
-__all__ = ["Feed", "Gap", "Pod", "Revision", "Rollout", "Sample", "State", "Status", "Waiting"]
+__all__ = ["Feed", "Gap", "Pod", "Rollout", "Sample", "State", "Status", "Waiting"]

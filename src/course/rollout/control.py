@@ -14,7 +14,7 @@ from course.rollout import status as reading
 from course.rollout.api import Api, ApiError, Kubernetes, Object
 from course.rollout.columns import moment
 from course.rollout.feed import Feed
-from course.rollout.status import Revision, Status
+from course.rollout.status import Status
 
 _PAUSE = 0.2
 _OWN = "deployment.kubernetes.io/"
@@ -67,10 +67,6 @@ class Rollout:
         deployment = self._deployment()
         things = self._api.select("pods", self._labels(deployment))["items"]
         return reading.status(deployment, self._sets(deployment), things)
-
-    def revisions(self) -> list[Revision]:
-        """The revisions it can go back to, and the present one, last."""
-        return reading.revisions(self._sets(self._deployment()))
 
     def wait(self, timeout: float) -> Status:
         """Wait until its rollout ends or can go no further.
@@ -131,33 +127,6 @@ class Rollout:
             for group, found in groups.items()
         }
         return self._changed("image updated", {"spec": {"template": {"spec": change}}})
-
-    def set_env(self, container: str = "", /, **variables: str | None) -> str:
-        """Set variables of a container, as `kubectl set env` does.
-
-        Args:
-            container: the one that serves by default, see `containers.service`; `*` means every
-                container.
-            variables: `None` takes a variable away.
-
-        Raises:
-            CourseError: there is no such container, or no variable was given.
-        """
-        if not variables:
-            raise CourseError("no variable was given", "one or more", 'set_env(LOG_LEVEL="debug")')
-        name = container or self._service()
-        env = [
-            {"name": key, "$patch": "delete"}
-            if value is None
-            # A variable that came from elsewhere keeps that source unless it is taken away.
-            else {"name": key, "value": str(value), "valueFrom": None}
-            for key, value in variables.items()
-        ]
-        change = {
-            group: [{"name": each, "env": env} for each in found]
-            for group, found in self._grouped({name: ""}).items()
-        }
-        return self._changed("env updated", {"spec": {"template": {"spec": change}}})
 
     def patch(self, change: Object) -> str:
         """Change anything else of it, as `kubectl patch` does.

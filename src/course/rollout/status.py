@@ -76,23 +76,6 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Revision:
-    """A revision that the Deployment can go back to.
-
-    Args:
-        number: as `kubectl rollout history` counts.
-        version: see the module's text.
-        image: of the service's container.
-        replicas: pods that it has now.
-    """
-
-    number: int
-    version: str
-    image: str
-    replicas: int
-
-
-@dataclass(frozen=True)
 class Status:
     """How far a rollout is.
 
@@ -182,20 +165,6 @@ def selector(deployment: Object) -> str:
     return ",".join(parts)
 
 
-def revisions(replicasets: Iterable[Object]) -> list[Revision]:
-    """The revisions of a Deployment's ReplicaSets, the newest last."""
-    found = [
-        Revision(
-            number(thing),
-            version(thing["spec"]["template"]),
-            str(containers.service(thing["spec"]["template"]).get("image") or ""),
-            int((thing.get("status") or {}).get("replicas") or 0),
-        )
-        for thing in replicasets
-    ]
-    return sorted(found, key=lambda revision: revision.number)
-
-
 def pods(things: Iterable[Object], replicasets: Sequence[Object], now: datetime) -> tuple[Pod, ...]:
     """A Deployment's pods, in the order in which they were made.
 
@@ -276,7 +245,7 @@ def status(
     progress = condition(now, "Progressing")
     reason = str(progress.get("reason") or "")
     state, message = _state(deployment, desired, count, reason)
-    past = [revision.number for revision in revisions(replicasets)]
+    past = sorted(map(number, replicasets))
     return Status(
         state=state,
         message=message,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
+
+from course import files
 
 FILE = "plan.json"
 GRACE = 5.0
@@ -29,8 +31,7 @@ class Plan:
         timeout: seconds from a send to the end of its answer.
         ca: a file of CA certificates; empty for the system's.
         verify: whether the certificate is verified.
-        lease_pid: the process whose end ends the run.
-        lease_started: when that process was created, in seconds since the epoch.
+        lease: the process whose end ends the run, as `locks.process_key` names it.
     """
 
     url: str
@@ -44,8 +45,7 @@ class Plan:
     timeout: float = 5.0
     ca: str = ""
     verify: bool = True
-    lease_pid: int = 0
-    lease_started: float = 0.0
+    lease: str = ""
 
     @property
     def planned(self) -> int:
@@ -55,14 +55,13 @@ class Plan:
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
-        part = folder / f"{FILE}.part"
-        part.touch(mode=0o600)  # a header may hold a password
-        part.write_text(json.dumps(asdict(self)))
-        part.replace(folder / FILE)
+        # A header may hold a password.
+        files.atomic_write(folder / FILE, json.dumps(asdict(self)), mode=0o600)
 
     @classmethod
     def load(cls, folder: Path) -> Plan:
-        """Read it."""
-        fields = json.loads((folder / FILE).read_text())
-        fields["headers"] = tuple((name, value) for name, value in fields.get("headers", ()))
-        return cls(**fields)
+        """Read it; what another version of the course wrote may hold more."""
+        known = {field.name for field in fields(cls)}
+        found = json.loads((folder / FILE).read_text())
+        found["headers"] = tuple((name, value) for name, value in found.get("headers", ()))
+        return cls(**{name: value for name, value in found.items() if name in known})

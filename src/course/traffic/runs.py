@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from course import locks, paths
+from course import files, locks, paths, waiting
 from course import run as run_
 from course.errors import CourseError
 from course.traffic import feed
@@ -56,11 +56,11 @@ class Run:
             # Of an older version it is a bare number, which may be another process's by now.
             self._process = (self.folder / _PID).read_text()
             self.pid = int(self._process.partition("-")[0])
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError) as error:
             known = ", ".join(f.name for f in _folders() if (f / _PID).exists()) or "none"
             raise CourseError(
                 f"no run `{id_}`", f"one of those that are known: {known}", "traffic.start(…)"
-            ) from None
+            ) from error
         self._reader = self._new_reader()
         self._tally = Tally(self.plan.rate)
         self._counting = threading.Lock()  # nothing is counted twice by two views of one run
@@ -81,7 +81,7 @@ class Run:
     @property
     def running(self) -> bool:
         """Whether its process is there."""
-        return locks.process(self._process) is not None
+        return locks.find_process(self._process) is not None
 
     @property
     def started(self) -> float | None:
@@ -133,11 +133,9 @@ class Run:
         Raises:
             CourseError: the run goes on at the deadline.
         """
-        deadline = time.monotonic() + (self._longest() if timeout is None else timeout)
-        while self.running:
-            if time.monotonic() > deadline:
-                raise self._still("the run goes on")
-            time.sleep(_POLL)
+        wait = self._longest() if timeout is None else timeout
+        if not waiting.eventually(lambda: not self.running, wait=wait, pause=_POLL):
+            raise self._still("the run goes on")
         return self.summary()
 
     def stop(self) -> Summary:
@@ -148,7 +146,7 @@ class Run:
         """
         import psutil
 
-        process = locks.process(self._process)
+        process = locks.find_process(self._process)
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
@@ -238,16 +236,13 @@ def start(
             second generator on the same target, a request that cannot be sent; with `probe`
             also whatever stands in the way of an answer.
     """
-    import psutil
-
     _refuse(rate, seconds, timeout)
     target = parse(url, ca=ca, verify=verify)
     target.tls()
     pid = os.getpid() if lease_pid is None else lease_pid
-    try:
-        created = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        raise CourseError(f"no process {pid} to hold the lease", "a process that runs") from None
+    lease = locks.process_key(pid)
+    if not locks.is_alive(lease):
+        raise CourseError(f"no process {pid} to hold the lease", "a process that runs")
     plan = Plan(
         url=url,
         rate=float(rate),
@@ -260,8 +255,7 @@ def start(
         timeout=float(timeout),
         ca=target.ca,
         verify=verify,
-        lease_pid=pid,
-        lease_started=created,
+        lease=lease,
     )
     build(plan, target)
     if probe:
@@ -306,9 +300,7 @@ def _spawn(plan: Plan) -> Run:
     plan.save(folder)
     argv = [sys.executable, "-P", "-m", "course.traffic.worker", folder]
     pid = run_.spawn(argv, log=folder / "log")
-    part = folder / f"{_PID}.part"
-    part.write_text(locks.name(pid))
-    part.replace(folder / _PID)
+    files.atomic_write(folder / _PID, locks.process_key(pid))
     return Run(id_)
 
 

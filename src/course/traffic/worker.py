@@ -21,8 +21,7 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
-
+from course import locks
 from course.traffic import feed
 from course.traffic.exchange import SWEEP, Client, Request
 from course.traffic.plan import GRACE, Plan
@@ -212,38 +211,10 @@ class Worker:
             self._client.sweep()
 
     async def _lease(self) -> None:
-        lease = Lease(self._plan.lease_pid, self._plan.lease_started)
-        while lease.held():
+        while locks.is_alive(self._plan.lease):
             await asyncio.sleep(_LEASE)
         self._deadline = clock() + _PARTING
         self._stop("orphaned")
-
-
-class Lease:
-    """What a run's life hangs on: a process.
-
-    Args:
-        pid: its id.
-        started: when it was created, in seconds since the epoch.
-    """
-
-    def __init__(self, pid: int, started: float) -> None:
-        self._holder: psutil.Process | None = None
-        with contextlib.suppress(psutil.NoSuchProcess):
-            holder = psutil.Process(pid)
-            # Looked at once: the time since the epoch moves when somebody sets the clock.
-            if abs(holder.create_time() - started) < 2:
-                self._holder = holder
-
-    def held(self) -> bool:
-        """Whether that process, and not another of the same number, still runs."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return (
-                self._holder is not None
-                and self._holder.is_running()
-                and self._holder.status() != psutil.STATUS_ZOMBIE
-            )
-        return False
 
 
 def _prefer() -> None:
