@@ -12,7 +12,7 @@ import platform
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,7 @@ class Image:
     args: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
     source: str = ""
+    cost: float = 0.0
 
 
 @cache
@@ -70,6 +71,7 @@ def catalogue() -> dict[str, Image]:
             entry.get("args", {}),
             entry.get("digest", {}).get("index", ""),
             entry["source"],
+            entry["cost"],
         )
         for ref, entry in entries.items()
     }
@@ -130,6 +132,21 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
         error.saw += f"\n      assembled because it could not be pulled: {tried}"
         raise
     return "assembled"
+
+
+def lacking(refs: Iterable[str], *, using: Runner | None = None) -> set[str]:
+    """Return the images that would have to be made, and those that they are built on.
+
+    Args:
+        refs: keys of `catalogue()`.
+        using: runs docker.
+    """
+    using = using or runner()
+    found: set[str] = set()
+    for ref in refs:
+        if _label(ref, using) not in ("", key(ref)) and not archive(ref).exists():
+            found |= {ref} | lacking(catalogue()[ref].from_, using=using)
+    return found
 
 
 def can_assemble() -> bool:
