@@ -134,18 +134,21 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
     return "assembled"
 
 
-def lacking(refs: Iterable[str], *, using: Runner | None = None) -> set[str]:
+def lacking(
+    refs: Iterable[str], *, using: Runner | None = None, env: Mapping[str, str] | None = None
+) -> set[str]:
     """Return the images that would have to be made, and those that they are built on.
 
     Args:
         refs: keys of `catalogue()`.
         using: runs docker.
+        env: variables for it.
     """
     using = using or runner()
     found: set[str] = set()
     for ref in refs:
-        if _label(ref, using) not in ("", key(ref)) and not archive(ref).exists():
-            found |= {ref} | lacking(catalogue()[ref].from_, using=using)
+        if _label(ref, using, env) not in ("", key(ref)) and not archive(ref).exists():
+            found |= {ref} | lacking(catalogue()[ref].from_, using=using, env=env)
     return found
 
 
@@ -160,17 +163,19 @@ def assembled(ref: str, *, using: Runner | None = None) -> bool:
     return bool(_label(ref, using or runner()))
 
 
-def _label(ref: str, using: Runner) -> str | None:
+def _label(ref: str, using: Runner, env: Mapping[str, str] | None = None) -> str | None:
     """The recipe's label of an image: empty if it has none, `None` if there is no such image."""
-    facts = _inspected(ref, using)
+    facts = _inspected(ref, using, env)
     return facts[0] if facts else None
 
 
-def _inspected(ref: str, using: Runner) -> tuple[str, str, list[str]] | None:
+def _inspected(
+    ref: str, using: Runner, env: Mapping[str, str] | None = None
+) -> tuple[str, str, list[str]] | None:
     """Of an image: its recipe's label, its processor, its digests; `None` if there is none."""
     form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}|{{{{json .RepoDigests}}}}'
     argv = ["docker", "image", "inspect", ref, "--format", form]
-    done = using.run(argv, timeout=30, check=False)
+    done = using.run(argv, timeout=30, check=False, env=env)
     if done.code != 0:
         return None
     label, processor, digests = (*done.stdout.strip().split("|", 2), "", "")[:3]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from course import engines, gobuild, images, manifest, packages, tools, up
+from course import engines, gobuild, images, manifest, packages, paths, tools, up
 from course.addons import traefik
 from course.engines import base
 from course.engines.docker import Docker, client
+from course.errors import CourseError
 from course.fingerprint import Conditions
 from course.run import Runner, runner
 from course.things import Kind, Thing
@@ -68,22 +71,30 @@ def level(thing: Thing, course: manifest.Manifest) -> int:
 def cost(levels: Sequence[Level], *, using: Runner | None = None) -> float:
     """Return the seconds of building that these levels begin, from what is missing here.
 
+    An estimate stops no run: what cannot be told counts as nothing.
+
     Args:
         levels: the first ones of `LEVELS`.
         using: runs docker.
     """
-    using = using or runner()
+    with contextlib.suppress(CourseError):
+        return _cost(levels, using or runner())
+    return 0.0
+
+
+def _cost(levels: Sequence[Level], using: Runner) -> float:
     docker = Docker(using)
     answers = docker.answers()
-    if answers:
-        os.environ["DOCKER_HOST"] = docker.host()
+    env = {"DOCKER_HOST": docker.host(), "PATH": _path()}
     refs: Iterable[str] = [ref for one in levels for ref in one.images]
     wanted = [name for one in levels for name in one.tools if not (answers and name == "docker")]
     sources = [source for name in wanted for source in _missing(name)]
-    if answers or not docker_data():
-        lacking = images.lacking(refs, using=using) if answers else _with_bases(refs)
-    else:
+    if answers:
+        lacking = images.lacking(refs, using=using, env=env)
+    elif docker_data():
         lacking = set()  # what Docker kept is not known before it runs; as a rule it is all there
+    else:
+        lacking = _with_bases(refs)
     for ref in lacking:
         image = images.catalogue()[ref]
         sources += [source for source in image.files.values() if source.startswith("go:")]
@@ -92,10 +103,13 @@ def cost(levels: Sequence[Level], *, using: Runner | None = None) -> float:
     return sum(images.catalogue()[ref].cost for ref in lacking) + packages.missing_seconds(known)
 
 
+def _path() -> str:
+    """The variable PATH with the course's own docker, which may be the only one."""
+    return f"{paths.state() / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
 def docker_data() -> bool:
     """Say whether the course's own Docker has kept anything here."""
-    from course import paths
-
     return (paths.cache() / "docker").exists()
 
 
@@ -111,6 +125,16 @@ def _with_bases(refs: Iterable[str]) -> set[str]:
     return found
 
 
+def image_store(info: Mapping[str, Any]) -> str:
+    """Say where a Docker keeps images: `containerd` or `graph drivers`.
+
+    Args:
+        info: what Docker says of itself.
+    """
+    status = str(info.get("DriverStatus") or "")
+    return "containerd" if "io.containerd.snapshotter" in status else "graph drivers"
+
+
 def conditions(*, using: Runner | None = None) -> Conditions:
     """Say what things run on here, also before the engine has started.
 
@@ -122,7 +146,5 @@ def conditions(*, using: Runner | None = None) -> Conditions:
     name = os.environ.get("COURSE_ENGINE") or (known.name if known else "kind")
     store = "containerd"  # of a Docker that the course starts
     if docker.answers():
-        status = client(docker.host()).info().get("DriverStatus") or []
-        snapshotter = any("io.containerd.snapshotter" in str(entry) for entry in status)
-        store = "containerd" if snapshotter else "graph drivers"
+        store = image_store(client(docker.host()).info())
     return Conditions(name, store, tools.KUBERNETES)

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -95,7 +95,9 @@ class Sources:
     def __post_init__(self) -> None:
         argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         listed = self.runner.run(argv, timeout=60, cwd=self.root, check=False).stdout
-        self._files = [self.root / name for name in listed.split("\0") if name]
+        # Figures and proofs are written by the tests themselves, and no test depends on them.
+        names = [name for name in listed.split("\0") if name and not name.startswith("bench/")]
+        self._files = [self.root / name for name in names]
         self._before = self._seen()
 
     def _seen(self) -> dict[Path, tuple[int, int]]:
@@ -127,6 +129,7 @@ class Prover:
         options: of each lane.
         env: variables for pytest.
         tally: what is counted.
+        stage: names a lane and notes its time.
         go_on: after a failure, finish what pytest has been given.
         runner: runs pytest and git.
         say: prints a line.
@@ -140,6 +143,7 @@ class Prover:
     options: Options
     env: Mapping[str, str]
     tally: Tally
+    stage: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
     go_on: bool = False
     runner: Runner = field(default_factory=runner)
     say: Callable[[str], None] = lambda line: print(line, flush=True)
@@ -160,8 +164,8 @@ class Prover:
         for (lane, _, _), group in groupby(queue, self._together):
             these = [one for one in group if self.budget.fits(one, self._elapsed())]
             if these:
-                self.say(f"\n── {lane}: {len(these)} ({these[0].reason})")
-                self._lane(lane, these)
+                with self.stage(f"{lane}, {these[0].reason}: {len(these)}"):
+                    self._lane(lane, these)
 
     def _together(self, planned: Planned) -> tuple[str, Reason, str]:
         lane, kind = LANES[planned.thing.kind], planned.thing.kind
