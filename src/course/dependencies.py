@@ -94,16 +94,16 @@ class Dependencies:
         self._hashes: dict[str, str] = {}
         self._edges: dict[str, frozenset[str]] = {}
         self._modules = {**self._named("src/course", "src"), **self._named("tests", "")}
-        course = tomllib.loads(self._text(_COURSE))
+        course = self._toml(_COURSE)
         self._lessons: dict[str, Any] = {e["stem"]: e for e in course.get("lessons", [])}
         self._exercises = {
             entry["id"]: (stem, entry)
             for stem, one in self._lessons.items()
             for entry in one.get("exercises", [])
         }
-        self._images: dict[str, Any] = tomllib.loads(self._text(_IMAGES))
-        self._releases: dict[str, Any] = tomllib.loads(self._text(_RELEASES))
-        self._go: dict[str, Any] = tomllib.loads(self._text(_GO))
+        self._images = self._toml(_IMAGES)
+        self._releases = self._toml(_RELEASES)
+        self._go = self._toml(_GO)
         self._ids, self._stems = _any_of(self._exercises), _any_of(self._lessons)
         self._image_names = {f"{ref.rpartition(':')[0]}:" for ref in self._images}
         self._refs = re.compile(
@@ -156,15 +156,21 @@ class Dependencies:
         if path not in self._texts:
             try:
                 self._texts[path] = (self._root / path).read_text(encoding="utf-8")
-            except FileNotFoundError:
+            except FileNotFoundError as error:
                 raise CourseError(
                     f"{path} is missing",
                     "every file that a proof is about",
                     "course dev build   writes what is generated; git status   shows what is gone",
-                ) from None
+                ) from error
             except UnicodeDecodeError as error:
-                raise CourseError(f"{path}: {error}", "UTF-8", "") from None
+                raise CourseError(f"{path}: {error}", "UTF-8", "") from error
         return self._texts[path]
+
+    def _toml(self, path: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._text(path))
+        except tomllib.TOMLDecodeError as error:
+            raise CourseError(f"{path}: {error}", "TOML", "") from error
 
     def _files(self, path: str) -> list[str]:
         """The files of a folder, at any depth; of a file itself; none if there is no such thing."""
@@ -186,7 +192,7 @@ class Dependencies:
         except (ValueError, KeyError, TypeError) as error:
             raise CourseError(
                 f"{path} is no notebook: {error}", "a notebook", "course dev build"
-            ) from None
+            ) from error
 
     # -- hashes
 
@@ -214,7 +220,7 @@ class Dependencies:
         if file == _IMAGES:
             image = self._images[entry]
             digest = image.get("digest", {}).get("index", "")
-            return [_without(image, ("source", "digest")), digest]
+            return [_without(image, ("source", "digest", "cost")), digest]
         if file == _RELEASES:
             # Its address holds the version; checksums are added for another platform's sake.
             release = self._releases[entry]
@@ -364,7 +370,7 @@ class Dependencies:
         try:
             return uses(text, PurePosixPath(path), package=package, code=code)
         except SyntaxError as error:
-            raise CourseError(f"{path}: {error.msg}: {error.text}", "Python", "") from None
+            raise CourseError(f"{path}: {error.msg}: {error.text}", "Python", "") from error
 
     def _of_uses(self, used: Uses) -> Iterator[str]:
         """The modules behind the names that are used, and the commands that are started."""
