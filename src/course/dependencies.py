@@ -29,13 +29,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from course.errors import CourseError
+from course.manifest import CAPABILITIES
 from course.things import BANK, FOLDERS, Kind, module_of
-from course.uses import Uses, commands, plain, uses
+from course.uses import Uses, commands, imported_in, plain, uses
 
 _CLI = "course.cli"
 _EXERCISES = "course.exercises"
 _ADDONS = "course.addons"
-_ORDERS = "orders"
+_ORDERS, _CLUSTER = "orders", "cluster"
+"""Needs of a lesson, as in `manifest.CAPABILITIES`."""
 SERVICE = f"apps/{_ORDERS}"
 _SERVICE_NAMED = re.compile(r"\b(orders|ORDERS_URL)\b")
 _COURSE = "course.toml"
@@ -92,21 +94,21 @@ class Dependencies:
         self._hashes: dict[str, str] = {}
         self._edges: dict[str, frozenset[str]] = {}
         self._modules = {**self._named("src/course", "src"), **self._named("tests", "")}
-        course = tomllib.loads(self._text(_COURSE))
+        course = self._toml(_COURSE)
         self._lessons: dict[str, Any] = {e["stem"]: e for e in course.get("lessons", [])}
         self._exercises = {
             entry["id"]: (stem, entry)
             for stem, one in self._lessons.items()
             for entry in one.get("exercises", [])
         }
-        self._images: dict[str, Any] = tomllib.loads(self._text(_IMAGES))
-        self._releases: dict[str, Any] = tomllib.loads(self._text(_RELEASES))
-        self._go: dict[str, Any] = tomllib.loads(self._text(_GO))
+        self._images = self._toml(_IMAGES)
+        self._releases = self._toml(_RELEASES)
+        self._go = self._toml(_GO)
         self._ids, self._stems = _any_of(self._exercises), _any_of(self._lessons)
-        names = {ref.rpartition(":")[0] for ref in self._images}
+        self._image_names = {f"{ref.rpartition(':')[0]}:" for ref in self._images}
         self._refs = re.compile(
             r"(?<![\w./-])(?:docker\.io/)?(?:library/)?"
-            rf"((?:{_either(self._images)})(?![\w.-])|(?:{_either(names)}):(?=[{{$]))"
+            rf"((?:{_either(self._images)})(?![\w.-])|(?:{_either(self._image_names)})(?=[{{$]))"
         )
         self._commands = commands(self._text(self._modules[_CLI])) if _CLI in self._modules else {}
 
@@ -154,15 +156,21 @@ class Dependencies:
         if path not in self._texts:
             try:
                 self._texts[path] = (self._root / path).read_text(encoding="utf-8")
-            except FileNotFoundError:
+            except FileNotFoundError as error:
                 raise CourseError(
                     f"{path} is missing",
                     "every file that a proof is about",
                     "course dev build   writes what is generated; git status   shows what is gone",
-                ) from None
+                ) from error
             except UnicodeDecodeError as error:
-                raise CourseError(f"{path}: {error}", "UTF-8", "") from None
+                raise CourseError(f"{path}: {error}", "UTF-8", "") from error
         return self._texts[path]
+
+    def _toml(self, path: str) -> dict[str, Any]:
+        try:
+            return tomllib.loads(self._text(path))
+        except tomllib.TOMLDecodeError as error:
+            raise CourseError(f"{path}: {error}", "TOML", "") from error
 
     def _files(self, path: str) -> list[str]:
         """The files of a folder, at any depth; of a file itself; none if there is no such thing."""
@@ -184,7 +192,7 @@ class Dependencies:
         except (ValueError, KeyError, TypeError) as error:
             raise CourseError(
                 f"{path} is no notebook: {error}", "a notebook", "course dev build"
-            ) from None
+            ) from error
 
     # -- hashes
 
@@ -212,7 +220,7 @@ class Dependencies:
         if file == _IMAGES:
             image = self._images[entry]
             digest = image.get("digest", {}).get("index", "")
-            return [_without(image, ("source", "digest")), digest]
+            return [_without(image, ("source", "digest", "cost")), digest]
         if file == _RELEASES:
             # Its address holds the version; checksums are added for another platform's sake.
             release = self._releases[entry]
@@ -280,8 +288,8 @@ class Dependencies:
         for module in self._modules:
             package, _, addon = module.rpartition(".")
             # An add-on that is called like a need goes with it; others belong to any cluster.
-            wanted = _ORDERS in needs if addon == _ORDERS else "cluster" in needs
-            if package == _ADDONS and addon != "addon" and wanted:
+            need = addon if addon in CAPABILITIES else _CLUSTER
+            if package == _ADDONS and addon != "addon" and need in needs:
                 yield from self._behind(module)
         if name in self._exercises:
             module = f"{_EXERCISES}.{module_of(self._exercises[name][0])}"
@@ -299,8 +307,11 @@ class Dependencies:
     def _of_notebook(self, path: str) -> Iterator[str]:
         cells = self._cells(path)
         code = "\n".join(cell["source"] for cell in cells)
-        python = "\n".join(plain(cell["source"]) for cell in cells)
-        yield from self._of_uses(self._read(python, path))
+        python = [plain(cell["source"]) for cell in cells]
+        yield from self._of_uses(self._read("\n".join(python), path))
+        for cell, text in zip(cells, python, strict=True):
+            for dotted in imported_in(cell["source"]) if not text else ():
+                yield from self._behind(dotted)
         said = [" ".join(words.split()) for words in _COMMAND.findall(code)]
         for name in self._commands:
             if any(f"{words} ".startswith(f"{name} ") for words in said):
@@ -338,6 +349,8 @@ class Dependencies:
 
     def _images_in(self, text: str) -> Iterator[str]:
         """The images that a text names; all of a name whose tag is filled in there."""
+        if not any(name in text for name in self._image_names):
+            return  # most texts, and told faster than by the pattern
         for named in set(self._refs.findall(text)):
             refs = [ref for ref in self._images if ref == named or ref.startswith(named)]
             yield from (f"{_IMAGES}: {ref}" for ref in refs if ref == named or named[-1] == ":")
@@ -357,18 +370,20 @@ class Dependencies:
         try:
             return uses(text, PurePosixPath(path), package=package, code=code)
         except SyntaxError as error:
-            raise CourseError(f"{path}: {error.msg}: {error.text}", "Python", "") from None
+            raise CourseError(f"{path}: {error.msg}: {error.text}", "Python", "") from error
 
     def _of_uses(self, used: Uses) -> Iterator[str]:
         """The modules behind the names that are used, and the commands that are started."""
         for dotted in used.imports:
             yield from self._behind(dotted)
-        started = {two for one, two in used.pairs if one == "course"}
-        if _CLI in used.words:
-            # `-m course.cli …`: its command stands in the same file as a word of its own.
-            started |= used.words
-        named = {name for name in self._commands if name.split()[0] in started}
-        if _CLI in used.words and not named:
+        for dotted in used.started & set(self._modules) - {_CLI}:
+            yield from self._behind(dotted)
+        said = {two for one, two in used.pairs if one == "course"}
+        if _CLI in used.started:
+            # `-m course.cli …`: the command stands in the same file as a word of its own.
+            said |= used.words
+        named = {name for name in self._commands if name.split()[0] in said}
+        if _CLI in used.started and not named:
             named = set(self._commands)
         yield from (f"course {name}" for name in named)
 
@@ -380,7 +395,7 @@ class Dependencies:
         words = dotted.split(".")
         for count in range(len(words), 0, -1):
             name = ".".join(words[:count])
-            if name not in self._modules or name == _CLI:
+            if name not in self._modules:
                 continue
             around = {".".join(words[:i]) for i in range(1, count)} & set(self._modules)
             yield from (self._modules[package] for package in around - {_ADDONS})

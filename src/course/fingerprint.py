@@ -10,6 +10,9 @@ machine. So it is the same in every clone, and an equal one was proven, wherever
 * the engine: its name, its image store, the version of Kubernetes; the addresses of the tools'
   releases, which hold their versions, and the Go modules that stand in for them;
 * `uv.lock`.
+
+How `course up` puts the engine together is in the fingerprints of the tests that ask it, not in
+those of lessons: these rely on what it gives, and that is what the tests hold.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ class _Bank:
         try:
             tree = ast.parse((root / path).read_text(encoding="utf-8"))
         except SyntaxError as error:
-            raise self._wrong(error.lineno or 0, f"no Python: {error.msg}") from None
+            raise self._wrong(error.lineno or 0, f"no Python: {error.msg}") from error
         self._values: dict[str, ast.expr] = {}
         for node in tree.body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -22,10 +22,14 @@ _HOMES = "_HOMES"
 """In a face: the table of its names and the modules that these are loaded from."""
 _NOT_RUN = {_HOMES, "__all__"}
 _IMPORTED = re.compile(rf"\bimport\s+((?:{'|'.join(OURS)})(?:\.\w+)*)")
-_TAKEN = re.compile(rf"\bfrom\s+((?:{'|'.join(OURS)})(?:\.\w+)*)\s+import\s+\(?\s*([\w,\s]+)")
+_TAKEN = re.compile(
+    rf"\bfrom\s+((?:{'|'.join(OURS)})(?:\.\w+)*)\s+import\s+(?:\(([^)]*)\)|([\w, \t]+))"
+)
 _CALLED = re.compile(r"\b(course\.\w+)\(")
 _AS_MODULE = re.compile(r"-m\s+(course(?:\.\w+)*)")
-_MAGIC = re.compile(r"^(\s*)(?:[%!]|\w[\w\s,]*=\s*!).*$", re.MULTILINE)
+_MAGIC = re.compile(r"^([ \t]*)(?:[%!]|\w[\w, \t]*=[ \t]*[%!]).*$", re.MULTILINE)
+_PYTHON_TOO = re.compile(r"%%(?:capture|prun|time|timeit)\b.*")
+"""Cell magics below which Python follows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Uses:
 
     Args:
         imports: dotted names: `course.traffic`, `course.rollout.Rollout`, `course.setup`.
+        started: dotted names in its strings: modules that it loads or starts by name.
         words: its strings, without docstrings.
         pairs: words that follow each other in a list, a call or a path.
         data: files and folders that it names by its own place, relative to the clone.
@@ -42,6 +47,7 @@ class Uses:
     """
 
     imports: frozenset[str]
+    started: frozenset[str]
     words: frozenset[str]
     pairs: frozenset[tuple[str, str]]
     data: frozenset[PurePosixPath]
@@ -68,12 +74,13 @@ def uses(text: str, path: PurePosixPath, *, package: str = "", code: bool = Fals
     reader = _Reader(path, package, left_out)
     reader.visit(tree)
     imports = reader.imports()
-    imports |= {name for word in reader.words for name in _AS_MODULE.findall(word)}
-    imports |= {word for word in reader.words if word.startswith("course.")}
+    started = {word for word in reader.words if word.startswith("course.")}
+    started |= {name for word in reader.words for name in _AS_MODULE.findall(word)}
     if code:
         imports |= {name for word in reader.words for name in imported_in(word)}
     return Uses(
         frozenset(imports),
+        frozenset(started),
         frozenset(reader.words),
         frozenset(reader.pairs),
         frozenset(reader.data),
@@ -83,16 +90,30 @@ def uses(text: str, path: PurePosixPath, *, package: str = "", code: bool = Fals
 
 
 def imported_in(text: str) -> Iterator[str]:
-    """Dotted names that a text imports which need not be whole Python."""
+    """Dotted names that a text imports which need not be Python, or not whole."""
     yield from _IMPORTED.findall(text)
     yield from _CALLED.findall(text)
-    for module, names in _TAKEN.findall(text):
-        yield from (f"{module}.{name}" for name in re.findall(r"\w+", names))
+    for module, *names in _TAKEN.findall(text):
+        yield from (f"{module}.{name}" for name in re.findall(r"\w+", " ".join(names)))
 
 
 def plain(cell: str) -> str:
-    """A cell of a notebook as Python: magics and shell lines left out; none of a `%%` cell."""
-    return "" if cell.lstrip().startswith("%%") else _MAGIC.sub(r"\1pass", cell)
+    """A cell of a notebook as Python, its magics and shell lines left out.
+
+    Args:
+        cell: its source.
+
+    Returns:
+        The text; empty if the cell is no Python.
+    """
+    text = _PYTHON_TOO.sub("", cell.lstrip(), count=1)
+    for tried in () if text.startswith("%%") else (text, _MAGIC.sub(r"\1pass", text)):
+        try:
+            ast.parse(tried)
+        except SyntaxError:
+            continue
+        return tried
+    return ""
 
 
 class _Reader(ast.NodeVisitor):
@@ -266,12 +287,9 @@ def _assigned(node: ast.stmt) -> str:
 
 def _homes(tree: ast.Module) -> dict[str, str]:
     for node in tree.body:
-        if (
-            isinstance(node, ast.Assign | ast.AnnAssign)
-            and _assigned(node) == _HOMES
-            and node.value
-        ):
-            return dict(ast.literal_eval(node.value))
+        table = getattr(node, "value", None)
+        if _assigned(node) == _HOMES and isinstance(table, ast.Dict):
+            return dict(ast.literal_eval(table))
     return {}
 
 
