@@ -13,6 +13,7 @@ from course import devcheck, paths, proofs
 from course.errors import CourseError
 from course.proofs import Proof
 from course.things import Kind, Thing
+from tests.test_cli import course
 
 LESSON = Thing(Kind.LESSON, "01-a", "01-a", "notebooks/01-a.ipynb")
 SOLUTION = Thing(Kind.SOLUTION, "01-a", "01-a", "solutions/01-a.ipynb")
@@ -134,3 +135,47 @@ def test_the_list_says_what_is_proven_where_and_ends_with_the_number_that_is_not
 def test_the_committed_file_of_the_course_can_be_read() -> None:
     assert proofs.problems(paths.ROOT) == []
     assert json.loads(proofs.committed_file(paths.ROOT).read_text())["~"]
+
+
+# -- the command
+
+
+@pytest.fixture
+def listed(mini: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone whose things are three; whatever has one text has one fingerprint."""
+    monkeypatch.setattr("course.proven.things", lambda *_: list(PRINTS))
+    monkeypatch.setattr("course.proven.needs.conditions", lambda: None)
+    monkeypatch.setattr("course.proven.fingerprint.fingerprint", lambda thing, *_: PRINTS[thing])
+    monkeypatch.setattr("course.proven.fingerprint.parts", lambda *_: {"uv.lock": "c0ffee"})
+    return mini
+
+
+def test_course_dev_proofs_lists_saves_and_says_why(
+    listed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert course(capsys, "dev", "proofs")[1].splitlines()[-1] == "2 unproven"
+    proofs.keep({"f1": proof(LESSON)})
+    out = course(capsys, "dev", "proofs")[1]
+    assert f"not committed: 1; {proofs.SAVE}" in out and out.splitlines()[-1] == "1 unproven"
+    assert course(capsys, "dev", "proofs", "--save")[1].splitlines()[-1] == "1 unproven"
+    assert proofs.committed(listed) == {"f1": proof(LESSON)}
+    out = course(capsys, "dev", "proofs", "--why", "01-a")[1]
+    assert "lesson 01-a: f1" in out and "solution 01-a: f2" in out and "c0ffee  uv.lock" in out
+
+
+def test_course_dev_proofs_names_what_is_nearest_to_an_unknown_name(
+    listed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = course(capsys, "dev", "proofs", "--why", "01-b")
+    assert code == 1 and "nothing to prove is called `01-b`" in err and "`01-a`?" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--lesson", "01-mini"), "--all"), (("--all", "--lesson", "nothing"), "01-mini, cluster")],
+)
+def test_what_cannot_be_proven_anew_is_refused(
+    mini: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    code, _, err = course(capsys, "dev", "test", *words)
+    assert code == 2 and said in err

@@ -25,9 +25,9 @@ DEFAULT_SECONDS = {
     Kind.SOLUTION: 180.0,
     Kind.LESSON: 120.0,
     Kind.ANSWER: 20.0,
-    Kind.LAB: 60.0,
-    Kind.CLUSTER: 60.0,
-    Kind.BROWSER: 90.0,
+    Kind.LAB: 45.0,
+    Kind.CLUSTER: 30.0,
+    Kind.BROWSER: 45.0,
 }
 """What a thing is taken for that has never run and states no `test_seconds`."""
 
@@ -47,7 +47,7 @@ class Budget:
     begin: float = 60 * 60.0
     end: float = 80 * 60.0
     factor: float = 1.5
-    last: float = 87 * 60.0
+    last: float = 86 * 60.0
     building: float = 40 * 60.0
 
     def fits(self, planned: Planned, elapsed: float) -> bool:

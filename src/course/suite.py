@@ -41,10 +41,11 @@ from course.things import Kind, Thing, things
 
 _BIN = Path(sys.executable).parent
 _ORDERS = "apps/orders"
-_UNIT_WAIT = 3000.0
 ALONE = {"faults": ("-q", "tests/faults"), "road": ("-q", "-s", "tests/road")}
 """What `make test-all` runs beside lessons and has no proof. The road outside is a learner's from
 nothing to lesson 1 through a simulated internet, on both of Docker's image stores."""
+_UNIT = ("tests", *(f"--ignore=tests/{f}" for f in ("bank", "browser", "cluster", *ALONE)))
+_UNIT_WAIT = 3000.0
 FOLDERS = (Kind.CLUSTER, Kind.BROWSER)
 """Kinds of things that belong to no lesson, and their names for `make test-all`."""
 MINUTES = 75
@@ -251,6 +252,8 @@ class Suite:
             self.look()
             there = {planned.thing for planned in queue}
             queue = [planned for planned in plan() if planned.thing in there]
+        likely = schedule.expected(queue, self.budget, time.monotonic() - self.began)
+        _say(f"\nexpected to fit: {len(likely)} of {len(queue)}")
         prover = Prover(
             root=self.root,
             fingerprints=self.fingerprints,
@@ -400,7 +403,7 @@ def _changed(suite: Suite) -> None:
 def _without_engine(suite: Suite) -> None:
     stages: list[tuple[str, Callable[[], None]]] = [
         ("lint and types", partial(_static, suite)),
-        ("unit tests", partial(suite.pytest, "tests", "-q")),
+        ("unit tests", partial(suite.pytest, "-q", *_UNIT)),
         ("course dev check", partial(suite.call, _BIN / "course", "dev", "check")),
         ("orders: lint, types, unit tests", partial(_orders, suite)),
     ]
