@@ -69,7 +69,7 @@ test: .venv/.tested
 	@$(COURSE) dev test
 
 test-all: .venv/.tested
-	@$(COURSE) dev test --all $(if $(PART),--part $(PART)) $(if $(LESSON),--lesson $(LESSON))
+	@$(COURSE) dev test --all $(if $(LESSON),--lesson $(LESSON))
 
 bench: .venv/.tested
 	@.venv/bin/python -m tests.bench $(ONLY)

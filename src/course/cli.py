@@ -381,25 +381,44 @@ def dev_check() -> None:
         print(f"✗ {problem}")
     if problems:
         raise typer.Exit(1)
+    print(devcheck.seconds(paths.ROOT))
     print("✓ the sources and what is generated from them agree")
 
 
 @dev.command()
 def test(
     everything: Annotated[
-        bool, typer.Option("--all", help="All answers, each cycle twice, the faults.")
+        bool, typer.Option("--all", help="Prove it anew: all answers, notebooks twice, faults.")
     ] = False,
-    part: Annotated[int, typer.Option(help="Lessons of this part only.")] = 0,
-    only: Annotated[
-        str, typer.Option("--lesson", help="One stage that belongs to no lesson: road or faults.")
+    lesson: Annotated[
+        str, typer.Option(help="With --all: one lesson, or cluster, browser, faults, road.")
     ] = "",
 ) -> None:
-    """Run the suite, as CI does: static, unit, the engine, the notebooks, the browser, banks."""
-    from course import suite
+    """Run the tests that need no engine, then prove on one what has no proof."""
+    from course import manifest, suite
 
-    if only and only not in suite.ALONE:
-        raise typer.BadParameter(f"--lesson is one of: {', '.join(suite.ALONE)}")
-    suite.run(everything=everything, part=part, only=only)
+    if lesson and not everything:
+        raise typer.BadParameter("--lesson is for --all: course dev test --all --lesson NAME")
+    if lesson and lesson not in suite.names(manifest.load()):
+        raise typer.BadParameter(f"one of: {', '.join(suite.names(manifest.load()))}")
+    suite.run(everything=everything, lesson=lesson)
+
+
+@dev.command()
+def proofs(
+    save: Annotated[
+        bool, typer.Option("--save", help="Write bench/proofs.json, with what passed here.")
+    ] = False,
+    why: Annotated[
+        str, typer.Option(help="Show what goes into the fingerprint of things of this name.")
+    ] = "",
+) -> None:
+    """List what has passed on an engine as it is now, and what has not."""
+    from course import proven
+
+    lines = proven.save() if save else proven.why(why) if why else proven.told()
+    for line in lines:
+        print(line)
 
 
 @dev.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from course import build, manifest, tools
+from course import build, manifest, proofs, tools
 from course.errors import CourseError
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -37,7 +37,10 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
         found = [*_drift(root, made | build.others(root)), *_unlisted(root, course)]
     except CourseError as error:
         return [error.saw]
+    found += proofs.problems(root)
     for lesson in course.lessons:
+        if not (lesson.test_seconds.lesson and lesson.test_seconds.solution):
+            found.append(f"course.toml, {lesson.stem}: no test_seconds of its lesson and solution")
         name = f"{lesson.stem}.ipynb"
         notebooks = {
             k: json.loads(made[Path(k) / name]) for k in ("notebooks", "labs", "solutions")
@@ -50,6 +53,17 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
     if (root / "airgap").exists():
         found += _catalogue(root / "airgap")
     return found + list(_links(root))
+
+
+def seconds(root: Path) -> str:
+    """Say how long all lessons and all solutions take in the tests, by what course.toml states.
+
+    Args:
+        root: the folder with `course.toml`.
+    """
+    stated = [lesson.test_seconds for lesson in manifest.load(root / "course.toml").lessons]
+    lessons, solutions = sum(s.lesson for s in stated), sum(s.solution for s in stated)
+    return f"test_seconds: {lessons} s of lessons, {solutions} s of solutions"
 
 
 def _catalogue(folder: Path) -> Iterator[str]:
@@ -66,6 +80,8 @@ def _catalogue(folder: Path) -> Iterator[str]:
             yield f"{where}: a digest without a public source"
         if digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest.get("index", "")):
             yield f"{where}: its digest is none"
+        if not image.get("cost"):
+            yield f"{where}: no cost, the seconds that assembling it takes"
         if not image["upstream"].endswith(f"/{ref}"):
             yield f"{where}: upstream is {image['upstream']}"
     for name, release in read["releases.toml"].items():

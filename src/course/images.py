@@ -12,7 +12,7 @@ import platform
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -54,6 +54,7 @@ class Image:
     args: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
     source: str = ""
+    cost: float = 0.0
 
 
 @cache
@@ -70,6 +71,7 @@ def catalogue() -> dict[str, Image]:
             entry.get("args", {}),
             entry.get("digest", {}).get("index", ""),
             entry["source"],
+            entry["cost"],
         )
         for ref, entry in entries.items()
     }
@@ -132,6 +134,24 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
     return "assembled"
 
 
+def lacking(
+    refs: Iterable[str], *, using: Runner | None = None, env: Mapping[str, str] | None = None
+) -> set[str]:
+    """Return the images that would have to be made, and those that they are built on.
+
+    Args:
+        refs: keys of `catalogue()`.
+        using: runs docker.
+        env: variables for it.
+    """
+    using = using or runner()
+    found: set[str] = set()
+    for ref in refs:
+        if _label(ref, using, env) not in ("", key(ref)) and not archive(ref).exists():
+            found |= {ref} | lacking(catalogue()[ref].from_, using=using, env=env)
+    return found
+
+
 def can_assemble() -> bool:
     """Whether the recipes can run on this machine: Linux, with mmdebstrap or a way to get it."""
     has = debian.is_root_on_debian() or shutil.which("mmdebstrap") is not None
@@ -143,17 +163,19 @@ def assembled(ref: str, *, using: Runner | None = None) -> bool:
     return bool(_label(ref, using or runner()))
 
 
-def _label(ref: str, using: Runner) -> str | None:
+def _label(ref: str, using: Runner, env: Mapping[str, str] | None = None) -> str | None:
     """The recipe's label of an image: empty if it has none, `None` if there is no such image."""
-    facts = _inspected(ref, using)
+    facts = _inspected(ref, using, env)
     return facts[0] if facts else None
 
 
-def _inspected(ref: str, using: Runner) -> tuple[str, str, list[str]] | None:
+def _inspected(
+    ref: str, using: Runner, env: Mapping[str, str] | None = None
+) -> tuple[str, str, list[str]] | None:
     """Of an image: its recipe's label, its processor, its digests; `None` if there is none."""
     form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}|{{{{json .RepoDigests}}}}'
     argv = ["docker", "image", "inspect", ref, "--format", form]
-    done = using.run(argv, timeout=30, check=False)
+    done = using.run(argv, timeout=30, check=False, env=env)
     if done.code != 0:
         return None
     label, processor, digests = (*done.stdout.strip().split("|", 2), "", "")[:3]

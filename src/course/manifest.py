@@ -28,6 +28,19 @@ class Exercise:
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """How long a lesson's notebooks take in the tests, on two cores; 0 if nobody has said.
+
+    Args:
+        lesson: of notebooks/.
+        solution: of solutions/.
+    """
+
+    lesson: int = 0
+    solution: int = 0
+
+
+@dataclass(frozen=True)
 class Lesson:
     """One lesson and its lab."""
 
@@ -38,6 +51,7 @@ class Lesson:
     needs: tuple[str, ...]
     claim: str
     exercises: tuple[Exercise, ...]
+    test_seconds: Seconds = Seconds()
 
     @property
     def topic(self) -> str:
@@ -181,6 +195,7 @@ class _Reader:
             self.needs(entry, stem),
             self.get(entry, "claim", str, stem),
             tuple(self.exercise(e, stem) for e in entry.get("exercises", [])),
+            self.seconds(entry, stem),
         )
         for exercise in lesson.exercises:
             if not re.fullmatch(rf"{re.escape(lesson.topic)}-\d+", exercise.id):
@@ -196,6 +211,15 @@ class _Reader:
             self.needs(entry, id_),
             self.words(entry, "hints", id_),
         )
+
+    def seconds(self, entry: dict[str, Any], stem: str) -> Seconds:
+        if "test_seconds" not in entry:
+            return Seconds()
+        stated = self.get(entry, "test_seconds", dict, stem)
+        names = ("lesson", "solution")
+        if set(stated) != set(names) or not all(type(stated[n]) is int for n in names):
+            raise self.fail(f"test_seconds of {stem} is not {{ lesson = N, solution = N }}", stem)
+        return Seconds(*(stated[name] for name in names))
 
     def needs(self, entry: dict[str, Any], near: str) -> tuple[str, ...]:
         needs = self.words(entry, "needs", near)

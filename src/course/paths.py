@@ -42,7 +42,7 @@ _TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by `course up`\n"
 _ENTRIES = {
     *("debian", "docker", "downloads", "empty", "go", "images", "npm", "packages", "python"),
-    *("scratch", "tools", "uv", "pulled.json", "seen.json", _TAG),
+    *("proofs.json", "proofs.lock", "pulled.json", "seen.json", "scratch", "tools", "uv", _TAG),
 }
 
 

@@ -1,4 +1,7 @@
-"""`make test`: every stage in order, with its time; stops at the first that fails."""
+"""`make test` and `make test-all`: what has no proof is run; what passed is proven.
+
+`course.schedule` decides what is run and in which order, `course.proving` runs it.
+"""
 
 from __future__ import annotations
 
@@ -7,145 +10,342 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from course import debian, engines, manifest, paths, steps, up
+from course import (
+    debian,
+    engines,
+    fingerprint,
+    manifest,
+    needs,
+    outcomes,
+    paths,
+    proofs,
+    proving,
+    results,
+    schedule,
+    steps,
+    up,
+)
 from course.engines import base
 from course.errors import CourseError
+from course.outcomes import Assignment
+from course.proving import NBVAL, Prover, Tally
 from course.run import CommandError, runner
+from course.schedule import Budget, Planned, Reason
+from course.things import Kind, Thing, things
 
 _BIN = Path(sys.executable).parent
-_ORDERS = paths.ROOT / "apps" / "orders"
-BUDGET_MINUTES = (65, 40)
-"""Of the whole suite on two cores: with nothing cached, and with the caches."""
-NBVAL = (
-    *("--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "900"),
-    *("--nbval-sanitize-with", "tests/nbval.cfg", "--durations=5", "-q"),
-)
-"""How pytest runs notebooks and compares what their armed cells show."""
+_ORDERS = "apps/orders"
 ALONE = {"faults": ("-q", "tests/faults"), "road": ("-q", "-s", "tests/road")}
-"""Stages of `make test-all` that belong to no lesson. The road outside is a learner's from nothing
-to lesson 1 through a simulated internet, on both of Docker's image stores."""
+"""What `make test-all` runs beside lessons and has no proof. The road outside is a learner's from
+nothing to lesson 1 through a simulated internet, on both of Docker's image stores."""
+_UNIT = ("tests", *(f"--ignore=tests/{f}" for f in ("bank", "browser", "cluster", *ALONE)))
+_UNIT_WAIT = 3000.0
+FOLDERS = (Kind.CLUSTER, Kind.BROWSER)
+"""Kinds of things that belong to no lesson, and their names for `make test-all`."""
+MINUTES = 75
+"""Within which one lesson is to be proven anew."""
 
 
 @dataclass
 class Suite:
-    """One run of the tests."""
+    """One run of the tests.
 
+    Args:
+        root: the clone.
+        work: the learner's folder in this run.
+        everything: answers are judged to the last one, and figures kept.
+        budget: seconds of the run.
+        began: when it started, by `time.monotonic()`.
+        tally: what it has counted.
+        times: stages and their seconds.
+    """
+
+    root: Path
     work: Path
-    part: int = 0
+    everything: bool = False
+    budget: Budget = field(default_factory=Budget)
+    began: float = field(default_factory=time.monotonic)
+    tally: Tally = field(default_factory=Tally)
     times: list[tuple[str, float]] = field(default_factory=list)
 
-    def stage(self, name: str, do: Callable[[], None]) -> None:
-        """Run one stage and note its time."""
-        print(f"\n── {name}", flush=True)
+    def __post_init__(self) -> None:
+        self.course = manifest.load(self.root / "course.toml")
+        self.things: Sequence[Thing] = ()
+        self.fingerprints: Mapping[Thing, str] = {}
+        self.old: proofs.Proofs = {}
+        self.mine: proofs.Proofs = {}
+        self.conditions = needs.conditions()
+        self.started = False
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Name a stage and note its time.
+
+        Args:
+            name: as it is printed.
+        """
+        _say(f"\n── {name}")
         began = time.monotonic()
         try:
-            do()
+            yield
         finally:
             self.times.append((name, time.monotonic() - began))
-            print(f"── {name}: {self.times[-1][1]:.0f} s", flush=True)
+            _say(f"── {name}: {self.times[-1][1]:.0f} s")
 
-    def call(self, *argv: object, wait: float = 1800, cwd: Path = paths.ROOT) -> None:
-        """Run a command, its output as it comes."""
-        env = {"COURSE_WORK": str(self.work), "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
-        env["COURSE_TEST_PART"] = str(self.part)
-        runner().run(argv, timeout=wait, cwd=cwd, env=env, on_line=_say)
+    def env(self) -> dict[str, str]:
+        """Return the variables that every command of the run gets."""
+        path = f"{_BIN}{os.pathsep}{os.environ['PATH']}"
+        keep = {"COURSE_TEST_KEEP": "1"} if self.everything else {}
+        return {"COURSE_WORK": str(self.work), "PATH": path, **keep}
 
-    def pytest(self, *argv: object, wait: float = 3000) -> None:
-        """Run pytest with the engine's variables."""
-        self.call(sys.executable, "-m", "pytest", *argv, wait=wait)
+    def call(self, *argv: object, wait: float = 1800, cwd: Path | None = None) -> None:
+        """Run a command, its output as it comes.
+
+        Args:
+            argv: program and arguments.
+            wait: deadline in seconds.
+            cwd: folder to run in; the clone by default.
+        """
+        runner().run(argv, timeout=wait, cwd=cwd or self.root, env=self.env(), on_line=_say)
+
+    def pytest(self, *argv: object, wait: float = _UNIT_WAIT) -> None:
+        """Run pytest and count its items.
+
+        Args:
+            argv: options and files.
+            wait: deadline in seconds.
+
+        Raises:
+            CourseError: a test failed, or it did not end in time.
+        """
+        with tempfile.TemporaryDirectory(prefix="course-record-") as folder:
+            record = Path(folder) / "record.jsonl"
+            try:
+                code = proving.pytest(
+                    argv, Assignment(str(record)), root=self.root, env=self.env(), wait=wait
+                )
+            finally:
+                proving.count(outcomes.read(record), self.tally)
+        if code != 0:
+            raise CourseError(
+                f"pytest {' '.join(map(str, argv))}: exit code {code}",
+                "tests that pass",
+                "read what it printed above",
+            )
+
+    # -- what is to be proven
+
+    def look(self) -> None:
+        """Find the things, their fingerprints, and what is proven."""
+        self.conditions = needs.conditions()
+        self.things = things(self.root, self.course)
+        self.fingerprints = {
+            thing: fingerprint.fingerprint(thing, self.root, self.conditions)
+            for thing in self.things
+        }
+        self.old, self.mine = proofs.committed(self.root), proofs.cached()
+        _say(f"engine: {self.conditions.engine}; image store: {self.conditions.image_store}")
+
+    def seconds(self) -> dict[Thing, float]:
+        """Return how long each thing took last, or is expected to."""
+        known = proofs.last_seconds(self.old, self.mine)
+        stated: dict[tuple[str, str], float] = {}
+        for lesson in self.course.lessons:
+            stated[Kind.LESSON, lesson.stem] = lesson.test_seconds.lesson
+            stated[Kind.SOLUTION, lesson.stem] = lesson.test_seconds.solution
+        return {
+            thing: known.get((str(thing.kind), thing.name))
+            or stated.get((thing.kind, thing.stem))
+            or schedule.DEFAULT_SECONDS[thing.kind]
+            for thing in self.things
+        }
+
+    def plan(self, *, ci: bool) -> list[Planned]:
+        """Order what is to be run, and say so.
+
+        Args:
+            ci: see `schedule.plan`.
+        """
+        queue = schedule.plan(
+            self.things,
+            self.fingerprints,
+            self.old,
+            self.mine,
+            ci=ci,
+            commit=self.commit(),
+            seconds=self.seconds(),
+        )
+        for line in self._said(queue):
+            _say(line)
+        return queue
+
+    def _said(self, queue: Sequence[Planned]) -> Iterator[str]:
+        known = {**self.old, **self.mine}
+        for kind in schedule.ORDER:
+            found = [
+                known[self.fingerprints[thing]]
+                for thing in self.things
+                if thing.kind is kind and thing.proves and self.fingerprints[thing] in known
+            ]
+            dates = sorted({proof.date for proof in found})
+            if found:
+                yield f"{kind}: {len(found)} proven before, {dates[0]} to {dates[-1]}"
+        for planned in queue:
+            if planned.reason is Reason.CHANGED and planned.thing.kind is not Kind.ANSWER:
+                yield f"no proof of {planned.thing.kind} {planned.thing.name}"
+        for reason in Reason:
+            those = [planned for planned in queue if planned.reason is reason]
+            if those:
+                minutes = sum(planned.seconds for planned in those) / 60
+                yield f"to run, {reason}: {len(those)}, about {minutes:.0f} min by their last times"
+
+    def build(self, queue: list[Planned]) -> list[Planned]:
+        """Start as much of the engine as is needed.
+
+        Args:
+            queue: what is to be run.
+
+        Returns:
+            What can be run on what was started: building more would take too long.
+        """
+        need = {planned.thing: needs.level(planned.thing, self.course) for planned in queue}
+        costs = [needs.cost(needs.LEVELS[: i + 1]) for i in range(max(need.values()) + 1)]
+        most = max((i for i, one in enumerate(costs) if one <= self.budget.building), default=-1)
+        _say(f"to build: about {costs[-1] / 60:.0f} min, if nothing can be pulled")
+        kept = [planned for planned in queue if need[planned.thing] <= most or self.everything]
+        for planned in queue:
+            if planned not in kept:
+                _say(f"not begun, its images take too long to build: {planned.thing.name}")
+        if kept:
+            step = needs.LEVELS[max(need[planned.thing] for planned in kept)].step
+            with self.stage("course up"):
+                self.started = True
+                up.up(steps.Display(), until=step)
+            os.environ.update(engines.environment())
+            browser = any(planned.thing.kind is Kind.BROWSER for planned in kept)
+            if browser and not shutil.which("chromium") and debian.is_root_on_debian():
+                debian.ensure(["chromium", "fonts-dejavu-core"], lambda what, _: _say(what))
+        return kept
+
+    def prove(self, plan: Callable[[], list[Planned]]) -> None:
+        """Start the engine and run what is planned; without anything to run, do neither.
+
+        Args:
+            plan: orders what is to be run, by the fingerprints that are known.
+
+        Raises:
+            CourseError: something failed.
+        """
+        queue = plan()
+        elapsed = time.monotonic() - self.began
+        if not schedule.expected(queue, self.budget, elapsed):
+            return
+        queue = self.build(queue)
+        if needs.conditions() != self.conditions:
+            _say("the engine that started is another one than was planned for: planned again")
+            self.look()
+            there = {planned.thing for planned in queue}
+            queue = [planned for planned in plan() if planned.thing in there]
+        likely = schedule.expected(queue, self.budget, time.monotonic() - self.began)
+        _say(f"\nexpected to fit: {len(likely)} of {len(queue)}")
+        prover = Prover(
+            root=self.root,
+            fingerprints=self.fingerprints,
+            budget=self.budget,
+            began=self.began,
+            commit=self.commit(),
+            options=options,
+            env=self.env(),
+            tally=self.tally,
+            stage=self.stage,
+            go_on=self.everything,
+        )
+        prover.run(queue)
+
+    def commit(self) -> str:
+        """Return the commit that is checked out; nothing where that is no clone."""
+        try:
+            return results.head(self.root, runner())
+        except CommandError:
+            return ""
+
+    # -- what is said at the end
+
+    def end(self) -> None:
+        """Print where the time went, what is proven, and how many tests passed."""
+        _say("\nwhere the time went")
+        for name, seconds in self.times:
+            _say(f"{seconds:8.0f} s  {name}")
+        _say(f"{(time.monotonic() - self.began) / 60:8.1f} min in all")
+        for line in summary(self.things, self.fingerprints, self.old, self.mine, self.tally):
+            _say(line)
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def run(*, everything: bool = False, part: int = 0, only: str = "") -> None:
-    """Run the tests.
+def summary(
+    all_: Sequence[Thing],
+    fingerprints: Mapping[Thing, str],
+    old: proofs.Proofs,
+    mine: proofs.Proofs,
+    tally: Tally,
+) -> list[str]:
+    """Return the last lines of a run.
 
     Args:
-        everything: all answers whatever the time, each cycle twice, the faults and the road
-            outside; the figures are kept in bench/RESULTS.md.
-        part: lessons of this part of the course only; 0 for all.
-        only: one stage that belongs to no lesson: a key of `ALONE`.
-
-    Raises:
-        CourseError: a stage failed; the cluster's state has been printed.
+        all_: all things; empty if the run failed before it looked.
+        fingerprints: thing → its fingerprint.
+        old: what was committed when it began.
+        mine: what this machine had proven by then.
+        tally: what it has counted.
     """
-    work = Path(tempfile.mkdtemp(prefix="course-test-"))
-    suite = Suite(work, part)
-    began = time.monotonic()
-    budget = BUDGET_MINUTES[1 if (paths.cache() / "docker").exists() else 0]
-    os.environ["COURSE_WORK"] = str(work)
-    if everything:
-        os.environ["COURSE_TEST_KEEP"] = "1"
-    else:
-        os.environ["COURSE_TEST_UNTIL"] = str(time.time() + budget * 60)
-    try:
-        if only:
-            _engine(suite)
-        else:
-            _stages(suite, times=2 if everything else 1)
-        for name in (only,) if only else ALONE if everything else ():
-            suite.stage(name, partial(suite.pytest, *ALONE[name], wait=7200))
-    except (CommandError, CourseError):
-        _state_of_the_cluster()
-        raise
-    finally:
-        up.down(lambda what, _: None)
-        shutil.rmtree(work, ignore_errors=True)
-        print("\nwhere the time went", flush=True)
-        for name, seconds in suite.times:
-            print(f"{seconds:8.0f} s  {name}")
-        total = (time.monotonic() - began) / 60
-        fresh, warm = BUDGET_MINUTES
-        print(f"{total:8.1f} minutes in all; the budget is {fresh} fresh, {warm} warm")
+    lines = []
+    if all_:
+        earlier = {thing for thing in all_ if fingerprints[thing] in {**old, **mine}}
+        lines.append(f"\n{'':<14}{'proven now':>12}{'earlier':>10}{'unproven':>10}{'all':>6}")
+        for row in schedule.table(all_, tally.things, earlier):
+            figures = f"{row.now:>12}{row.earlier:>10}{row.unproven:>10}{row.all:>6}"
+            lines.append(f"{row.name:<14}{figures}")
+        left = [t for t in all_ if t.proves and t not in tally.things and t not in earlier]
+        lines += [f"changed, unproven: {one}" for one in _left(left)]
+    lines += [f"could not judge: {node}: {said}" for node, said in tally.unjudged.items()]
+    lines.append(f"could not judge: {len(tally.unjudged)}")
+    lines.append(f"{tally.passed} passed, {tally.failed} failed")
+    return lines
 
 
-def _stages(suite: Suite, *, times: int) -> None:
-    lessons = [lo for lo in manifest.load().lessons if suite.part in (0, lo.part)]
-    ruff = _BIN / "ruff"
-    suite.stage("lint and types", lambda: _static(suite, ruff))
-    suite.stage("unit tests", lambda: suite.pytest("tests", "-q"))
-    suite.stage("course dev check", lambda: suite.call(_BIN / "course", "dev", "check"))
-    suite.stage("orders: lint, types, unit tests", lambda: _orders(suite))
-    _engine(suite)
-    suite.stage("engine and cluster", lambda: suite.pytest(*_kind_options(), "-q", "tests/cluster"))
-    for kind in ("notebooks", "solutions") * times:
-        files = [f"{kind}/{lesson.stem}.ipynb" for lesson in lessons]
-        suite.stage(f"{kind}, by nbval", partial(suite.pytest, *NBVAL, *files))
-    suite.stage("in the browser", lambda: _browser(suite))
-    # Last: what is left of the time is theirs.
-    suite.stage("labs unsolved, banks", lambda: suite.pytest("-q", "-s", "tests/bank", wait=7200))
-    exercises = sum(len(lesson.exercises) for lesson in lessons)
-    print(f"\n{len(lessons)} lessons, {exercises} exercises, each solved and unsolved")
+def _left(left: Sequence[Thing]) -> list[str]:
+    """What is unproven, by the command that proves it."""
+    by: dict[str, list[Thing]] = {}
+    for thing in left:
+        by.setdefault(proving.command(thing), []).append(thing)
+    said = []
+    for command, those in by.items():
+        kinds = {kind: sum(t.kind is kind for t in those) for kind in schedule.ORDER}
+        words = ", ".join(f"{count} x {kind}" for kind, count in kinds.items() if count)
+        said.append(f"{words}: {command}")
+    return said
 
 
-def _engine(suite: Suite) -> None:
-    suite.stage("course up", lambda: up.up(steps.Display()))
-    os.environ.update(engines.environment())
+def options(lane: str) -> Sequence[str]:
+    """Return what pytest is given for a lane, beside the files.
 
-
-def _static(suite: Suite, ruff: Path) -> None:
-    suite.call(ruff, "format", "--check", "--quiet", ".")
-    suite.call(ruff, "check", "--quiet", ".")
-    suite.call(_BIN / "mypy")
-
-
-def _orders(suite: Suite) -> None:
-    suite.call("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=_ORDERS)
-    for script in ("lint", "typecheck", "build", "test"):
-        suite.call("npm", "run", "--silent", script, cwd=_ORDERS)
-
-
-def _browser(suite: Suite) -> None:
-    if not shutil.which("chromium") and debian.is_root_on_debian():
-        debian.ensure(["chromium", "fonts-dejavu-core"], lambda what, _: _say(what))
-    suite.pytest("-q", "tests/browser")
+    Args:
+        lane: one of `proving.LANES`.
+    """
+    if lane == "notebooks":
+        return NBVAL
+    if lane == "banks":
+        return ["-q", "-s"]
+    return [*_kind_options(), "-q"] if lane == "engine and cluster" else ["-q"]
 
 
 def _kind_options() -> list[str]:
@@ -160,16 +360,114 @@ def _kind_options() -> list[str]:
     ]
 
 
+def run(*, everything: bool = False, lesson: str = "") -> None:
+    """Run the tests.
+
+    Args:
+        everything: prove anew, whatever is proven; figures are kept in bench/RESULTS.md.
+        lesson: with `everything`, a lesson's stem or topic, a key of `ALONE`, or one of `FOLDERS`;
+            all of these in turn if empty.
+
+    Raises:
+        CourseError: something failed, or too much could not be judged; the cluster's state has
+            been printed.
+    """
+    work = Path(tempfile.mkdtemp(prefix="course-test-"))
+    suite = Suite(paths.ROOT, work, everything)
+    os.environ["COURSE_WORK"] = str(work)
+    try:
+        if everything:
+            _all(suite, lesson)
+        else:
+            _changed(suite)
+        suite.tally.refuse()
+    except (CommandError, CourseError):
+        if suite.started:
+            _state_of_the_cluster()
+        raise
+    finally:
+        if suite.started:
+            up.down(lambda what, _: None)
+        shutil.rmtree(work, ignore_errors=True)
+        suite.end()
+
+
+def _changed(suite: Suite) -> None:
+    """What `make test` does."""
+    _without_engine(suite)
+    suite.look()
+    ci = os.environ.get("CI", "").lower() in ("1", "true")
+    suite.prove(lambda: suite.plan(ci=ci))
+
+
+def _without_engine(suite: Suite) -> None:
+    stages: list[tuple[str, Callable[[], None]]] = [
+        ("lint and types", partial(_static, suite)),
+        ("unit tests", partial(suite.pytest, "-q", *_UNIT)),
+        ("course dev check", partial(suite.call, _BIN / "course", "dev", "check")),
+        ("orders: lint, types, unit tests", partial(_orders, suite)),
+    ]
+    for name, do in stages:
+        with suite.stage(name):
+            do()
+
+
+def _static(suite: Suite) -> None:
+    ruff = _BIN / "ruff"
+    suite.call(ruff, "format", "--check", "--quiet", ".")
+    suite.call(ruff, "check", "--quiet", ".")
+    suite.call(_BIN / "mypy")
+
+
+def _orders(suite: Suite) -> None:
+    folder = suite.root / _ORDERS
+    suite.call("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
+    for script in ("lint", "typecheck", "build", "test"):
+        suite.call("npm", "run", "--silent", script, cwd=folder)
+
+
+def names(course: manifest.Manifest) -> list[str]:
+    """Return what `make test-all` may be asked for.
+
+    Args:
+        course: all lessons.
+    """
+    return [*(lesson.stem for lesson in course.lessons), *FOLDERS, *ALONE]
+
+
+def _all(suite: Suite, asked: str) -> None:
+    """What `make test-all` does."""
+    suite.look()
+    for name in [asked] if asked else names(suite.course):
+        began = time.monotonic()
+        if name in ALONE:
+            with suite.stage("course up"):
+                suite.started = True
+                up.up(steps.Display())
+            os.environ.update(engines.environment())
+            with suite.stage(name):
+                suite.pytest(*ALONE[name], wait=7200)
+        else:
+            these = [t for t in suite.things if name == _belongs(t)]
+            suite.prove(partial(schedule.anew, these, suite.seconds()))
+        minutes = (time.monotonic() - began) / 60
+        _say(f"\n{name}: {minutes:.0f} min" + (f", over {MINUTES}" if minutes > MINUTES else ""))
+
+
+def _belongs(thing: Thing) -> str:
+    return thing.kind if thing.kind in FOLDERS else thing.stem
+
+
 def _state_of_the_cluster() -> None:
     """What a reader of a failed log wants to see last."""
     kubectl = paths.state() / "bin" / "kubectl"
     if not kubectl.exists() or not paths.kubeconfig().exists():
         return
-    print("\n── the cluster's state", flush=True)
+    _say("\n── the cluster's state")
     for words in (
         ["get", "all", "-A", "-o", "wide"],
         ["get", "events", "-A", "--sort-by=.lastTimestamp"],
     ):
         argv = [kubectl, "--kubeconfig", paths.kubeconfig(), *words]
         out = runner().run(argv, timeout=60, check=False).stdout.splitlines()
-        print("\n".join(out[-60:]), flush=True)
+        _say("\n".join(out[-60:]))

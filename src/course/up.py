@@ -159,7 +159,7 @@ def up(display: steps.Display, *, until: str = "") -> None:
 
     Args:
         display: where progress is shown.
-        until: stop after the step that gives this capability.
+        until: stop after the step that gives this capability, or has this name.
 
     Raises:
         CourseError: a step failed.
@@ -175,8 +175,9 @@ def up(display: steps.Display, *, until: str = "") -> None:
             engines.save(of)
         wanted = tasks(of, runner())
         if until:
-            last = next(i for i, task in enumerate(wanted) if task.gives == until)
-            wanted = wanted[: last + 1]
+            ends = [i for i, task in enumerate(wanted) if task.gives == until]
+            ends += [i for i, task in enumerate(wanted) if task.name == until]
+            wanted = wanted[: ends[0] + 1]
         steps.run(wanted, display)
 
 

@@ -31,9 +31,13 @@ class Answer:
         apply: gives it, from the exercise's start state.
         cause: the code of its true cause; empty if it is right.
         kind: one of `KINDS`.
+        path: one way through the check's observations, in a word or two, that `make test` proves by
+            this answer. Where an exercise has no such mark it judges the solution's own and the
+            first wrong one (`course.things.proved`).
     """
 
     name: str
     apply: Callable[[World], None]
     cause: str
     kind: str
+    path: str = ""

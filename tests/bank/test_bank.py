@@ -1,4 +1,7 @@
-"""Every lab unsolved, and every wrong and alternative answer, on the real engine."""
+"""Every lab unsolved, and every wrong and alternative answer, on the real engine.
+
+Which of them run, and in which order, is said by the suite (`course.recorder`).
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,16 @@ from course.results import Row
 from course.run import runner
 from course.world import World
 from tests.bank import KINDS, Answer
-from tests.bank.plan import order
 
 COURSE = manifest.load()
-PART = int(os.environ.get("COURSE_TEST_PART", "0"))
-LESSONS = [lesson for lesson in COURSE.lessons if PART in (0, lesson.part)]
-MODULES = {exercise.id: lesson.module for lesson in LESSONS for exercise in lesson.exercises}
-PARTS = {exercise.id: lesson.part for lesson in LESSONS for exercise in lesson.exercises}
-BUSY_TRIES = 2
+LESSON_OF = {e.id: lesson for lesson in COURSE.lessons for e in lesson.exercises}
+BANKS = {
+    lesson.stem: importlib.import_module(f"tests.bank.{lesson.module}").BANK
+    for lesson in COURSE.lessons
+}
+ENTRIES: list[tuple[str, Answer]] = [
+    (id_, answer) for id_, lesson in LESSON_OF.items() for answer in BANKS[lesson.stem][id_]
+]
 
 
 @dataclass
@@ -41,26 +46,6 @@ class Judged:
 
 
 judged: list[Judged] = []
-left_out: list[str] = []
-
-
-def title(part: int) -> str:
-    """The row that says when a part's answers were last judged: later changes are judged first."""
-    return f"part {part}: wrong answers, the true cause named"
-
-
-def _entries() -> list[tuple[str, Answer]]:
-    banks = {m: importlib.import_module(f"tests.bank.{m}").BANK for m in set(MODULES.values())}
-    every = [(id_, answer) for id_, module in MODULES.items() for answer in banks[module][id_]]
-    known = {row.name: row.commit for row in results.read()}
-    changed: set[str] | None = set()
-    for part in set(PARTS.values()):
-        since = results.changed_since(known.get(title(part), ""), paths.ROOT, runner())
-        changed = None if since is None or changed is None else changed | since
-    return order(every, MODULES, changed, results.head(paths.ROOT, runner()))
-
-
-ENTRIES = _entries()
 
 
 def saved_names() -> set[str]:
@@ -79,47 +64,56 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def share() -> Iterator[None]:
+def figures() -> Iterator[None]:
     before = saved_names()
     yield
     for name in saved_names() - before:
         runner().run(["docker", "image", "rm", name], timeout=60, check=False)
-    print(f"\nanswers: {len(ENTRIES)} expected, {len(judged)} judged, {len(left_out)} left out")
-    parts = sorted({PARTS[one.id] for one in judged})
-    for row in (row for part in parts for row in rows(part)):
-        print(f"{row.name}: {row.figure}")
+    done = Counter(LESSON_OF[one.id].stem for one in judged)
+    measured = {stem: rows(stem) for stem in sorted(done)}
+    for row in (row for those in measured.values() for row in those):
+        print(f"\n{row.name}: {row.figure}", end="")
     if "COURSE_TEST_KEEP" in os.environ:
-        done = Counter(PARTS[one.id] for one in judged)
-        whole = [
-            p for p, count in Counter(PARTS[i] for i, _ in ENTRIES).items() if done[p] == count
-        ]
-        results.keep(row for part in whole for row in rows(part))
+        every = Counter(LESSON_OF[id_].stem for id_, _ in ENTRIES)
+        whole = [stem for stem in measured if done[stem] == every[stem]]
+        results.keep(row for stem in whole for row in measured[stem])
 
 
-def rows(part: int) -> list[Row]:
-    """What judging the answers of one part measured."""
-    those = [one for one in judged if PARTS[one.id] == part]
+def rows(stem: str) -> list[Row]:
+    """What judging the answers of one lesson measured."""
+    those = [one for one in judged if LESSON_OF[one.id].stem == stem]
     wrong = [one for one in those if one.wrong]
     exercises = {one.id for one in those}
     share = 100 * sum(one.named for one in wrong) / max(1, len(wrong))
-    modules = sorted({MODULES[id_] for id_ in exercises})
-    own_files = [f"{f}/{m}.py" for m in modules for f in ("src/course/exercises", "tests/bank")]
+    module = next(lesson.module for lesson in COURSE.lessons if lesson.stem == stem)
+    own_files = [f"{folder}/{module}.py" for folder in ("src/course/exercises", "tests/bank")]
     subject = ("src/course/checks.py", "src/course/world.py", "src/course/copies.py", *own_files)
     here = f"{len(those)} answers of {len(exercises)} exercises; {results.machine()}"
     own, goto = p95([one.own_ms for one in those]), p95([one.goto_s for one in those])
     watched = [one.observed_s for one in those]
     figures = [
-        (title(part), f"{share:.0f} % of {len(wrong)}", "≥ 95 %", share >= 95),
-        (f"part {part}: a check's own time", f"p95 {own:.0f} ms", "< 300 ms", own < 300),
-        (f"part {part}: goto", f"p95 {goto:.1f} s", "< 5 s", goto < 5),
-        (
-            f"part {part}: what a check watches",
-            f"p95 {p95(watched):.0f} s, at most {max(watched):.0f} s",
-            "",
-            True,
-        ),
+        ("wrong answers, the true cause named", f"{share:.0f} % of {len(wrong)}", "≥ 95 %"),
+        ("a check's own time", f"p95 {own:.0f} ms", "< 150 ms"),
+        ("goto", f"p95 {goto:.1f} s", "< 3 s"),
+        ("what a check watches", f"p95 {p95(watched):.0f} s, at most {max(watched):.0f} s", ""),
     ]
-    return [Row(name, figure, bound, ok, here, subject) for name, figure, bound, ok in figures]
+    holds = (share >= 95, own < 150, goto < 3, True)
+    return [
+        Row(f"{stem}: {name}", figure, bound, ok, here, subject)
+        for (name, figure, bound), ok in zip(figures, holds, strict=True)
+    ]
+
+
+def shown_by_checks(lesson: manifest.Lesson, work: Path) -> list[str]:
+    """What the checks of an unsolved lab say when all its cells are run."""
+    notebook = nbformat.read(paths.ROOT / "labs" / f"{lesson.stem}.ipynb", as_version=4)
+    done = execute.run(notebook, work)
+    return [
+        str(output.get("data", {}).get("text/plain", ""))
+        for cell in done.cells
+        if "check" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+    ]
 
 
 def p95(values: list[float]) -> float:
@@ -127,23 +121,15 @@ def p95(values: list[float]) -> float:
     return sorted(values)[int(0.95 * len(values))]
 
 
-def no_time_left() -> bool:
-    """Whether the suite's budget is used up; it leaves answers out rather than run over."""
-    return time.time() > float(os.environ.get("COURSE_TEST_UNTIL", "inf"))
-
-
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
+@pytest.mark.parametrize("lesson", COURSE.lessons, ids=lambda lesson: lesson.stem)
 def test_an_unsolved_lab_runs_to_its_end_and_passes_nothing(
     lesson: manifest.Lesson, work: Path
 ) -> None:
-    notebook = nbformat.read(paths.ROOT / "labs" / f"{lesson.stem}.ipynb", as_version=4)
-    done = execute.run(notebook, work)
-    shown = [
-        str(output.get("data", {}).get("text/plain", ""))
-        for cell in done.cells
-        if "check" in cell.metadata.get("tags", [])
-        for output in cell.outputs
-    ]
+    shown = shown_by_checks(lesson, work)
+    if any("could not judge" in text for text in shown):
+        shown = shown_by_checks(lesson, work)
+    if any("could not judge" in text for text in shown):
+        pytest.skip(f"could not judge: {next(t for t in shown if 'could not judge' in t)}")
     assert len(shown) == len(lesson.exercises)
     for exercise, text in zip(lesson.exercises, shown, strict=True):
         assert text.startswith(f"✗ {exercise.id} · "), text
@@ -153,20 +139,18 @@ def test_an_unsolved_lab_runs_to_its_end_and_passes_nothing(
 @pytest.mark.parametrize(("id_", "answer"), ENTRIES, ids=lambda v: getattr(v, "name", v))
 def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> None:
     assert answer.kind in KINDS
-    if no_time_left():
-        left_out.append(id_)
-        pytest.skip("left out: the suite's time is used up")
     began = time.monotonic()
     workspace.goto(id_)
     goto_s = time.monotonic() - began
     answer.apply(World(id_))
     result = checks.check(id_, wait=0)
-    for _ in range(BUSY_TRIES):
-        if result.cause != "environment":
-            break
-        # The machine could not tell: a check says so, and a learner asks again.
+    if result.state == "could not judge":
+        # As a learner does. That it happened is counted; an answer that cannot be judged twice
+        # has no verdict, so it has not passed.
         print(f"\nasked again: {id_}, {answer.name}: {result.saw}")
         result = checks.check(id_, wait=0)
+    if result.state == "could not judge":
+        pytest.skip(f"could not judge: {result.saw}")
     watched = sum(seconds for _, seconds in result.observed)
     one = Judged(id_, bool(answer.cause), goto_s, result.own_ms, watched)
     judged.append(one)
@@ -177,14 +161,3 @@ def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> Non
     assert result.cause == answer.cause, repr(result)
     one.named = True
     assert result.saw and result.want and result.try_
-
-
-def test_a_check_before_its_cell_has_run_says_so() -> None:
-    result = checks.check(COURSE.lessons[0].exercises[0].id)
-    assert result.state == "not started"
-    assert "begin(" in repr(result)
-
-
-def test_the_bank_was_not_empty() -> None:
-    assert len(ENTRIES) >= 6 * len(MODULES)
-    assert os.environ["DOCKER_HOST"]

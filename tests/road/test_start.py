@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from course import debian, images, manifest, suite
+from course import debian, images, manifest, proving
 from course.engines import base
 from tests.internet import hub as hubs
 from tests.internet import releases
@@ -106,5 +106,6 @@ def test_from_nothing_with_a_proxy_and_graph_drivers_and_the_lessons_that_read_i
     for lesson in manifest.load().lessons[:READ_IMAGES]:
         for kind in ("notebooks", "solutions"):
             file = f"{kind}/{lesson.stem}.ipynb"
-            company.course(file, ".venv/bin/python", "-m", "pytest", *suite.NBVAL, file, wait=1800)
+            argv = [".venv/bin/python", "-m", "pytest", *proving.NBVAL, file]
+            company.course(file, *argv, wait=1800)
     end(company)
