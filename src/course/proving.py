@@ -34,6 +34,11 @@ LANES = {
     Kind.BROWSER: "browser",
 }
 """Kinds that one process of pytest can run together: starting it and its imports cost seconds."""
+_SOURCES = (
+    *("src", "tests", "apps", "airgap", "notebooks", "labs", "solutions"),
+    *("course.toml", "pyproject.toml", "uv.lock"),
+)
+"""What fingerprints are made of. A log that grows beside it is none of it, nor are figures."""
 _LOOK_EVERY = 2.0
 _UNJUDGED = f" · {outcomes.UNJUDGED}"
 """What a check's result says in a notebook whose machine was in the way."""
@@ -93,11 +98,10 @@ class Sources:
     runner: Runner
 
     def __post_init__(self) -> None:
-        argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
+        argv += _SOURCES
         listed = self.runner.run(argv, timeout=60, cwd=self.root, check=False).stdout
-        # Figures and proofs are written by the tests themselves, and no test depends on them.
-        names = [name for name in listed.split("\0") if name and not name.startswith("bench/")]
-        self._files = [self.root / name for name in names]
+        self._files = [self.root / name for name in listed.split("\0") if name]
         self._before = self._seen()
 
     def _seen(self) -> dict[Path, tuple[int, int]]:
@@ -123,6 +127,7 @@ class Prover:
     Args:
         root: the clone, where pytest runs.
         fingerprints: thing → its fingerprint.
+        sources: as they were before the fingerprints were taken.
         budget: seconds of the run.
         began: when it started, by `time.monotonic()`.
         commit: that is checked out.
@@ -137,6 +142,7 @@ class Prover:
 
     root: Path
     fingerprints: Mapping[Thing, str]
+    sources: Sources
     budget: Budget
     began: float
     commit: str
@@ -149,7 +155,6 @@ class Prover:
     say: Callable[[str], None] = lambda line: print(line, flush=True)
 
     def __post_init__(self) -> None:
-        self._sources = Sources(self.root, self.runner)
         self._edited = False
 
     def run(self, queue: Sequence[Planned]) -> None:
@@ -270,7 +275,7 @@ class Prover:
             raise wrong[0]
 
     def _keep(self, seconds: Mapping[Thing, float]) -> None:
-        edited = [] if self._edited else self._sources.edited()
+        edited = [] if self._edited else self.sources.edited()
         if edited:
             self._edited = True
             names = ", ".join(str(file.relative_to(self.root)) for file in edited[:3])

@@ -34,7 +34,7 @@ from course import (
 from course.engines import base
 from course.errors import CourseError
 from course.outcomes import Assignment
-from course.proving import NBVAL, Prover, Tally
+from course.proving import NBVAL, Prover, Sources, Tally
 from course.run import CommandError, runner
 from course.schedule import Budget, Planned, Reason
 from course.things import Kind, Thing, things
@@ -81,6 +81,7 @@ class Suite:
         self.old: proofs.Proofs = {}
         self.mine: proofs.Proofs = {}
         self.conditions = needs.conditions()
+        self.sources = Sources(self.root, runner())
         self.started = False
 
     @contextmanager
@@ -144,6 +145,8 @@ class Suite:
     def look(self) -> None:
         """Find the things, their fingerprints, and what is proven."""
         self.conditions = needs.conditions()
+        fingerprint.forget()
+        self.sources = Sources(self.root, runner())
         self.things = things(self.root, self.course)
         self.fingerprints = {
             thing: fingerprint.fingerprint(thing, self.root, self.conditions)
@@ -257,6 +260,7 @@ class Suite:
         prover = Prover(
             root=self.root,
             fingerprints=self.fingerprints,
+            sources=self.sources,
             budget=self.budget,
             began=self.began,
             commit=self.commit(),
