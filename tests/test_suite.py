@@ -63,6 +63,7 @@ LESSON = Thing(Kind.LESSON, "01-a", "01-a", "notebooks/test_l.py")
 CLUSTER = Thing(Kind.CLUSTER, "cluster/test_c.py", "", "cluster/test_c.py")
 BROWSER = Thing(Kind.BROWSER, "browser/test_b.py", "", "browser/test_b.py")
 THINGS = [SOLUTION, *ANSWERS, LESSON, CLUSTER, BROWSER]
+LANES = proving.LANES
 EMPTY = "def test_one(): pass\ndef test_two(): pass\n"
 
 
@@ -87,6 +88,8 @@ def course(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(paths, "ROOT", root)
     monkeypatch.setattr(suite, "things", lambda *_: THINGS)
     monkeypatch.setattr("course.suite.fingerprint.fingerprint", printed)
+    # One process for all: starting pytest is most of what these tests take.
+    monkeypatch.setattr(proving, "LANES", dict.fromkeys(Kind, "all"))
     monkeypatch.setattr(suite, "options", lambda lane: ["-q", "-p", "no:cacheprovider"])
     monkeypatch.setattr(suite, "_without_engine", lambda _: None)
     monkeypatch.setattr(suite, "_state_of_the_cluster", lambda: print("STATE"))
@@ -125,8 +128,9 @@ def proven() -> set[str]:
 
 
 def test_a_new_machine_proves_all_and_then_has_nothing_to_do(
-    course: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    course: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(proving, "LANES", LANES)
     suite.run()
     out = capsys.readouterr().out
     assert "engine: kind" in out and out.rstrip().endswith("10 passed, 0 failed")

@@ -197,7 +197,8 @@ class Prover:
             for node, outcome in failed.items():
                 thing = next((one.thing for one in these if one.thing.node == node), None)
                 if thing is None or _UNJUDGED not in outcome.said:
-                    raise CourseError(f"{node} failed", "tests that pass", _again(thing))
+                    more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+                    raise CourseError(f"{node} failed{more}", "tests that pass", _again(thing))
                 self.tally.failed -= len(record.of(node, "failed"))
                 if thing in again:
                     self.tally.unjudged[thing.node] = _UNJUDGED.strip(" ·")
