@@ -19,9 +19,9 @@ from course import needs, outcomes, paths, proofs, proving, suite, up
 from course.errors import CourseError
 from course.fingerprint import Conditions
 from course.outcomes import Assignment, Outcome, Record
-from course.proving import Tally
 from course.run import runner
 from course.schedule import Budget, Planned, Reason
+from course.tally import Tally
 from course.things import Kind, Thing
 
 COURSE = """\
@@ -331,7 +331,8 @@ def test_an_interrupted_run_keeps_what_has_passed(course: Path, home: Path) -> N
     code = f"""
 import sys, time
 from pathlib import Path
-from course.proving import Prover, Sources, Tally
+from course.proving import Prover, Sources
+from course.tally import Tally
 from course.run import runner
 from course.schedule import Budget, Planned, Reason
 from course.things import Kind, Thing

@@ -18,6 +18,7 @@ from course.outcomes import Assignment, Record
 from course.proofs import Proof
 from course.run import Runner, runner
 from course.schedule import Budget, Planned, Reason
+from course.tally import Tally, command
 from course.things import Kind, Thing
 
 NBVAL = (
@@ -43,46 +44,8 @@ _LOOK_EVERY = 2.0
 _UNJUDGED = f" · {outcomes.UNJUDGED}"
 """What a check's result says in a notebook whose machine was in the way."""
 _LONGEST = 7200.0
-FEW, SHARE, MANY = 2, 0.02, 200
-"""How many that could not be judged a run may have: two, or a share of many answers."""
-
 Options = Callable[[str], Sequence[str]]
 """Lane → what pytest is given beside the files."""
-
-
-@dataclass
-class Tally:
-    """What a run has counted.
-
-    Args:
-        passed: test items.
-        failed: test items.
-        judged: answers that were asked for a verdict.
-        unjudged: what could not be judged, and what was said.
-        proven: fingerprint → proof, of things that passed in this run.
-        things: the same as things.
-    """
-
-    passed: int = 0
-    failed: int = 0
-    judged: int = 0
-    unjudged: dict[str, str] = field(default_factory=dict)
-    proven: dict[str, Proof] = field(default_factory=dict)
-    things: set[Thing] = field(default_factory=set)
-
-    def refuse(self) -> None:
-        """Refuse a run in which too much could not be judged.
-
-        Raises:
-            CourseError: it was more than two, or of many answers more than a share.
-        """
-        most = SHARE * self.judged if self.judged >= MANY else FEW
-        if len(self.unjudged) > most:
-            raise CourseError(
-                f"{len(self.unjudged)} could not be judged, of {self.judged} answers",
-                f"at most {most:.0f}",
-                "end what else keeps this machine busy, then run it again",
-            )
 
 
 @dataclass
@@ -237,7 +200,7 @@ class Prover:
         return read, code
 
     def _count(self, record: Record, these: Sequence[Planned]) -> None:
-        count(record, self.tally)
+        self.tally.count(record)
         answers = {one.thing.node for one in these if one.thing.kind is Kind.ANSWER}
         ended = [o for o in record.outcomes.values() if o.ending != "skipped"]
         self.tally.judged += sum(outcome.item in answers for outcome in ended)
@@ -297,27 +260,6 @@ class Prover:
 
 def _again(thing: Thing | None) -> str:
     return "read what it printed above" if thing is None else command(thing)
-
-
-def command(thing: Thing) -> str:
-    """Return the command that proves a thing.
-
-    Args:
-        thing: any.
-    """
-    lesson = thing.kind if thing.kind in (Kind.CLUSTER, Kind.BROWSER) else thing.stem
-    return f"make test-all LESSON={lesson}"
-
-
-def count(record: Record, tally: Tally) -> None:
-    """Add the items of a record to a tally.
-
-    Args:
-        record: of one run of pytest.
-        tally: what is counted.
-    """
-    tally.passed += record.count("passed")
-    tally.failed += record.count("failed")
 
 
 def pytest(
