@@ -194,6 +194,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "dev build": [["dev", "build"]],
     "dev check": [["dev", "check"]],
     "dev new": [["dev", "new", "mini", "A third one is there"]],
+    "dev proofs": [["dev", "proofs"], ["dev", "proofs", "--save"]],
     "dev test": [],
 }
 """Every command, and how it is run here; `dev test` is what runs this."""

@@ -19,8 +19,9 @@ from course import needs, outcomes, paths, proofs, proving, suite, up
 from course.errors import CourseError
 from course.fingerprint import Conditions
 from course.outcomes import Assignment, Outcome, Record
-from course.proving import Tally
+from course.run import runner
 from course.schedule import Budget, Planned, Reason
+from course.tally import Tally
 from course.things import Kind, Thing
 
 COURSE = """\
@@ -62,6 +63,7 @@ LESSON = Thing(Kind.LESSON, "01-a", "01-a", "notebooks/test_l.py")
 CLUSTER = Thing(Kind.CLUSTER, "cluster/test_c.py", "", "cluster/test_c.py")
 BROWSER = Thing(Kind.BROWSER, "browser/test_b.py", "", "browser/test_b.py")
 THINGS = [SOLUTION, *ANSWERS, LESSON, CLUSTER, BROWSER]
+LANES = proving.LANES
 EMPTY = "def test_one(): pass\ndef test_two(): pass\n"
 
 
@@ -86,6 +88,8 @@ def course(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(paths, "ROOT", root)
     monkeypatch.setattr(suite, "things", lambda *_: THINGS)
     monkeypatch.setattr("course.suite.fingerprint.fingerprint", printed)
+    # One process for all: starting pytest is most of what these tests take.
+    monkeypatch.setattr(proving, "LANES", dict.fromkeys(Kind, "all"))
     monkeypatch.setattr(suite, "options", lambda lane: ["-q", "-p", "no:cacheprovider"])
     monkeypatch.setattr(suite, "_without_engine", lambda _: None)
     monkeypatch.setattr(suite, "_state_of_the_cluster", lambda: print("STATE"))
@@ -124,8 +128,9 @@ def proven() -> set[str]:
 
 
 def test_a_new_machine_proves_all_and_then_has_nothing_to_do(
-    course: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    course: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(proving, "LANES", LANES)
     suite.run()
     out = capsys.readouterr().out
     assert "engine: kind" in out and out.rstrip().endswith("10 passed, 0 failed")
@@ -251,6 +256,24 @@ def test_what_takes_too_long_to_build_is_not_begun(
     assert table(out)["cluster"] == (0, 0, 1, 1) and table(out)["lesson"] == (1, 0, 0, 1)
 
 
+def test_what_was_planned_for_another_engine_than_the_one_that_started_is_planned_again(
+    course: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = ["containerd"]
+    monkeypatch.setattr(needs, "conditions", lambda: Conditions("kind", store[0], "v1"))
+    monkeypatch.setattr(
+        "course.suite.fingerprint.fingerprint",
+        lambda thing, _, conditions: f"{thing.name} {thing.kind} {conditions.image_store}",
+    )
+    monkeypatch.setattr(up, "up", lambda *_, until: store.__setitem__(0, "graph drivers"))
+    suite.run()
+    assert "planned again" in capsys.readouterr().out
+    assert {key.rpartition(" ")[2] for key in proofs.cached()} == {"drivers"}
+
+
 def test_a_lesson_is_proven_anew_whatever_is_proven(
     course: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,18 +307,41 @@ def test_a_file_that_is_edited_while_the_tests_run_is_no_proof(
     assert "edited while the tests ran: course.toml" in capsys.readouterr().out
 
 
+def test_a_file_that_is_edited_while_the_engine_starts_is_no_proof(
+    course: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = (course / LESSON.node).write_text
+    monkeypatch.setattr(up, "up", lambda *_, until: edit("def test_another(): pass\n"))
+    suite.run()
+    assert proven() == set()
+
+
+def test_a_log_that_grows_in_the_clone_while_the_tests_run_is_no_edit(
+    course: Path, home: Path
+) -> None:
+    log = course / "test.log"
+    log.write_text("make test > test.log")
+    (course / SOLUTION.node).write_text(f"def test_one(): open({str(log)!r}, 'a').write('more')\n")
+    suite.run()
+    assert len(proven()) == 6
+
+
 def test_an_interrupted_run_keeps_what_has_passed(course: Path, home: Path) -> None:
     """Killed, so that nothing of it can clear up: what had passed was kept by then."""
     code = f"""
 import sys, time
 from pathlib import Path
-from course.proving import Prover, Tally
+from course.proving import Prover, Sources
+from course.tally import Tally
+from course.run import runner
 from course.schedule import Budget, Planned, Reason
 from course.things import Kind, Thing
 things = [Thing(Kind.ANSWER, f"a-1: {{n}}", "01-a", f"bank/test_bank.py::test_an_answer[{{n}}]")
           for n in ("right", "wrong")]
-prover = Prover(Path({str(course)!r}), {{t: t.name for t in things}}, Budget(), time.monotonic(),
-    "c", lambda lane: ["-q", "-p", "no:cacheprovider"], {{}}, Tally())
+root = Path({str(course)!r})
+prints = {{t: t.name for t in things}}
+prover = Prover(root, prints, Sources(root, runner()), Budget(), time.monotonic(), "c",
+    lambda lane: ["-q", "-p", "no:cacheprovider"], {{}}, Tally())
 prover.run([Planned(t, Reason.CHANGED, 1.0) for t in things])
 """
     env = {**os.environ, "MODES": "wrong=hangs"}
@@ -467,6 +513,7 @@ def prover(tmp_path: Path, home: Path) -> Callable[..., proving.Prover]:
         return proving.Prover(
             root=tmp_path,
             fingerprints={thing: thing.name for thing in things},
+            sources=proving.Sources(tmp_path, runner()),
             budget=Budget(),
             began=time.monotonic(),
             commit="c0ffee",

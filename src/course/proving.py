@@ -18,6 +18,7 @@ from course.outcomes import Assignment, Record
 from course.proofs import Proof
 from course.run import Runner, runner
 from course.schedule import Budget, Planned, Reason
+from course.tally import Tally, command
 from course.things import Kind, Thing
 
 NBVAL = (
@@ -34,50 +35,17 @@ LANES = {
     Kind.BROWSER: "browser",
 }
 """Kinds that one process of pytest can run together: starting it and its imports cost seconds."""
+_SOURCES = (
+    *("src", "tests", "apps", "airgap", "notebooks", "labs", "solutions"),
+    *("course.toml", "pyproject.toml", "uv.lock"),
+)
+"""What fingerprints are made of. A log that grows beside it is none of it, nor are figures."""
 _LOOK_EVERY = 2.0
 _UNJUDGED = f" · {outcomes.UNJUDGED}"
 """What a check's result says in a notebook whose machine was in the way."""
 _LONGEST = 7200.0
-FEW, SHARE, MANY = 2, 0.02, 200
-"""How many that could not be judged a run may have: two, or a share of many answers."""
-
 Options = Callable[[str], Sequence[str]]
 """Lane → what pytest is given beside the files."""
-
-
-@dataclass
-class Tally:
-    """What a run has counted.
-
-    Args:
-        passed: test items.
-        failed: test items.
-        judged: answers that were asked for a verdict.
-        unjudged: what could not be judged, and what was said.
-        proven: fingerprint → proof, of things that passed in this run.
-        things: the same as things.
-    """
-
-    passed: int = 0
-    failed: int = 0
-    judged: int = 0
-    unjudged: dict[str, str] = field(default_factory=dict)
-    proven: dict[str, Proof] = field(default_factory=dict)
-    things: set[Thing] = field(default_factory=set)
-
-    def refuse(self) -> None:
-        """Refuse a run in which too much could not be judged.
-
-        Raises:
-            CourseError: it was more than two, or of many answers more than a share.
-        """
-        most = SHARE * self.judged if self.judged >= MANY else FEW
-        if len(self.unjudged) > most:
-            raise CourseError(
-                f"{len(self.unjudged)} could not be judged, of {self.judged} answers",
-                f"at most {most:.0f}",
-                "end what else keeps this machine busy, then run it again",
-            )
 
 
 @dataclass
@@ -93,11 +61,10 @@ class Sources:
     runner: Runner
 
     def __post_init__(self) -> None:
-        argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
+        argv += _SOURCES
         listed = self.runner.run(argv, timeout=60, cwd=self.root, check=False).stdout
-        # Figures and proofs are written by the tests themselves, and no test depends on them.
-        names = [name for name in listed.split("\0") if name and not name.startswith("bench/")]
-        self._files = [self.root / name for name in names]
+        self._files = [self.root / name for name in listed.split("\0") if name]
         self._before = self._seen()
 
     def _seen(self) -> dict[Path, tuple[int, int]]:
@@ -123,6 +90,7 @@ class Prover:
     Args:
         root: the clone, where pytest runs.
         fingerprints: thing → its fingerprint.
+        sources: as they were before the fingerprints were taken.
         budget: seconds of the run.
         began: when it started, by `time.monotonic()`.
         commit: that is checked out.
@@ -137,6 +105,7 @@ class Prover:
 
     root: Path
     fingerprints: Mapping[Thing, str]
+    sources: Sources
     budget: Budget
     began: float
     commit: str
@@ -149,7 +118,6 @@ class Prover:
     say: Callable[[str], None] = lambda line: print(line, flush=True)
 
     def __post_init__(self) -> None:
-        self._sources = Sources(self.root, self.runner)
         self._edited = False
 
     def run(self, queue: Sequence[Planned]) -> None:
@@ -192,7 +160,8 @@ class Prover:
             for node, outcome in failed.items():
                 thing = next((one.thing for one in these if one.thing.node == node), None)
                 if thing is None or _UNJUDGED not in outcome.said:
-                    raise CourseError(f"{node} failed", "tests that pass", _again(thing))
+                    more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
+                    raise CourseError(f"{node} failed{more}", "tests that pass", _again(thing))
                 self.tally.failed -= len(record.of(node, "failed"))
                 if thing in again:
                     self.tally.unjudged[thing.node] = _UNJUDGED.strip(" ·")
@@ -231,7 +200,7 @@ class Prover:
         return read, code
 
     def _count(self, record: Record, these: Sequence[Planned]) -> None:
-        count(record, self.tally)
+        self.tally.count(record)
         answers = {one.thing.node for one in these if one.thing.kind is Kind.ANSWER}
         ended = [o for o in record.outcomes.values() if o.ending != "skipped"]
         self.tally.judged += sum(outcome.item in answers for outcome in ended)
@@ -270,7 +239,7 @@ class Prover:
             raise wrong[0]
 
     def _keep(self, seconds: Mapping[Thing, float]) -> None:
-        edited = [] if self._edited else self._sources.edited()
+        edited = [] if self._edited else self.sources.edited()
         if edited:
             self._edited = True
             names = ", ".join(str(file.relative_to(self.root)) for file in edited[:3])
@@ -291,27 +260,6 @@ class Prover:
 
 def _again(thing: Thing | None) -> str:
     return "read what it printed above" if thing is None else command(thing)
-
-
-def command(thing: Thing) -> str:
-    """Return the command that proves a thing.
-
-    Args:
-        thing: any.
-    """
-    lesson = thing.kind if thing.kind in (Kind.CLUSTER, Kind.BROWSER) else thing.stem
-    return f"make test-all LESSON={lesson}"
-
-
-def count(record: Record, tally: Tally) -> None:
-    """Add the items of a record to a tally.
-
-    Args:
-        record: of one run of pytest.
-        tally: what is counted.
-    """
-    tally.passed += record.count("passed")
-    tally.failed += record.count("failed")
 
 
 def pytest(

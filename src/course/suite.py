@@ -34,9 +34,10 @@ from course import (
 from course.engines import base
 from course.errors import CourseError
 from course.outcomes import Assignment
-from course.proving import NBVAL, Prover, Tally
+from course.proving import NBVAL, Prover, Sources
 from course.run import CommandError, runner
 from course.schedule import Budget, Planned, Reason
+from course.tally import Tally, summary
 from course.things import Kind, Thing, things
 
 _BIN = Path(sys.executable).parent
@@ -81,6 +82,7 @@ class Suite:
         self.old: proofs.Proofs = {}
         self.mine: proofs.Proofs = {}
         self.conditions = needs.conditions()
+        self.sources = Sources(self.root, runner())
         self.started = False
 
     @contextmanager
@@ -131,7 +133,7 @@ class Suite:
                     argv, Assignment(str(record)), root=self.root, env=self.env(), wait=wait
                 )
             finally:
-                proving.count(outcomes.read(record), self.tally)
+                self.tally.count(outcomes.read(record))
         if code != 0:
             raise CourseError(
                 f"pytest {' '.join(map(str, argv))}: exit code {code}",
@@ -144,6 +146,8 @@ class Suite:
     def look(self) -> None:
         """Find the things, their fingerprints, and what is proven."""
         self.conditions = needs.conditions()
+        fingerprint.forget()
+        self.sources = Sources(self.root, runner())
         self.things = things(self.root, self.course)
         self.fingerprints = {
             thing: fingerprint.fingerprint(thing, self.root, self.conditions)
@@ -257,6 +261,7 @@ class Suite:
         prover = Prover(
             root=self.root,
             fingerprints=self.fingerprints,
+            sources=self.sources,
             budget=self.budget,
             began=self.began,
             commit=self.commit(),
@@ -289,50 +294,6 @@ class Suite:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def summary(
-    all_: Sequence[Thing],
-    fingerprints: Mapping[Thing, str],
-    old: proofs.Proofs,
-    mine: proofs.Proofs,
-    tally: Tally,
-) -> list[str]:
-    """Return the last lines of a run.
-
-    Args:
-        all_: all things; empty if the run failed before it looked.
-        fingerprints: thing → its fingerprint.
-        old: what was committed when it began.
-        mine: what this machine had proven by then.
-        tally: what it has counted.
-    """
-    lines = []
-    if all_:
-        earlier = {thing for thing in all_ if fingerprints[thing] in {**old, **mine}}
-        lines.append(f"\n{'':<14}{'proven now':>12}{'earlier':>10}{'unproven':>10}{'all':>6}")
-        for row in schedule.table(all_, tally.things, earlier):
-            figures = f"{row.now:>12}{row.earlier:>10}{row.unproven:>10}{row.all:>6}"
-            lines.append(f"{row.name:<14}{figures}")
-        left = [t for t in all_ if t.proves and t not in tally.things and t not in earlier]
-        lines += [f"changed, unproven: {one}" for one in _left(left)]
-    lines += [f"could not judge: {node}: {said}" for node, said in tally.unjudged.items()]
-    lines.append(f"could not judge: {len(tally.unjudged)}")
-    lines.append(f"{tally.passed} passed, {tally.failed} failed")
-    return lines
-
-
-def _left(left: Sequence[Thing]) -> list[str]:
-    """What is unproven, by the command that proves it."""
-    by: dict[str, list[Thing]] = {}
-    for thing in left:
-        by.setdefault(proving.command(thing), []).append(thing)
-    said = []
-    for command, those in by.items():
-        kinds = {kind: sum(t.kind is kind for t in those) for kind in schedule.ORDER}
-        words = ", ".join(f"{count} x {kind}" for kind, count in kinds.items() if count)
-        said.append(f"{words}: {command}")
-    return said
 
 
 def options(lane: str) -> Sequence[str]:
