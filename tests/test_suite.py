@@ -82,6 +82,7 @@ def course(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     }.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(text)
+    (root / ".gitignore").write_text("__pycache__/\n.pytest_cache/\n")
     for words in (["init"], ["add", "."], ["commit", "-m", "one"]):
         identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
         subprocess.run(["git", "-C", root, *identity, *words], check=True, capture_output=True)
