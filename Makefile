@@ -78,7 +78,7 @@ ifdef BUNDLE
 .venv/.ready: pyproject.toml uv.lock
 	@echo "… the Python environment, from the bundle"
 	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "✗ Python 3.11 or later is needed" >&2; exit 1; }
-	PYTHONPATH=src python3 -m course.unbundle "$$BUNDLE" $${BUNDLE_SHA256:+"$$BUNDLE_SHA256"}
+	PYTHONPATH=src python3 -m course.artifacts.unbundle "$$BUNDLE" $${BUNDLE_SHA256:+"$$BUNDLE_SHA256"}
 	touch $@
 else
 .venv/.ready: pyproject.toml uv.lock

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import tests.mini_course.exercises  # noqa: F401 - registers them
-from course import build, inherited, paths
+from course.core import inherited, paths
+from course.dev import build
 
 MINI = Path(__file__).parent / "mini_course"
 
@@ -46,7 +47,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     for name in ("COURSE_STATE", "COURSE_CACHE", "COURSE_WORK"):
         monkeypatch.setenv(name, str(tmp_path / name.removeprefix("COURSE_").lower()))
     # Nor the run folder of a Docker that the course started: its socket is there.
-    monkeypatch.setattr("course.engines.docker._RUN", tmp_path / "run")
+    monkeypatch.setattr("course.engine.docker._RUN", tmp_path / "run")
     return tmp_path
 
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from course import locks
+from course.core import locks
 
 
 @contextmanager

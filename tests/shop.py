@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from course import engines
-from course.addons import orders
-from course.rollout import Rollout
-from course.run import runner
+from course.artifacts import orders
+from course.core import environment
+from course.core.process import runner
+from course.measure.rollout import Rollout
 from tests.until import until
 
 WAIT = 120.0
@@ -31,14 +31,14 @@ SERVER = (
 def kubectl(*words: str, input: str | None = None) -> str:
     """The output of kubectl, in the namespace of `KUBECONFIG`."""
     given = {k: os.environ[k] for k in ("KUBECONFIG",) if k in os.environ}
-    env = engines.environment() | given
+    env = environment.environment() | given
     return runner().run(["kubectl", *words], timeout=60, env=env, input=input).stdout
 
 
 @contextlib.contextmanager
 def images() -> Iterator[str]:
     """A repository of the registry with two versions, 1.0.0 and 1.1.0."""
-    env = engines.environment()
+    env = environment.environment()
     made, repository = f"{env['REGISTRY']}/orders:{orders.VERSION}", f"{env['REGISTRY']}/test-shop"
     tags = [f"{repository}:{version}" for version in ("1.0.0", "1.1.0")]
     for tag in tags:
@@ -60,7 +60,7 @@ def namespace(folder: Path) -> Iterator[str]:
         folder: where the file is written.
     """
     name = f"test-shop-{secrets.token_hex(4)}"  # the last one's may still be going
-    source = engines.environment()["KUBECONFIG"]
+    source = environment.environment()["KUBECONFIG"]
     kubectl("create", "namespace", name)
     config = yaml.safe_load(Path(source).read_text())
     config["contexts"][0]["context"]["namespace"] = name
@@ -125,7 +125,7 @@ def route(host: str) -> str:
         "rules": [{"backendRefs": [{"name": "shop", "port": 3000}]}],
     }
     _apply("gateway.networking.k8s.io/v1", "HTTPRoute", spec)
-    port = urlsplit(engines.environment()["ORDERS_URL"]).port
+    port = urlsplit(environment.environment()["ORDERS_URL"]).port
     return f"http://{host}:{port}/"
 
 

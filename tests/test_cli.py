@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 import typer
 
-from course import cli, engines, manifest, paths, start, steps, up, workspace
-from course.errors import CourseError, of_os
-from course.run import FakeRunner
+from course import cli, status
+from course.core import environment, manifest, paths
+from course.core.errors import CourseError, of_os
+from course.core.process import FakeRunner
+from course.engine import tasks as tasks_
+from course.engine import up
+from course.learner import notebooks, progress
 
 
 def course(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -34,7 +38,7 @@ def course(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, s
 
 @pytest.fixture
 def engine(mini: Path) -> Path:
-    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
+    environment.save(environment.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
     return mini
 
 
@@ -67,7 +71,7 @@ def test_the_list_for_machines(mini: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_list_for_people(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    workspace.record("mini-1", passed=True, found={})
+    progress.record("mini-1", passed=True, found={})
     _, out, _ = course(capsys, "list")
     assert any("✓" in line and "mini-1" in line for line in out.splitlines())
 
@@ -148,7 +152,7 @@ def test_whatever_happens_there_is_one_message(
     def fails(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(workspace, "update", fails)
+    monkeypatch.setattr(notebooks, "update", fails)
     seen, _, err = course(capsys, "update")
     assert seen == code and said in err and "Traceback" not in err
     if not isinstance(error, (KeyboardInterrupt, typer.Abort)):
@@ -185,7 +189,7 @@ def test_status_of_an_interrupted_run() -> None:
         "steps": [step],
         "now": [],
     }
-    lines = start.told(facts)
+    lines = status.lines(facts)
     assert lines[0].startswith("✗ A cluster")
     assert "  interrupted; to go on: course up" in lines
 
@@ -199,7 +203,7 @@ def test_a_second_up_says_that_everything_runs(
 
 def test_the_steps_come_in_the_order_in_which_they_are_needed(home: Path) -> None:
     ports = {"registry": 5001, "http": 8080, "https": 8443}
-    tasks = up.tasks(engines.Engine("kind", {}, [], ports), FakeRunner({"docker": 1}))
+    tasks = up.tasks(environment.Engine("kind", {}, [], ports), FakeRunner({"docker": 1}))
     given = [task.gives for task in tasks if task.gives]
     assert given == ["containers", "cluster", "orders"]
     assert {g for g in given if g != "orders"} <= set(manifest.CAPABILITIES)
@@ -210,12 +214,12 @@ def test_up_can_stop_when_the_first_lesson_can_be_done(
 ) -> None:
     ran: list[str] = []
     tasks = [
-        steps.Task(n, n, lambda _, n=n: ran.append(n), gives=g)  # type: ignore[misc]
+        tasks_.Task(n, n, lambda _, n=n: ran.append(n), gives=g)  # type: ignore[misc]
         for n, g in (("docker", ""), ("registry", "containers"), ("cluster", "cluster"))
     ]
-    monkeypatch.setattr(up, "engine", engines.Engine)
+    monkeypatch.setattr(up, "engine", environment.Engine)
     monkeypatch.setattr(up, "tasks", lambda *_: tasks)
-    up.up(steps.Display(), until="containers")
+    up.up(tasks_.Display(), until="containers")
     assert ran == ["docker", "registry"]
 
 
@@ -233,7 +237,9 @@ def test_a_shell_takes_the_engines_variables(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COURSE_WORK", "/a folder/it's")
-    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x", "KUBECONFIG": "/k"}, [], {}))
+    environment.save(
+        environment.Engine("kind", {"DOCKER_HOST": "unix:///x", "KUBECONFIG": "/k"}, [], {})
+    )
     code, out, _ = course(capsys, "env")
     assert code == 0
     script = f'{out}echo "$DOCKER_HOST $KUBECONFIG $COURSE_WORK"; echo "$PATH"'

@@ -10,7 +10,7 @@ import tomllib
 
 import pytest
 
-from course import paths
+from course.core import paths
 
 TYPER = {
     *("typer", "annotated_doc", "shellingham"),
@@ -31,8 +31,14 @@ READING = {
     "goto --help": HELP,
 }
 """The commands that only read, and what each may load beside what typer is made of."""
-FACES = ["course", "course.notebook", "course.checks", "course.start", "course.rollout"]
-PICTURES = "from course import picture, release_picture; from course import bars, pictures, stacks"
+FACES = [
+    "course",
+    "course.notebook",
+    "course.exercises.kit.check",
+    "course.start",
+    "course.measure.rollout",
+]
+PICTURES = "from course import picture, release_picture; from course.views import builds as bars; from course.views import pictures; from course.views import images as stacks"
 EXERCISES = sorted(
     f"course.exercises.{lesson['stem'][3:].replace('-', '_')}"
     for lesson in tomllib.loads((paths.ROOT / "course.toml").read_text())["lessons"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from course import paths
+from course.core import paths
 
 PYTHON3 = """\
 #!/bin/sh

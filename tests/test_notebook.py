@@ -1,4 +1,4 @@
-"""course.notebook and course.pictures: what lessons call, in a kernel and without one."""
+"""course.notebook and course.views.pictures: what lessons call, in a kernel and without one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 import course
-from course import engines, execute, locks, notebook, paths, pictures, steps, workspace
-from course.errors import CourseError
-from course.steps import Step, Steps
+from course import notebook
+from course.core import environment, locks, paths, steps
+from course.core.errors import CourseError
+from course.core.steps import Step, Steps
+from course.learner import progress, run_notebook
+from course.views import pictures
 
 
 def running_engine() -> None:
     env = {"DOCKER_HOST": "unix:///x", "REGISTRY": "localhost:5001"}
-    engines.save(engines.Engine("kind", env, ["containers"], {}))
+    environment.save(environment.Engine("kind", env, ["containers"], {}))
 
 
 def test_every_public_name_is_there() -> None:
@@ -95,10 +98,10 @@ def test_a_prediction_is_asked_for_and_then_shown(mini: Path) -> None:
     form = notebook.predict("size", "How large?", unit="MB")
     assert repr(form) == "How large? (MB)" and not form.kept
     form._handle_custom_msg({"number": "12"}, [])
-    assert workspace.predicted("size") == 12
+    assert progress.predicted("size") == 12
     assert form.said == "You said: 12 MB. Now measure." and form.kept
     form._handle_custom_msg({"number": "13"}, [])
-    assert workspace.predicted("size") == 12
+    assert progress.predicted("size") == 12
     assert repr(notebook.predict("size", "How large?", unit="MB")) == "How large?  You said: 12 MB"
     assert notebook.predicted("size") == 12
 
@@ -128,11 +131,11 @@ def test_an_error_in_a_cell_shows_no_traceback(mini: Path) -> None:
         0,
         new_code_cell(
             f"import pathlib, sys; sys.path.insert(0, {str(Path.cwd())!r})\n"
-            f"from course import paths; paths.ROOT = pathlib.Path({str(mini)!r})\n"
+            f"from course.core import paths; paths.ROOT = pathlib.Path({str(mini)!r})\n"
             "import tests.mini_course.exercises"
         ),
     )
-    done = execute.run(new_notebook(cells=cells), mini, allow_errors=True)
+    done = run_notebook.run(new_notebook(cells=cells), mini, allow_errors=True)
     error = done.cells[1].outputs[0]
     assert error.output_type == "error"
     assert "no exercise is called `mini-7`" in "".join(error.traceback)
@@ -146,4 +149,4 @@ def test_a_cell_that_fails_ends_a_headless_lesson_with_its_reason(mini: Path) ->
     file = mini / "x.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("print('one')\n1 / 0")]), file)
     with pytest.raises(CourseError, match="ZeroDivisionError"):
-        execute.lesson(file)
+        run_notebook.lesson(file)

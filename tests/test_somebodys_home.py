@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from course import cli, engines, paths
+from course import cli
+from course.core import environment, paths
 from tests.fake_docker import FakeDocker
 
 TRAP = "#!/bin/sh\ntouch {ran}/$(basename $0)\nexit 1\n"
@@ -125,11 +126,11 @@ def _tools(folder: Path, ran: Path) -> None:
 DRIVER = """\
 import json, os, pathlib, sys
 sys.path.insert(0, {tests!r})
-from course import paths
+from course.core import paths
 paths.ROOT = pathlib.Path({root!r})
 import tests.mini_course.exercises
-from course import cli, inherited
-from course.engines import docker
+from course import cli; from course.core import inherited
+from course.engine import docker
 from tests.test_somebodys_home import differing, snapshot
 docker._RUN = pathlib.Path({run!r})
 given, home = dict(os.environ), pathlib.Path(os.environ["HOME"])
@@ -226,7 +227,7 @@ def test_no_command_touches_what_is_somebodys(
     ]
     with FakeDocker() as fake:
         monkeypatch.setenv("DOCKER_HOST", fake.host)
-        engines.save(engines.Engine("kind", {"DOCKER_HOST": fake.host}, ["containers"], {}))
+        environment.save(environment.Engine("kind", {"DOCKER_HOST": fake.host}, ["containers"], {}))
         told, errors = course(mini, *runs)
         assert fake.removed == []
     assert [words for words, _, _ in told] == runs
@@ -240,7 +241,7 @@ def test_no_command_touches_what_is_somebodys(
 def test_what_a_link_in_the_learners_folder_names_stays_as_it_is(
     mini: Path, somebody: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
+    environment.save(environment.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
     told, errors = course(mini, ["goto", "mini-1"])
     assert told == [(["goto", "mini-1"], 0, [])], errors
     folder = paths.work() / "mini-1"
@@ -265,7 +266,7 @@ def test_jupyterlab_and_its_kernels_keep_their_things_in_the_courses_folder(
     mini: Path, somebody: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    engines.save(engines.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
+    environment.save(environment.Engine("kind", {"DOCKER_HOST": "unix:///x"}, ["containers"], {}))
     before = snapshot(somebody)
     cell = (
         "import course, os; course.setup('01-mini')\n"
@@ -274,7 +275,7 @@ def test_jupyterlab_and_its_kernels_keep_their_things_in_the_courses_folder(
         "assert 'GIT_DIR' not in os.environ and 'BASH_ENV' not in os.environ"
     )
     script = (
-        "from course import inherited, lab, execute; import nbformat, pathlib, os; "
+        "from course.core import inherited; from course.engine import jupyterlab as lab; from course.learner import run_notebook as execute; import nbformat, pathlib, os; "
         "inherited.settle(); lab.start(prefer=18888)\n"
         "try:\n"
         "    v4 = nbformat.v4\n"
@@ -296,5 +297,5 @@ def test_jupyterlab_and_its_kernels_keep_their_things_in_the_courses_folder(
 
 
 def _in_mini(mini: Path, script: str) -> str:
-    head = "import pathlib; from course import paths; "
+    head = "import pathlib; from course.core import paths; "
     return f"{head}paths.ROOT = pathlib.Path({str(mini)!r})\n{script}"

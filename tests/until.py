@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from course import waiting
+from course.core import waiting
 
 
 def until(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from course.checks import check, explain
+    from course.exercises.kit.check import check, explain
     from course.notebook import (
         begin,
         compare,
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
         setup,
         wait_for,
     )
-    from course.pictures import picture
-    from course.released import release_picture
+    from course.views.pictures import picture
+    from course.views.release import release_picture
 
 _HOMES = {
-    "check": "course.checks",
-    "explain": "course.checks",
+    "check": "course.exercises.kit.check",
+    "explain": "course.exercises.kit.check",
     "begin": "course.notebook",
     "compare": "course.notebook",
     "hint": "course.notebook",
     "ledger_row": "course.notebook",
-    "picture": "course.pictures",
+    "picture": "course.views.pictures",
     "predict": "course.notebook",
     "predicted": "course.notebook",
-    "release_picture": "course.released",
+    "release_picture": "course.views.release",
     "setup": "course.notebook",
     "wait_for": "course.notebook",
 }
@@ -60,7 +60,7 @@ def __getattr__(name: str) -> Any:
 
     if name not in _HOMES:
         raise AttributeError(f"module 'course' has no attribute '{name}'")
-    from course.errors import told
+    from course.core.errors import told
 
     value = told(getattr(importlib.import_module(_HOMES[name]), name))
     globals()[name] = value

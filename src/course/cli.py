@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from course import inherited, paths, text
-from course.errors import CourseError, of_os
+from course.core import inherited, paths, text
+from course.core.errors import CourseError, of_os
 
 app = typer.Typer(
     name="course",
@@ -33,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print for machines.")]
 
 
 def _exercise_ids(incomplete: str) -> list[str]:
-    from course import manifest
+    from course.core import manifest
 
     ids = [e.id for lesson in manifest.load().lessons for e in lesson.exercises]
     return [i for i in ids if i.startswith(incomplete)]
@@ -70,9 +70,10 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start Docker, the cluster and the service orders; change nothing if they run."""
-    from course import start, steps
+    from course import start
+    from course.engine import tasks
 
-    display = steps.Display(machine=as_json)
+    display = tasks.Display(machine=as_json)
     if lab:
         address = start.interactive(display)
         print(f"\nJupyterLab: {address}")
@@ -91,7 +92,7 @@ def down(
     ] = False,
 ) -> None:
     """Stop JupyterLab, the cluster, the registry, and a Docker that the course started."""
-    from course import up as up_
+    from course.engine import up as up_
 
     up_.down(_tell, purge=purge)
     kept = "work/ stays" if purge else "work/, images and caches stay"
@@ -101,13 +102,13 @@ def down(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show what runs and what is still being prepared."""
-    from course import start
+    from course import status as status_
 
-    facts = start.status()
+    facts = status_.read()
     if as_json:
         print(json.dumps(facts))
         return
-    for line in start.told(facts):
+    for line in status_.lines(facts):
         print(line)
 
 
@@ -121,7 +122,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Find what is wrong with this machine, and the one thing to do."""
-    from course import doctor as doctor_
+    from course.engine import doctor as doctor_
 
     if file and not report:
         raise typer.BadParameter("a file is for --report: course doctor --report FILE")
@@ -129,7 +130,7 @@ def doctor(
     for finding in findings:
         print(finding)
     if report:
-        from course.doctor import report as report_
+        from course.engine.doctor import report as report_
 
         written = report_.write(file or report_.DEFAULT, findings)
         print(f"the report is in {written}: read it before you send it")
@@ -140,9 +141,10 @@ def doctor(
 @app.command(name="list")
 def list_(as_json: AsJson = False) -> None:
     """List lessons and exercises with your state."""
-    from course import manifest, workspace
+    from course.core import manifest
+    from course.learner import hints
 
-    rows = workspace.listing(manifest.load())
+    rows = hints.listing(manifest.load())
     if as_json:
         print(json.dumps(rows))
         return
@@ -170,14 +172,15 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check one exercise on the running system; exit code 0 if it is right."""
-    from course import checks, workspace
+    from course.exercises.kit import check as check_
+    from course.learner import progress
 
-    exercise = exercise or workspace.current()
+    exercise = exercise or progress.current()
     with _environment():
-        result = checks.check(exercise, wait=wait)
+        result = check_.check(exercise, wait=wait)
     print(json.dumps(result.as_dict()) if as_json else repr(result))
     if not as_json and result.state == "passed":
-        print(checks.explanation(result))
+        print(check_.explanation(result))
     if result.state != "passed":
         raise typer.Exit(1)
 
@@ -185,20 +188,20 @@ def check(
 @app.command()
 def hint(exercise: OrCurrent = "") -> None:
     """Show one more hint each time."""
-    from course import workspace
+    from course.learner import hints, progress
 
     if not exercise:
-        exercise = workspace.current()
+        exercise = progress.current()
         print(f"{exercise}:")
-    print(workspace.hint(exercise))
+    print(hints.hint(exercise))
 
 
 @app.command()
 def solution(exercise: ExerciseId) -> None:
     """Show the solution: after success, or when asked twice."""
-    from course import workspace
+    from course.learner import hints
 
-    print(workspace.solution(exercise))
+    print(hints.solution(exercise))
 
 
 @app.command()
@@ -210,24 +213,25 @@ def goto(exercise: ExerciseId) -> None:
 @app.command()
 def reset(exercise: OrCurrent = "") -> None:
     """Put an exercise back to its start state; what it replaces is saved first."""
-    from course import workspace
+    from course.learner import progress
 
-    _set_start(exercise or workspace.current())
+    _set_start(exercise or progress.current())
 
 
 def _set_start(exercise: str) -> None:
-    from course import workspace
+    from course.exercises.kit import start as exercises_start
 
     with _environment():
-        print(workspace.goto(exercise))
+        print(exercises_start.goto(exercise))
 
 
 @app.command()
 def update() -> None:
     """Bring new versions of the notebooks into work/; what you edited is kept."""
-    from course import manifest, workspace
+    from course.core import manifest
+    from course.learner import notebooks
 
-    for line in workspace.update(manifest.load()):
+    for line in notebooks.update(manifest.load()):
         print(line)
 
 
@@ -241,8 +245,8 @@ def ledger(
     ] = None,
 ) -> None:
     """Print your own evidence, claim by claim; with --html, write it as a page."""
-    from course import ledger as ledger_
-    from course import manifest
+    from course.core import manifest
+    from course.learner import ledger as ledger_
 
     if html:
         print(f"✓ {ledger_.write_html(manifest.load(), file)}")
@@ -255,11 +259,13 @@ def ledger(
 @app.command()
 def env() -> None:
     """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
-    from course import engines
+    from course.core import environment
 
-    wanted = inherited.settled(os.environ) | engines.environment()
+    wanted = inherited.settled(os.environ) | environment.environment()
     given = inherited.before()
-    names = [name for name in wanted if name in engines.CONTRACT or given.get(name) != wanted[name]]
+    names = [
+        name for name in wanted if name in environment.CONTRACT or given.get(name) != wanted[name]
+    ]
     for name in sorted(set(given) - set(wanted)):
         if name.isidentifier():
             print(f"unset {name}")
@@ -294,8 +300,8 @@ def load(
     as_json: AsJson = False,
 ) -> None:
     """Send requests at a constant rate and count every answer, by version."""
-    from course import health, traffic
-    from course.traffic import console
+    from course.measure import health, traffic
+    from course.measure.traffic import console
 
     run = health.explaining(traffic.start)(
         url,
@@ -327,8 +333,8 @@ BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, 2 GB or so.
 @bundles.command(name="save")
 def bundle_save(file: BundleFile) -> None:
     """Write tools, packages and images into one file, after `course up`."""
-    from course import bundle, fetch
-    from course import up as up_
+    from course.artifacts import bundle, fetch
+    from course.engine import up as up_
 
     with _environment(), up_.alone():
         saved = bundle.save(file, _tell)
@@ -346,8 +352,8 @@ def bundle_load(
     ] = "",
 ) -> None:
     """Verify a bundle and put its parts where `course up` finds them."""
-    from course import bundle
-    from course import up as up_
+    from course.artifacts import bundle
+    from course.engine import up as up_
 
     with up_.alone():
         loaded = bundle.load(file, _tell, sha256)
@@ -365,7 +371,7 @@ def _tell(what: str, _: float | None) -> None:
 @dev.command()
 def build() -> None:
     """Write notebooks/, labs/, solutions/ and what else is generated."""
-    from course import build as build_
+    from course.dev import build as build_
 
     for path in build_.write(paths.ROOT):
         print(f"wrote {path}")
@@ -374,14 +380,14 @@ def build() -> None:
 @dev.command(name="check")
 def dev_check() -> None:
     """Check the sources of the course, without an engine."""
-    from course import devcheck
+    from course.dev import check as dev_check
 
-    problems = devcheck.problems(paths.ROOT)
+    problems = dev_check.problems(paths.ROOT)
     for problem in problems:
         print(f"✗ {problem}")
     if problems:
         raise typer.Exit(1)
-    print(devcheck.seconds(paths.ROOT))
+    print(dev_check.seconds(paths.ROOT))
     print("✓ the sources and what is generated from them agree")
 
 
@@ -395,7 +401,8 @@ def test(
     ] = "",
 ) -> None:
     """Run the tests that need no engine, then prove on one what has no proof."""
-    from course import manifest, suite
+    from course.core import manifest
+    from course.dev import suite
 
     if lesson and not everything:
         raise typer.BadParameter("--lesson is for --all: course dev test --all --lesson NAME")
@@ -414,7 +421,7 @@ def proofs(
     ] = "",
 ) -> None:
     """List what has passed on an engine as it is now, and what has not."""
-    from course import proven
+    from course.dev import proven
 
     lines = proven.save() if save else proven.why(why) if why else proven.told()
     for line in lines:
@@ -427,7 +434,7 @@ def new(
     title: Annotated[str, typer.Argument(help="What is true at the end.")],
 ) -> None:
     """Add an exercise to a lesson: its four places, each a stub that `dev check` refuses."""
-    from course import scaffold
+    from course.dev import scaffold
 
     for path in scaffold.exercise(paths.ROOT, topic, title):
         print(f"edit {path}")
@@ -437,9 +444,9 @@ class _environment:  # noqa: N801 - read as a function
     """The engine's variables for what runs inside."""
 
     def __enter__(self) -> None:
-        from course import engines
+        from course.core import environment
 
-        os.environ.update(engines.environment())
+        os.environ.update(environment.environment())
 
     def __exit__(self, *_: object) -> None:
         """Nothing to undo: the process ends with the command."""

@@ -9,31 +9,22 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from course import engines, health, inherited, ledger, manifest, paths, steps, waiting, workspace
-from course.errors import CourseError
+from course.core import environment, inherited, manifest, paths, steps, waiting
+from course.core.errors import CourseError
+from course.exercises.kit import start
+from course.learner import hints as hints_
+from course.learner import ledger, notebooks
+from course.learner import progress as progress_
+from course.measure import health
+from course.views.shown import Shown
 
 if TYPE_CHECKING:
-    from course import pictures
+    from course.views import pictures
 
 _PREPARE_WAIT = 3600.0
 _lesson = ""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Text, with HTML beside it for a browser."""
-
-    text: str
-    markup: str = field(default="")
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str | None:
-        return self.markup or None
 
 
 def setup(name: str) -> Shown:
@@ -54,10 +45,10 @@ def setup(name: str) -> Shown:
     _lesson = lesson.stem
     inherited.settle()
     keep = {"COURSE_WORK"} & set(os.environ)
-    os.environ.update({k: v for k, v in engines.environment().items() if k not in keep})
+    os.environ.update({k: v for k, v in environment.environment().items() if k not in keep})
     paths.work().mkdir(parents=True, exist_ok=True)
     os.chdir(paths.work())
-    workspace.ensure_orders()
+    notebooks.ensure_orders()
     lines = [f"{lesson.stem}: your folder is {paths.work()}"]
     lines += [_readiness(need) for need in lesson.needs]
     if lesson.needs:
@@ -68,14 +59,14 @@ def setup(name: str) -> Shown:
 
 
 def _readiness(need: str) -> str:
-    if engines.has(need):
+    if environment.has(need):
         return f"✓ {need}"
     progress = steps.read()
     if progress and progress.running:
         step = next((s for s in progress.steps if s.state == "running"), None)
         doing = f": {step.title}" if step else ""
         return f"… {need} is being prepared{doing}, about {progress.left / 60:.0f} min left"
-    return f"✗ {need}: {engines.why_not(need)}"
+    return f"✗ {need}: {environment.why_not(need)}"
 
 
 def begin(id_: str) -> Shown:
@@ -87,7 +78,7 @@ def begin(id_: str) -> Shown:
     Raises:
         CourseError: there is no such exercise, or its start state cannot be set.
     """
-    return Shown(workspace.begin(id_))
+    return Shown(start.begin(id_))
 
 
 def hint(id_: str) -> Shown:
@@ -96,9 +87,9 @@ def hint(id_: str) -> Shown:
     Args:
         id_: the exercise.
     """
-    from course.checks import marked
+    from course.views.cards import marked
 
-    text = workspace.hint(id_)
+    text = hints_.hint(id_)
     *hints, rest = text.splitlines()
     folded = "".join(
         f"<details{' open' if i == len(hints) - 1 else ''}><summary>Hint {i + 1}</summary>"
@@ -122,10 +113,14 @@ def wait_for(capability: str, wait: float = _PREPARE_WAIT) -> Shown:
     """
     began = time.monotonic()
     with waiting.shown(f"`{capability}`") as shown:
-        while not engines.has(capability):
+        while not environment.has(capability):
             progress = steps.read()
             if progress is None or not progress.running:
-                why = progress.error if progress and progress.error else engines.why_not(capability)
+                why = (
+                    progress.error
+                    if progress and progress.error
+                    else environment.why_not(capability)
+                )
                 raise CourseError(
                     f"`{capability}` is not there: {why}", f"`{capability}`", "course up"
                 )
@@ -137,7 +132,7 @@ def wait_for(capability: str, wait: float = _PREPARE_WAIT) -> Shown:
             time.sleep(0.5)
     with contextlib.suppress(CourseError):
         keep = {"COURSE_WORK"} & set(os.environ)
-        os.environ.update({k: v for k, v in engines.environment().items() if k not in keep})
+        os.environ.update({k: v for k, v in environment.environment().items() if k not in keep})
     waited = time.monotonic() - began
     return Shown(f"✓ {capability}" + (f" (waited {waited:.0f} s)" if waited > 1 else ""))
 
@@ -163,9 +158,9 @@ def predict(name: str, question: str, *, unit: str, value: float | str | None = 
     Raises:
         CourseError: `value` is not a number.
     """
-    entry = workspace.ask(name, question=question, unit=unit, lesson=_lesson)
+    entry = progress_.ask(name, question=question, unit=unit, lesson=_lesson)
     if "value" not in entry and value is not None:
-        entry = workspace.predict(name, _number(value, unit), unit)
+        entry = progress_.predict(name, _number(value, unit), unit)
     if "value" in entry:
         return Shown(f"{question}  You said: {entry['value']:g} {entry['unit']}")
     return _prediction_form(name, question, unit)
@@ -190,17 +185,17 @@ def _number(typed: float | str, unit: str) -> float:
 
 
 def _prediction_form(name: str, question: str, unit: str) -> Any:
-    from course import prediction
+    from course.views import prediction_form
 
     def commit(typed: str) -> tuple[str, bool]:
         try:
-            entry = workspace.predict(name, _number(typed, unit), unit)
+            entry = progress_.predict(name, _number(typed, unit), unit)
         except CourseError as error:
             return f"✗ {error.saw}; {error.try_}", False
         late = "It was measured before you said it." if entry["late"] else "Now measure."
         return f"You said: {entry['value']:g} {entry['unit']}. {late}", True
 
-    return prediction.Form(question, unit, commit)
+    return prediction_form.Form(question, unit, commit)
 
 
 def predicted(name: str) -> float | None:
@@ -209,7 +204,7 @@ def predicted(name: str) -> float | None:
     Args:
         name: as given to `predict`.
     """
-    return workspace.predicted(name)
+    return progress_.predicted(name)
 
 
 def compare(name: str, measured: float, *, unit: str) -> Shown:
@@ -224,8 +219,8 @@ def compare(name: str, measured: float, *, unit: str) -> Shown:
         CourseError: `measured` is not a number.
     """
     value = _number(measured, unit)
-    workspace.ask(name, unit=unit, lesson=_lesson)
-    entry = workspace.measure(name, value, unit)
+    progress_.ask(name, unit=unit, lesson=_lesson)
+    entry = progress_.measure(name, value, unit)
     bars = [("measured", "#0072b2", value)]
     if "value" in entry and entry["unit"] == unit:
         bars.insert(0, ("you said", "transparent", float(entry["value"])))
@@ -268,10 +263,10 @@ def ledger_row(
         picture: what `picture(…)` gave; this notebook's last one by default.
         predictions: names of those about this claim; all of the lesson's by default.
     """
-    from course import pictures
+    from course.views import pictures
 
     shown = picture or pictures.latest()
-    row = workspace.add_row(
+    row = progress_.add_row(
         claim,
         lesson=lesson,
         measured=measured,
@@ -280,7 +275,7 @@ def ledger_row(
         picture=shown.png if shown else None,
         predictions=predictions,
     )
-    said = list(ledger.predictions(workspace.progress()["predictions"], lesson, row))
+    said = list(ledger.predictions(progress_.progress()["predictions"], lesson, row))
     facts = [(name, row[name]) for name in ("claim", "measured", "conditions", "verdict")]
     facts += [("predicted", line) for line in said]
     facts.append(("where", f"{row['lesson']}, engine {row['engine']}, {row['at']}"))

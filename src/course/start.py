@@ -7,10 +7,11 @@ import platform
 import sys
 import time
 import webbrowser
-from typing import Any
 
-from course import engines, health, lab, manifest, overview, paths, run, steps, up
-from course.engines import base
+from course.core import environment, manifest, paths, process
+from course.core.names import CONTAINERS
+from course.engine import jupyterlab, tasks, up
+from course.learner import start_page
 
 
 def first_lesson() -> str:
@@ -18,31 +19,31 @@ def first_lesson() -> str:
     return manifest.load().lessons[0].stem
 
 
-def everything(display: steps.Display) -> None:
+def everything(display: tasks.Display) -> None:
     """Make the engine, the cluster and the service run; say so at once if they do."""
     if up.complete():
         print("✓ everything runs; nothing to do")
         return
     up.up(display)
-    print(f"✓ orders answers at {engines.environment()['ORDERS_URL']}")
+    print(f"✓ orders answers at {environment.environment()['ORDERS_URL']}")
 
 
-def interactive(display: steps.Display) -> str:
+def interactive(display: tasks.Display) -> str:
     """JupyterLab as soon as the first lesson can be done, the rest behind it.
 
     Returns:
         JupyterLab's address, at the start page.
     """
-    from course import workspace
+    from course.learner import notebooks
 
-    workspace.ensure_copies(manifest.load())
+    notebooks.ensure_copies(manifest.load())
     if not up.complete():
-        up.up(display, until=base.CONTAINERS)
+        up.up(display, until=CONTAINERS)
         # The rest goes on without this terminal; a second `up` would wait for it.
         log = paths.state() / "logs" / "up.log"
-        run.spawn([sys.executable, "-P", "-m", "course.cli", "up"], log=log)
-    lab.start()
-    return lab.url(overview.NAME) or ""
+        process.spawn([sys.executable, "-P", "-m", "course.cli", "up"], log=log)
+    jupyterlab.start()
+    return jupyterlab.url(start_page.NAME) or ""
 
 
 def browse() -> None:
@@ -52,7 +53,7 @@ def browse() -> None:
     """
     if sys.platform != "darwin" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         return  # a browser for the terminal might take its place
-    address, page = lab.url(overview.NAME), lab.page(overview.NAME)
+    address, page = jupyterlab.url(start_page.NAME), jupyterlab.page(start_page.NAME)
     if address is None or page is None:
         return
     if "microsoft" in platform.release().lower():
@@ -63,7 +64,7 @@ def browse() -> None:
         webbrowser.open(page.as_uri())
 
 
-def headless(display: steps.Display) -> str:
+def headless(display: tasks.Display) -> str:
     """Everything, then the first lesson from its first cell to its last.
 
     Returns:
@@ -72,79 +73,19 @@ def headless(display: steps.Display) -> str:
     Raises:
         CourseError: a cell of the lesson failed.
     """
-    from course import execute, workspace
+    from course.learner import notebooks, run_notebook
 
     began = time.monotonic()
     everything(display)
     started = time.monotonic()
-    workspace.ensure_copies(manifest.load())
-    os.environ.update(engines.environment())
+    notebooks.ensure_copies(manifest.load())
+    os.environ.update(environment.environment())
     stem = first_lesson()
-    shown = execute.lesson(paths.work() / "notebooks" / f"{stem}.ipynb")
+    shown = run_notebook.lesson(paths.work() / "notebooks" / f"{stem}.ipynb")
     ran = time.monotonic()
-    lab.start()
+    jupyterlab.start()
     times = (
         f"engine {started - began:.0f} s, lesson {ran - started:.0f} s, "
         f"JupyterLab {time.monotonic() - ran:.0f} s"
     )
-    return (
-        f"{shown}\n✓ {stem} ran to its end ({times})\n\nJupyterLab: {lab.url(overview.NAME) or ''}"
-    )
-
-
-def status() -> dict[str, Any]:
-    """What runs and what is being prepared, for machines."""
-    progress = steps.read()
-    engine = engines.current()
-    return {
-        "engine": engine.name if engine else None,
-        "has": engine.has if engine else [],
-        "env": engine.env if engine else {},
-        "jupyterlab": lab.url(overview.NAME),
-        "preparing": bool(progress and progress.running),
-        "error": progress.error if progress and not progress.running else "",
-        "left_seconds": round(progress.left) if progress and progress.running else 0,
-        "steps": [
-            {"name": s.name, "title": s.title, "state": s.state, "fraction": s.fraction}
-            | {"detail": s.detail, "seconds": s.seconds}
-            for s in (progress.steps if progress else [])
-        ],
-        # The steps tell what the last `course up` did, these what is left of it.
-        "now": [part.as_dict() for part in health.now()],
-    }
-
-
-def told(facts: dict[str, Any]) -> list[str]:
-    """The same for people, a line each."""
-    if not facts["engine"]:
-        return ["nothing runs yet: make start"]
-    marks = {"done": "✓", "running": "…", "failed": "✗", "waiting": "·"}
-    lines = []
-    for step in facts["steps"]:
-        stopped = step["state"] == "running" and not facts["preparing"]
-        mark = "✗" if stopped else marks[step["state"]]
-        detail = f"  {step['detail'][:80]}" if step["state"] == "running" else ""
-        lines.append(f"{mark} {step['title']}{detail}")
-    if facts["preparing"]:
-        lines.append(f"  about {facts['left_seconds']} s left")
-    elif facts["error"]:
-        lines.append("  " + facts["error"].replace("\n", "\n  "))
-    elif any(step["state"] != "done" for step in facts["steps"]):
-        lines.append(f"  {steps.INTERRUPTED}")
-    lines += _told_now(facts["now"])
-    if facts["env"].get("ORDERS_URL") and "orders" in facts["has"]:
-        lines.append(f"orders:     {facts['env']['ORDERS_URL']}")
-    lines.append(f"JupyterLab: {facts['jupyterlab'] or 'not running: make start'}")
-    return lines
-
-
-def _told_now(parts: list[dict[str, Any]]) -> list[str]:
-    """What works now in one line, and what does not in two each."""
-    lines = []
-    well = [part["name"] for part in parts if part["ok"]]
-    if well:
-        lines.append(f"now: {', '.join(well)}: all well" if len(well) == len(parts) else "now:")
-    for part in parts:
-        if part["ok"] is False:
-            lines += [f"✗ {part['name']}: {part['saw']}", f"  try:  {part['try_']}"]
-    return lines
+    return f"{shown}\n✓ {stem} ran to its end ({times})\n\nJupyterLab: {jupyterlab.url(start_page.NAME) or ''}"

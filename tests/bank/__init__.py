@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from course.world import World
+from course.exercises.kit.lab import World
 
 KINDS = (
     "not-the-serving-object",
@@ -33,7 +33,7 @@ class Answer:
         kind: one of `KINDS`.
         path: one way through the check's observations, in a word or two, that `make test` proves by
             this answer. Where an exercise has no such mark it judges the solution's own and the
-            first wrong one (`course.things.proved`).
+            first wrong one (`course.dev.things.proved`).
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from course.world import World
+from course.exercises.kit.lab import World
 from tests.bank import Answer
 
 

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from course import builds
 from course.exercises.dockerfile import notes_dockerfile
-from course.world import World
+from course.exercises.kit.lab import World
+from course.measure import builds
 from tests.bank import Answer
 
 Apply = Callable[[World], None]

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from course.rollout import Rollout, containers
-from course.shop import CONTAINER, NAME
-from course.trial import serving_old
-from course.world import World
+from course.exercises.kit.lab import World
+from course.exercises.kit.probe_release import serving_old
+from course.exercises.kit.shop import CONTAINER, NAME
+from course.measure.rollout import Rollout, containers
 from tests.bank import Answer
 
 CAREFUL = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}

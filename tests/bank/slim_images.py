@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
-from course.repository import Repository
-from course.world import World
+from course.exercises.kit.lab import World
+from course.measure.registry import Repository
 from tests.bank import Answer
 
 

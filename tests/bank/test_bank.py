@@ -1,6 +1,6 @@
 """Every lab unsolved, and every wrong and alternative answer, on the real engine.
 
-Which of them run, and in which order, is said by the suite (`course.recorder`).
+Which of them run, and in which order, is said by the suite (`course.dev.recorder`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course import checks, engines, execute, manifest, paths, results, workspace
-from course.results import Row
-from course.run import runner
-from course.world import World
+from course.core import environment, manifest, paths
+from course.core.process import runner
+from course.dev import results
+from course.dev.results import Row
+from course.exercises.kit import check, start
+from course.exercises.kit.lab import World
+from course.learner import run_notebook
 from tests.bank import KINDS, Answer
 
 COURSE = manifest.load()
@@ -51,14 +54,14 @@ judged: list[Judged] = []
 def saved_names() -> set[str]:
     """Names under which start states have set images aside."""
     listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
-    os.environ.update(engines.environment())
+    os.environ.update(environment.environment())
     return {n for n in runner().run(listing, timeout=60).stdout.split() if "-saved-" in n}
 
 
 @pytest.fixture(autouse=True)
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COURSE_WORK", str(tmp_path))
-    for name, value in engines.environment().items():
+    for name, value in environment.environment().items():
         monkeypatch.setenv(name, value)
     return tmp_path
 
@@ -87,7 +90,12 @@ def rows(stem: str) -> list[Row]:
     share = 100 * sum(one.named for one in wrong) / max(1, len(wrong))
     module = next(lesson.module for lesson in COURSE.lessons if lesson.stem == stem)
     own_files = [f"{folder}/{module}.py" for folder in ("src/course/exercises", "tests/bank")]
-    subject = ("src/course/checks.py", "src/course/world.py", "src/course/copies.py", *own_files)
+    subject = (
+        "src/course/exercises/kit/check.py",
+        "src/course/exercises/kit/lab.py",
+        "src/course/exercises/kit/copy.py",
+        *own_files,
+    )
     here = f"{len(those)} answers of {len(exercises)} exercises; {results.machine()}"
     own, goto = p95([one.own_ms for one in those]), p95([one.goto_s for one in those])
     watched = [one.observed_s for one in those]
@@ -107,7 +115,7 @@ def rows(stem: str) -> list[Row]:
 def shown_by_checks(lesson: manifest.Lesson, work: Path) -> list[str]:
     """What the checks of an unsolved lab say when all its cells are run."""
     notebook = nbformat.read(paths.ROOT / "labs" / f"{lesson.stem}.ipynb", as_version=4)
-    done = execute.run(notebook, work)
+    done = run_notebook.run(notebook, work)
     return [
         str(output.get("data", {}).get("text/plain", ""))
         for cell in done.cells
@@ -140,15 +148,15 @@ def test_an_unsolved_lab_runs_to_its_end_and_passes_nothing(
 def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> None:
     assert answer.kind in KINDS
     began = time.monotonic()
-    workspace.goto(id_)
+    start.goto(id_)
     goto_s = time.monotonic() - began
     answer.apply(World(id_))
-    result = checks.check(id_, wait=0)
+    result = check.check(id_, wait=0)
     if result.state == "could not judge":
         # As a learner does. That it happened is counted; an answer that cannot be judged twice
         # has no verdict, so it has not passed.
         print(f"\nasked again: {id_}, {answer.name}: {result.saw}")
-        result = checks.check(id_, wait=0)
+        result = check.check(id_, wait=0)
     if result.state == "could not judge":
         pytest.skip(f"could not judge: {result.saw}")
     watched = sum(seconds for _, seconds in result.observed)

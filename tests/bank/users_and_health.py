@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.world import World
+from course.exercises.kit.lab import World
 from tests.bank import Answer
 
 

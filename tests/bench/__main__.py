@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from course import results
+from course.dev import results
 
 SUBJECTS = ("builder", "setup", "commands", "traffic", "widgets", "airgap")
 

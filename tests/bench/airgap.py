@@ -14,8 +14,10 @@ from collections.abc import Iterator
 
 import psutil
 
-from course import paths, results, up
-from course.results import Row
+from course.core import paths
+from course.dev import results
+from course.dev.results import Row
+from course.engine import up
 from tests.bench import commands
 
 
@@ -39,7 +41,7 @@ def rows() -> Iterator[Row]:
         "course up with every image and tool assembled, from empty caches",
         f"{wall / 60:.1f} min, {busy / 60:.1f} min of processor time; {wall / warm:.0f} times warm",
         conditions=f"warm: {warm:.0f} s; {results.machine()}",
-        subject=("airgap", "src/course/images.py", "src/course/nodeimage.py"),
+        subject=("airgap", "src/course/artifacts/images.py", "src/course/artifacts/node_image.py"),
     )
 
 

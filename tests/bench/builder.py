@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 
-from course import build, manifest, paths, results
-from course.results import Row
+from course.core import manifest, paths
+from course.dev import build, results
+from course.dev.results import Row
 
 RUNS = 5
-_BUILD = "from course import build, paths; build.build(paths.ROOT)"
+_BUILD = "from course.dev import build; from course.core import paths; build.build(paths.ROOT)"
 
 
 def rows() -> Iterator[Row]:
@@ -30,5 +31,5 @@ def rows() -> Iterator[Row]:
         "< 2 s",
         median < 2,
         f"median of {RUNS} fresh processes, {lessons} lessons; {results.machine()}",
-        ("src/course/build.py", "content"),
+        ("src/course/dev/build.py", "content"),
     )

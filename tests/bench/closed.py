@@ -11,8 +11,8 @@ import sys
 import time
 from collections import Counter
 
-from course.traffic.exchange import Client, Request
-from course.traffic.plan import Plan
+from course.measure.traffic.exchange import Client, Request
+from course.measure.traffic.plan import Plan
 
 CONNECTIONS = 16
 

@@ -16,8 +16,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from course import manifest, paths, results
-from course.results import Row
+from course.core import manifest, paths
+from course.dev import results
+from course.dev.results import Row
 
 READING = ("list", "status", "hint containers-1", "solution containers-1", "env", "ledger")
 """Commands that only read; `--help` beside them."""

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from course import engines, lab, paths, results, steps, up
-from course.engines import kind
-from course.results import Row
-from course.run import runner
+from course.core import environment, paths
+from course.core.process import runner
+from course.dev import results
+from course.dev.results import Row
+from course.engine import jupyterlab, kind, tasks, up
 from tests.until import until
 
 PAIRS = 3
@@ -28,17 +29,22 @@ _BOUNDS = {
         40,
     ),
 }
-SUBJECT = ("src/course/up.py", "src/course/engines", "src/course/start.py", "src/course/lab.py")
+SUBJECT = (
+    "src/course/engine/up.py",
+    "src/course/core/environment",
+    "src/course/start.py",
+    "src/course/engine/jupyterlab.py",
+)
 
 
 def rows() -> Iterator[Row]:
     """The set-up's figures."""
-    up.up(steps.Display())
-    os.environ.update(engines.environment())
+    up.up(tasks.Display())
+    os.environ.update(environment.environment())
     try:
         yield _beside_kind()
     finally:
-        up.up(steps.Display())
+        up.up(tasks.Display())
     yield _warm_start(_LAB)
     yield _warm_start(_HEADLESS)
 
@@ -51,7 +57,7 @@ def timed(do: Callable[[], object]) -> float:
 
 
 def _beside_kind() -> Row:
-    of = engines.current()
+    of = environment.current()
     assert of is not None
     ours = up.cluster(of, runner())
     binary = paths.state() / "bin" / "kind"
@@ -101,4 +107,4 @@ def _warm_start(command: tuple[str, ...]) -> Row:
 
 def _make(command: tuple[str, ...]) -> None:
     subprocess.run(command, cwd=paths.ROOT, check=True, capture_output=True, timeout=300)
-    assert lab.url() is not None
+    assert jupyterlab.url() is not None

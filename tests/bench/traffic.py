@@ -22,14 +22,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from course import paths, results, traffic
-from course.engines import ports
-from course.errors import CourseError
-from course.results import Row
-from course.traffic.summary import Summary
+from course.core import paths
+from course.core.errors import CourseError
+from course.dev import results
+from course.dev.results import Row
+from course.engine import ports
+from course.measure import traffic
+from course.measure.traffic.summary import Summary
 from tests.bench import closed
 
-SUBJECT = ("src/course/traffic", "tests/bench/closed.py", "tests/bench/gapserver.py")
+SUBJECT = ("src/course/measure/traffic", "tests/bench/closed.py", "tests/bench/gapserver.py")
 _QUIET = 20.0
 """The CPU pressure in % up to which a bound in milliseconds is judged."""
 _EDGE = 0.005

@@ -20,19 +20,21 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-from course import paths, results, traffic
-from course.results import Row
+from course.core import paths
+from course.dev import results
+from course.dev.results import Row
+from course.measure import traffic
 from tests.loopback import serving, version
 
 RATE = 500
 SECONDS = 10.0
 ROUNDS = 3
 _WAIT = 120.0
-_SUBJECT = ("src/course/widgets", "src/course/traffic")
+_SUBJECT = ("src/course/views/widgets", "src/course/measure/traffic")
 _HEAD = f"""
 import sys; sys.path.insert(0, {str(paths.ROOT)!r})
-from course import traffic
-from course.widgets import RolloutTimeline, StrategyControl, TrafficView
+from course.measure import traffic
+from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView
 from tests.feeds import PlayedRollout, PlayedRun, update
 """
 _NOTHING = "dict.fromkeys(('start', 'pause', 'resume', 'undo'), print)"

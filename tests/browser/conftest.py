@@ -27,7 +27,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from course import engines, lab, manifest, packages, paths, workspace
+from course.artifacts import packages
+from course.core import environment, manifest, paths
+from course.engine import jupyterlab
+from course.learner import notebooks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 AXE = "npm:axe-core@4.14.1/axe.min.js"
@@ -55,7 +58,7 @@ class Lab:
         Each time in a new workspace: JupyterLab would first bring back what an earlier test had
         open there, and put the file itself in front some seconds later, over what was clicked.
         """
-        address = lab.url(path) or ""
+        address = jupyterlab.url(path) or ""
         return address.replace("/lab/tree/", f"/lab/workspaces/{uuid.uuid4().hex[:8]}/tree/")
 
     def notebook(self, name: str, *cells: str) -> str:
@@ -104,14 +107,14 @@ def jupyter() -> Iterator[Lab]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, str(value))
-        for name, text in engines.environment().items():
+        for name, text in environment.environment().items():
             patch.setenv(name, text)
-        workspace.ensure_copies(manifest.load())
-        lab.start()
+        notebooks.ensure_copies(manifest.load())
+        jupyterlab.start()
         try:
             yield Lab(home / "work")
         finally:
-            lab.stop()
+            jupyterlab.stop()
             shutil.rmtree(home, ignore_errors=True)
 
 

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from course import ledger, manifest, workspace
+from course.core import manifest
+from course.learner import ledger, progress
 from tests.browser.conftest import RUN_WAIT_MS, Console, Lab, axe, dark, opened, run_all, shot
 
 LESSON = manifest.load().lessons[0]
@@ -88,7 +89,7 @@ def test_a_wait_is_shown_and_leaves_nothing_behind(
 ) -> None:
     slow = """\
 import time
-from course import waiting
+from course.core import waiting
 with waiting.shown("the answer of a service"):
     time.sleep(12)
 print("done")"""
@@ -108,7 +109,7 @@ print("done")"""
 def test_the_ledgers_page_is_legible(
     jupyter: Lab, chromium: Browser, scheme: str, console: Console
 ) -> None:
-    assert workspace.progress()["ledger"], "the notebook above wrote a row"
+    assert progress.progress()["ledger"], "the notebook above wrote a row"
     file = ledger.write_html(manifest.load())
     context = chromium.new_context(
         color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 900, "height": 900}

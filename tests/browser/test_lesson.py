@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from course import manifest, workspace
+from course.core import manifest
+from course.learner import progress
 from tests.browser.conftest import RUN_WAIT_MS, Console, Lab, axe, opened, run_all, shot
 
 LESSON = manifest.load().lessons[0]
@@ -18,7 +19,7 @@ def test_without_the_token_nobody_gets_in(jupyter: Lab, page: Page) -> None:
 def test_lesson_1_runs_to_its_end_and_shows_its_picture(
     jupyter: Lab, page: Page, console: Console
 ) -> None:
-    workspace.predict("containers-image-mb", 120, "MB")
+    progress.predict("containers-image-mb", 120, "MB")
     notebook = opened(page, jupyter.url(f"notebooks/{LESSON.stem}.ipynb"), LESSON.title)
     run_all(page)
     expect(notebook.locator(".course-ledger")).to_be_attached(timeout=RUN_WAIT_MS)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from course import manifest, overview, workspace
+from course.core import manifest
+from course.learner import progress
+from course.learner import start_page as start_page_
 from tests.browser.conftest import START_WAIT_MS, Console, Lab, axe, dark, shot
 
 COURSE = manifest.load()
@@ -13,7 +15,7 @@ MAP = ".jp-MarkdownViewer .jp-RenderedMarkdown"
 
 
 def start_page(jupyter: Lab, page: Page) -> Locator:
-    page.goto(jupyter.url(overview.NAME))
+    page.goto(jupyter.url(start_page_.NAME))
     shown = page.locator(MAP)
     expect(shown.locator("h1")).to_contain_text(COURSE.title, timeout=START_WAIT_MS)
     return shown
@@ -55,7 +57,7 @@ def test_it_follows_the_learner_while_it_is_open(
     exercise = LESSON.exercises[0]
     row = shown.locator("tr").filter(has_text=exercise.title)
     expect(row).to_contain_text("to do")
-    workspace.record(exercise.id, passed=True, found={})
+    progress.record(exercise.id, passed=True, found={})
     expect(row).to_contain_text("✓ done", timeout=10_000)
     expect(shown.get_by_text("Go on:")).to_contain_text(LESSON.exercises[1].title)
     assert console.errors == []

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from course import paths
-from course.rollout import Rollout
+from course.core import paths
+from course.measure.rollout import Rollout
 from tests import shop as shops
 from tests.browser.conftest import Console, Lab, axe, dark, opened, run_all, shot
 
@@ -18,7 +18,7 @@ WAIT_MS = 120_000
 
 PLAYED = f"""
 import sys; sys.path.insert(0, {str(paths.ROOT)!r})
-from course.widgets import RolloutTimeline, StrategyControl, TrafficView
+from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView
 from tests.feeds import PlayedRollout, PlayedRun, stalled, update
 """
 
@@ -140,9 +140,9 @@ def test_buttons_act_on_the_cluster_while_the_views_move(
     address = shops.route(f"shop-{os.getpid()}.localhost")
     cells = (
         f"import os; os.environ['KUBECONFIG'] = {os.environ['KUBECONFIG']!r}\n"
-        "from course import traffic\n"
-        "from course.rollout import Rollout\n"
-        "from course.widgets import RolloutTimeline, StrategyControl, TrafficView\n"
+        "from course.measure import traffic\n"
+        "from course.measure.rollout import Rollout\n"
+        "from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView\n"
         "shop = Rollout('shop')\n"
         "feed = shop.watch(maximum=400)\n"
         f"run = traffic.start({address!r}, rate=50, seconds=400)",

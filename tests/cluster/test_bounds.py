@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from course import engines
-from course.exercises import Wrong
-from course.world import Served, World
+from course.core import environment as environment_
+from course.exercises.kit.lab import Served, World
+from course.exercises.kit.verdict import Wrong
 from tests.until import until
 
 IMAGE = "node:24-slim"
@@ -21,7 +21,7 @@ SERVER = "require('http').createServer((q, a) => {{ {answer} }}).listen(3000)"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in engines.environment().items():
+    for name, value in environment_.environment().items():
         monkeypatch.setenv(name, value)
 
 

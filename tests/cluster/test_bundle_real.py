@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from course import bundle, engines, fetch, images, paths, tools
-from course.addons import traefik
-from course.errors import CourseError
-from course.run import runner
+from course.artifacts import bundle, docker_build, fetch, gateway_api, images, tools
+from course.core import environment, paths
+from course.core.errors import CourseError
+from course.core.process import runner
 
 REF = "course-bundle-test:1"
 
@@ -28,7 +28,7 @@ def image_id() -> str:
 @pytest.fixture
 def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A small image that is the whole catalogue, and its id."""
-    for name, value in engines.environment().items():
+    for name, value in environment.environment().items():
         monkeypatch.setenv(name, value)
     entry = images.Image(REF, f"docker.io/nobody/{REF}", "registry")
     monkeypatch.setattr(images, "catalogue", lambda: {REF: entry})
@@ -37,7 +37,7 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # Of its own content in every run: nothing of it is in Docker's store already.
     (context / "random").write_bytes(os.urandom(300_000))
     (context / "Dockerfile").write_text("FROM scratch\nCOPY random /random\n")
-    images.build(context, REF, quiet, runner(), labels={images.KEY: images.key(REF)})
+    docker_build.build(context, REF, quiet, runner(), labels={images.KEY: images.key(REF)})
     yield image_id()
     runner().run(["docker", "image", "rm", "--force", REF], timeout=60, check=False)
 
@@ -46,19 +46,19 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def saved(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bundle of one tool, one download and the image; after it the cache is empty."""
     buildx = bundle.Need("buildx", tools.places("buildx"))
-    crds = bundle.Need("crds", ((traefik.crds_file(),),))
+    crds = bundle.Need("crds", ((gateway_api.crds_file(),),))
     assert buildx.files() and crds.files(), "the engine that is up has both"
     monkeypatch.setattr(bundle, "needs", lambda: [buildx, crds])
     monkeypatch.setattr(bundle, "_images", lambda _: iter([(REF, images.archive(REF))]))
     monkeypatch.setattr(bundle, "_wheels", lambda *_: None)
-    monkeypatch.setattr("course.debian.is_root_on_debian", lambda: False)
+    monkeypatch.setattr("course.artifacts.debian.is_root_on_debian", lambda: False)
     file = bundle.save(tmp_path / "b.bundle", quiet)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "empty"))
     # The checksum that root gives is remembered there.
     monkeypatch.setenv("COURSE_STATE", str(tmp_path / "state"))
     again = [
         bundle.Need("buildx", tools.places("buildx")),
-        bundle.Need("crds", ((traefik.crds_file(),),)),
+        bundle.Need("crds", ((gateway_api.crds_file(),),)),
         bundle.Need("image", ((images.archive(REF),),)),
     ]
     monkeypatch.setattr(bundle, "needs", lambda: again)
@@ -73,7 +73,7 @@ def test_tools_and_an_image_come_back_out_of_the_file_alone(saved: Path, image: 
     found = tools.ensure("buildx", quiet)["docker-buildx"]
     assert found.is_relative_to(paths.cache())
     assert tools.BUILDX in runner().run([found, "version"], timeout=30).stdout
-    assert "kind: CustomResourceDefinition" in traefik.crds_file().read_text()
+    assert "kind: CustomResourceDefinition" in gateway_api.crds_file().read_text()
     assert images.ensure(REF, quiet) == "bundle"
     assert image_id() == image
     assert images.ensure(REF, quiet) == "present"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from course import engines
-from course.addons import orders
-from course.rollout.columns import columns
+from course.artifacts import orders
+from course.core import environment
+from course.measure.rollout.columns import columns
 from tests import shop as shops
 from tests.pod_rows import ROWS, drawn
 from tests.shop import kubectl
@@ -51,7 +51,7 @@ def rows(namespace: str) -> list[tuple[Object, list[str]]]:
     """Each pod with the row that the server prints of it: one answer has both."""
     from kubernetes import config
 
-    client = config.new_client_from_config(engines.environment()["KUBECONFIG"])
+    client = config.new_client_from_config(environment.environment()["KUBECONFIG"])
     answer = client.call_api(
         f"/api/v1/namespaces/{namespace}/pods",
         "GET",
@@ -153,7 +153,7 @@ def test_real_pods_are_told_in_the_servers_own_words_at_every_moment(namespace: 
 
 def real() -> Iterator[Object]:
     """Pods that come to each of the words, of an image that the node has."""
-    image = f"{engines.environment()['REGISTRY']}/orders:{orders.VERSION}"
+    image = f"{environment.environment()['REGISTRY']}/orders:{orders.VERSION}"
 
     def container(code: str, name: str = "a", **more: Any) -> Object:
         small = {"requests": {"cpu": "5m", "memory": "16Mi"}}
@@ -179,7 +179,7 @@ def real() -> Iterator[Object]:
     yield pod("init-fails", container(stays), initContainers=[container(fails, "i")])
     slow = "setTimeout(() => {}, 3000)"
     yield pod("init-slow", container(stays), initContainers=[container(slow, "i")])
-    missing = f"{engines.environment()['REGISTRY']}/nowhere:0"
+    missing = f"{environment.environment()['REGISTRY']}/nowhere:0"
     yield pod("no-image", {"name": "a", "image": missing})
     yield pod("not-pulled", {"name": "a", "image": missing, "imagePullPolicy": "Never"})
     reference = {"configMapKeyRef": {"name": "nowhere", "key": "k"}}

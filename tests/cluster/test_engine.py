@@ -14,27 +14,36 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from course import engines, paths, steps, up, waiting
-from course.addons import orders
-from course.engines import base
-from course.run import Completed, runner
+from course.artifacts import orders
+from course.core import environment, paths, waiting
+from course.core.names import (
+    CGROUPS,
+    CLUSTER,
+    CLUSTER_NAME,
+    CONTAINERS,
+    NETWORK_POLICY,
+    ORDERS,
+    SYSTEM_NAMESPACE,
+)
+from course.core.process import Completed, runner
+from course.engine import tasks, up
 from tests.until import until
 
 COURSE = [sys.executable, "-m", "course.cli"]
 
 
 def orders_get(path: str) -> http.client.HTTPResponse:
-    url = urlsplit(engines.environment()["ORDERS_URL"])
+    url = urlsplit(environment.environment()["ORDERS_URL"])
     connection = http.client.HTTPConnection("127.0.0.1", url.port or 80, timeout=5)
     connection.request("GET", path, headers={"Host": url.netloc})
     return connection.getresponse()
 
 
-SYSTEM = ("kube-system", "local-path-storage", base.SYSTEM)
+SYSTEM = ("kube-system", "local-path-storage", SYSTEM_NAMESPACE)
 
 
 def test_the_cluster_is_ours_and_every_system_pod_is_ready(kind_cluster: Any) -> None:
-    assert kind_cluster.name == base.NAME
+    assert kind_cluster.name == CLUSTER_NAME
     version = json.loads(kind_cluster.kubectl("version", "-o", "json"))["serverVersion"]
     assert (version["major"], version["minor"]) == ("1", "36")
     pods = json.loads(kind_cluster.kubectl("get", "pods", "-A", "-o", "json"))["items"]
@@ -57,7 +66,7 @@ def test_orders_answers_through_the_gateway_with_its_version() -> None:
 
 
 def test_orders_keeps_an_order_in_postgresql() -> None:
-    url = urlsplit(engines.environment()["ORDERS_URL"])
+    url = urlsplit(environment.environment()["ORDERS_URL"])
     connection = http.client.HTTPConnection("127.0.0.1", url.port or 80, timeout=5)
     order = {"customer": "ada", "items": [{"sku": "tea", "quantity": 3, "price_cents": 250}]}
     headers = {"Host": url.netloc, "Content-Type": "application/json"}
@@ -68,7 +77,7 @@ def test_orders_keeps_an_order_in_postgresql() -> None:
 
 
 def test_everything_listens_on_loopback_only() -> None:
-    ours = set(engines.current().ports.values())  # type: ignore[union-attr]
+    ours = set(environment.current().ports.values())  # type: ignore[union-attr]
     listening = [c.laddr for c in psutil.net_connections("tcp") if c.status == "LISTEN"]
     bound = {address.ip for address in listening if address and address.port in ours}
     assert bound == {"127.0.0.1"}
@@ -86,7 +95,7 @@ def test_every_port_that_docker_publishes_for_the_course_is_on_loopback() -> Non
 
 @pytest.mark.parametrize("path", ["/dashboard/", "/api/rawdata", "/api/version", "/metrics"])
 def test_the_gateway_tells_nothing_of_itself(path: str) -> None:
-    port = engines.current().ports["http"]  # type: ignore[union-attr]
+    port = environment.current().ports["http"]  # type: ignore[union-attr]
     for host in ("localhost", "traefik.localhost", "127.0.0.1"):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", path, headers={"Host": f"{host}:{port}"})
@@ -94,7 +103,7 @@ def test_the_gateway_tells_nothing_of_itself(path: str) -> None:
 
 
 def test_the_learners_kubeconfig_is_not_touched() -> None:
-    assert engines.environment()["KUBECONFIG"] == str(paths.kubeconfig())
+    assert environment.environment()["KUBECONFIG"] == str(paths.kubeconfig())
     assert not paths.kubeconfig().is_relative_to(Path.home() / ".kube")
     assert paths.kubeconfig().stat().st_mode & 0o077 == 0
 
@@ -103,17 +112,17 @@ def test_up_again_changes_nothing() -> None:
     def containers() -> str:
         return runner().run(["docker", "ps", "--all", "--no-trunc", "--quiet"], timeout=30).stdout
 
-    before = containers(), paths.kubeconfig().read_bytes(), engines.current()
+    before = containers(), paths.kubeconfig().read_bytes(), environment.current()
     done = subprocess.run([*COURSE, "up"], capture_output=True, text=True, check=True, timeout=60)
     assert "everything runs" in done.stdout
-    assert (containers(), paths.kubeconfig().read_bytes(), engines.current()) == before
+    assert (containers(), paths.kubeconfig().read_bytes(), environment.current()) == before
 
 
 def test_up_heals_what_is_missing() -> None:
     kubectl = ["kubectl", "--kubeconfig", str(paths.kubeconfig())]
     runner().run([*kubectl, "delete", "httproute", "orders"], timeout=60)
     until(lambda: not up.complete(), "the gateway to drop a route that is gone", wait=10)
-    up.up(steps.Display())
+    up.up(tasks.Display())
     assert up.complete()
 
 
@@ -124,11 +133,11 @@ def test_status_is_the_same_for_people_and_machines() -> None:
             [*COURSE, "status", "--json"], capture_output=True, text=True, check=True
         ).stdout
     )
-    assert set(facts["has"]) - {base.NETWORK_POLICY} == {
-        base.CGROUPS,
-        base.CLUSTER,
-        base.CONTAINERS,
-        base.ORDERS,
+    assert set(facts["has"]) - {NETWORK_POLICY} == {
+        CGROUPS,
+        CLUSTER,
+        CONTAINERS,
+        ORDERS,
     }
     for step in facts["steps"]:
         assert step["title"] in text
@@ -179,7 +188,7 @@ def kubectl(*argv: str, text: str | None = None, check: bool = True) -> Complete
 @pytest.fixture
 def connects() -> Iterator[Callable[[int], bool]]:
     """Whether one pod reaches a port of another, in a namespace that is made for it."""
-    image = f"{engines.environment()['REGISTRY']}/orders:{orders.VERSION}"
+    image = f"{environment.environment()['REGISTRY']}/orders:{orders.VERSION}"
     try:
         kubectl("apply", "-f", "-", text=_POLICED.replace("IMAGE", image))
         kubectl("wait", "pod/server", "pod/client", "--for=condition=Ready", "--timeout=90s")
@@ -204,7 +213,7 @@ def test_the_engine_says_that_it_enforces_policies_if_and_only_if_it_does(
     assert not connects(8081), "a connection to where nobody listens"
     kubectl("apply", "-f", "-", text=_DENY)
     open_ = not waiting.eventually(lambda: not connects(8080), wait=15, pause=0.5)
-    assert engines.has(base.NETWORK_POLICY) is not open_
+    assert environment.has(NETWORK_POLICY) is not open_
     kubectl("delete", "networkpolicy", "deny")
     until(lambda: connects(8080), "a connection after the policy", wait=15)
 

@@ -13,16 +13,22 @@ from typing import Any
 import pytest
 import yaml
 
-from course import checks, engines, exercises, health, manifest, steps, traffic, up, workspace
-from course.addons import orders, traefik
-from course.engines import base
-from course.exercises import Wrong
-from course.world import World
+from course.artifacts import orders as artifacts_orders
+from course.core import environment, manifest
+from course.core.names import CLUSTER_NAME, SYSTEM_NAMESPACE
+from course.engine import tasks, up
+from course.engine.addons import orders, traefik
+from course.exercises.kit import check
+from course.exercises.kit import exercise as exercise_
+from course.exercises.kit.lab import World
+from course.exercises.kit.verdict import Wrong
+from course.learner import progress
+from course.measure import health, traffic
 from tests.shop import kubectl, namespace
 from tests.until import until
 
 COURSE = [sys.executable, "-m", "course.cli"]
-SYSTEM = ("-n", base.SYSTEM)
+SYSTEM = ("-n", SYSTEM_NAMESPACE)
 BOUND = 1500
 SLOW_MS = 6000
 
@@ -40,7 +46,7 @@ def restarts() -> list[tuple[str, int]]:
 
 
 def orders_answers() -> bool:
-    engine = engines.current()
+    engine = environment.current()
     assert engine is not None
     return orders.answers(engine.ports["http"])
 
@@ -57,7 +63,7 @@ def slow(tmp_path: Path) -> Iterator[str]:
         }
         container = {
             "name": "slow",
-            "image": f"{engines.environment()['REGISTRY']}/orders:{orders.VERSION}",
+            "image": f"{environment.environment()['REGISTRY']}/orders:{artifacts_orders.VERSION}",
             "env": [{"name": key, "value": value} for key, value in env.items()],
             "readinessProbe": {"httpGet": {"path": "/readyz", "port": 3000}, "periodSeconds": 1},
         }
@@ -67,7 +73,7 @@ def slow(tmp_path: Path) -> Iterator[str]:
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
         }
-        parent = {"name": base.NAME, "namespace": base.SYSTEM}
+        parent = {"name": CLUSTER_NAME, "namespace": SYSTEM_NAMESPACE}
         rule = {"backendRefs": [{"name": "slow", "port": 80}]}
         route = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
         ports = [{"port": 80, "targetPort": 3000}]
@@ -82,7 +88,7 @@ def slow(tmp_path: Path) -> Iterator[str]:
         )
         kubectl("apply", "-f", "-", input=text)
         kubectl("rollout", "status", "deployment/slow", "--timeout=60s")
-        engine = engines.current()
+        engine = environment.current()
         assert engine is not None
         url = f"http://{host}:{engine.ports['http']}/"
         until(lambda: traffic.probe(f"{url}healthz") == 200, "the route", pause=0.2)
@@ -112,7 +118,7 @@ def none() -> Iterator[None]:
         yield
     finally:
         if not up.complete():
-            up.up(steps.Display())
+            up.up(tasks.Display())
 
 
 def course(*words: str) -> str:
@@ -129,7 +135,7 @@ def test_a_gateway_without_a_pod_is_named_everywhere_and_put_back_by_up(
     assert f"✗ {gone}" in course("status") and f"✗ {gone}" in course("doctor")
     facts = json.loads(course("status", "--json"))["now"]
     assert [part["name"] for part in facts if part["name"] == health.GATEWAY and not part["ok"]]
-    load = course("load", engines.environment()["ORDERS_URL"], "--rate", "10", "--for", "1s")
+    load = course("load", environment.environment()["ORDERS_URL"], "--rate", "10", "--for", "1s")
     assert gone in load and "try:  course up" in load
     monkeypatch.setenv("COURSE_WORK", str(tmp_path))
     exercise = next(
@@ -139,13 +145,13 @@ def test_a_gateway_without_a_pod_is_named_everywhere_and_put_back_by_up(
     def blames_the_learner(world: World) -> None:
         raise Wrong("lost", saw="502", want="200", try_="x")
 
-    monkeypatch.setattr(exercises, "find", lambda _: type("", (), {"check": blames_the_learner}))
-    monkeypatch.setattr(workspace, "state", lambda _: "started")
-    monkeypatch.setattr(workspace, "record", lambda *_, **__: None)
-    for name, value in engines.environment().items():
+    monkeypatch.setattr(exercise_, "find", lambda _: type("", (), {"check": blames_the_learner}))
+    monkeypatch.setattr(progress, "state", lambda _: "started")
+    monkeypatch.setattr(progress, "record", lambda *_, **__: None)
+    for name, value in environment.environment().items():
         if name != "COURSE_WORK":
             monkeypatch.setenv(name, value)
-    result = checks.check(exercise.id)
+    result = check.check(exercise.id)
     assert result.state == "could not judge" and "it has no pod" in result.saw, result
     assert "✓ orders answers" in course("up")
     assert orders_answers() and len(gateway_pods()) == 1

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from course import doctor, engines, images, packages
-from course.doctor import docker as doctor_docker
-from course.engines import registry
-from course.errors import CourseError
-from course.exercises import Wrong
-from course.run import runner
-from course.world import World
+from course.artifacts import images
+from course.core import environment as environment_
+from course.core import names
+from course.core.errors import CourseError
+from course.core.machine import arch
+from course.core.process import runner
+from course.engine import doctor, registry
+from course.engine.doctor import docker as doctor_docker
+from course.exercises.kit.lab import World
+from course.exercises.kit.verdict import Wrong
 
-OTHER = {"amd64": "arm64", "arm64": "amd64"}[packages.arch()]
+OTHER = {"amd64": "arm64", "arm64": "amd64"}[arch()]
 NAME = "course-names-test"
 REF = f"{NAME}:1"
 _MACHINES = {"amd64": 62, "arm64": 183}
@@ -29,7 +32,7 @@ def quiet(detail: str, fraction: float | None) -> None:
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in engines.environment().items():
+    for name, value in environment_.environment().items():
         monkeypatch.setenv(name, value)
 
 
@@ -68,7 +71,7 @@ def test_a_learners_image_for_another_processor_is_named_as_the_cause(foreign: N
 
 
 def test_a_program_for_another_processor_is_named_as_the_cause(tmp_path: Path) -> None:
-    build(tmp_path, packages.arch(), OTHER)
+    build(tmp_path, arch(), OTHER)
     try:
         with (
             pytest.raises(Wrong) as caught,
@@ -100,7 +103,7 @@ def test_a_container_of_the_registrys_name_is_refused_and_kept(
     made = ["docker", "create", "--name", NAME, "node:24-slim", "true"]
     mine = runner().run(made, timeout=60).stdout.strip()
     try:
-        monkeypatch.setattr(registry, "NAME", NAME)
+        monkeypatch.setattr(names, "REGISTRY_NAME", NAME)
         with pytest.raises(CourseError, match=f"a container {NAME} that this course did not make"):
             registry.Registry(1, runner()).ensure(quiet)
         found = doctor_docker.registry(doctor.Machine())
@@ -116,7 +119,7 @@ def test_the_doctor_finds_nothing_wrong_with_what_is_ours() -> None:
     for what in ("Docker", "the cluster's name", "Docker's clock", "loopback"):
         assert found[what].ok, found[what]
     assert [f for f in found.values() if f.ok is False and "disk" not in f.what] == []
-    engine = engines.current()
+    engine = environment_.current()
     assert engine and found[f"port {engine.ports['http']}"].saw == "the gateway answers"
     ours = [f.saw for f in found.values() if re.match(r"port \d+ \(", f.what)]
     assert ours == ["the course's own"] * 3

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from course import debian, fetch, images, paths, pulls, seen, tools
-from course.addons import traefik
-from course.errors import CourseError
-from course.run import runner
+from course.artifacts import debian, fetch, first_seen, gateway_api, images, pulls, tools
+from course.core import paths
+from course.core.errors import CourseError
+from course.core.process import runner
 from tests.internet import gate as gates
 from tests.internet import hub as hubs
 from tests.internet import releases
@@ -212,7 +212,9 @@ def test_every_address_of_the_catalogue_is_served_and_no_other(
 def test_every_tool_comes_from_its_publisher_checked_and_nothing_is_compiled(
     learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("course.packages.resolve", lambda *_, **__: pytest.fail("compiled"))
+    monkeypatch.setattr(
+        "course.artifacts.packages.resolve", lambda *_, **__: pytest.fail("compiled")
+    )
     for name, release in tools.CATALOGUE.items():
         found = tools.ensure(name, quiet)
         assert set(found) == set(release.commands)
@@ -237,7 +239,7 @@ def test_an_image_is_pulled_and_taken_as_pulled_and_its_digest_is_kept(
     assert learner.pull(DEBIAN) == "present"
     assert not images.assembled(DEBIAN)
     assert digest in inspected(DEBIAN, "{{json .RepoDigests}}")
-    kept = seen.first(images.catalogue()[DEBIAN].upstream)
+    kept = first_seen.first(images.catalogue()[DEBIAN].upstream)
     assert kept is not None
     assert kept.value == digest
     # It is a whole image, not an index of things that are not there.
@@ -264,7 +266,7 @@ def test_another_image_under_the_name_is_told_and_not_taken(
     docker: str, learner: Learner, use: Callable[[str], None]
 ) -> None:
     use(docker)
-    seen.keep(UPSTREAM, FIRST)
+    first_seen.keep(UPSTREAM, FIRST)
     _says(learner.refused(NODE), FIRST, learner.outside.published.digest(NODE))
     assert runner().run(["docker", "image", "inspect", NODE], timeout=30, check=False).code != 0
 
@@ -364,7 +366,7 @@ def test_a_mirror_is_enough(
         assert images.ensure(NODE, quiet) == "present"
         assert {request.host for request in learner.web.asked} == {gates.MIRROR}
         use(host)
-        seen.keep(UPSTREAM, FIRST)
+        first_seen.keep(UPSTREAM, FIRST)
         _says(learner.refused(NODE), FIRST, learner.outside.published.digest(NODE), "mirror")
 
 
@@ -488,9 +490,11 @@ def test_an_authority_that_this_machine_lacks_is_named(
 def test_the_gateways_definitions_come_from_their_release(
     learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("course.packages.resolve", lambda *_, **__: pytest.fail("assembled"))
+    monkeypatch.setattr(
+        "course.artifacts.packages.resolve", lambda *_, **__: pytest.fail("assembled")
+    )
     url = next(e.url for e in releases.catalogue() if e.name == "gateway-api")
-    monkeypatch.setattr(traefik, "_DEFINITIONS", tools.RELEASES["gateway-api"])
-    kept = traefik._crds(quiet, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(gateway_api, "_DEFINITIONS", tools.RELEASES["gateway-api"])
+    kept = gateway_api.definitions(quiet, None)  # type: ignore[arg-type]
     assert _sha(kept) == learner.outside.releases.sha256(url)
     shutil.rmtree(learner.cache)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course.errors import CourseError
-from course.rollout import Rollout
+from course.core.errors import CourseError
+from course.measure.rollout import Rollout
 from tests import shop as shops
 from tests.shop import WAIT, kubectl
 from tests.until import until

@@ -16,21 +16,23 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from course import engines, traffic, workspace
+from course.core import environment
+from course.core.process import runner
 from course.exercises import rolling
-from course.rollout import Rollout
-from course.run import runner
-from course.shop import NAME, Shop
-from course.world import World
+from course.exercises.kit import start
+from course.exercises.kit.lab import World
+from course.exercises.kit.shop import NAME, Shop
+from course.measure import traffic
+from course.measure.rollout import Rollout
 from tests.until import until
 
 # As a lesson does, and then the kernel is gone: traffic runs, a rollout is half-way and paused.
 DIES = f"""
 import os, signal, sys, time
-from course import traffic, workspace
-from course.rollout import Rollout
-from course.shop import Shop
-from course.world import World
+from course.measure import traffic; from course.learner import notebooks as workspace
+from course.measure.rollout import Rollout
+from course.exercises.kit.shop import Shop
+from course.exercises.kit.lab import World
 workspace.goto("rolling-1")
 run = traffic.start(Shop(World("rolling-1")).url, rate=20, seconds=600)
 shop = Rollout("{NAME}")
@@ -46,7 +48,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A learner of their own: a namespace, a kubeconfig whose context is in it, a folder."""
     name = f"shop-test-{secrets.token_hex(4)}"
-    env = engines.environment()
+    env = environment.environment()
     for key, value in env.items():
         monkeypatch.setenv(key, value)
     kubectl("create", "namespace", name)
@@ -81,7 +83,7 @@ def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
     before = get("deployment", NAME)
     assert before["spec"]["paused"] is True
 
-    workspace.goto("rolling-1")  # what `course reset` does
+    start.goto("rolling-1")  # what `course reset` does
 
     after = get("deployment", NAME)
     assert "paused" not in after["spec"]
@@ -109,7 +111,7 @@ def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
 def test_reset_while_the_former_shop_is_being_deleted_and_others_make_its_pods(
     learner: str,
 ) -> None:
-    workspace.goto("rolling-2")
+    start.goto("rolling-2")
     Rollout(NAME).wait(120)
     thing = get("deployment", NAME)
     other = {
@@ -121,7 +123,7 @@ def test_reset_while_the_former_shop_is_being_deleted_and_others_make_its_pods(
     runner().run(["kubectl", "create", "-f", "-"], timeout=60, input=json.dumps(other))
     kubectl("delete", "deployment", NAME, "--cascade=foreground", "--wait=false")
 
-    workspace.goto("rolling-2")
+    start.goto("rolling-2")
 
     assert get("deployment", NAME)["metadata"]["uid"] != thing["metadata"]["uid"]
     assert Rollout(NAME).wait(120).state == "complete"
@@ -130,7 +132,7 @@ def test_reset_while_the_former_shop_is_being_deleted_and_others_make_its_pods(
 
 
 def test_two_learners_have_a_shop_each(learner: str) -> None:
-    workspace.goto("rolling-2")
+    start.goto("rolling-2")
     assert Shop(World("rolling-2")).host == f"{NAME}.{learner}.localhost"
     assert get("httproute", NAME)["spec"]["hostnames"] == [f"{NAME}.{learner}.localhost"]
     Rollout(NAME).wait(120)

@@ -1,7 +1,7 @@
 """What is somebody's in the real Docker and in their home stays as it is, whatever we do beside it.
 
 `course down` is not run here: it would end the engine that the tests use. What it removes is told
-by its own tests (`tests/test_own.py`, `tests/test_names.py`).
+by its own tests (`tests/engine/test_ownership.py`, `tests/engine/test_taken_names.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from course import engines
-from course.engines.docker import client
+from course.core import environment
+from course.measure.docker_client import client
 from tests.test_somebodys_home import TRAP, differing, snapshot
 
 NAME = "somebodys-own"
@@ -33,7 +33,7 @@ COMMANDS = [
 
 @pytest.fixture
 def docker() -> Any:
-    return client(engines.environment()["DOCKER_HOST"])
+    return client(environment.environment()["DOCKER_HOST"])
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_set_ups_checks_and_start_states_leave_somebodys_docker_and_home_alone(
     state = Path(os.environ.get("COURSE_STATE") or Path.home() / ".local" / "state" / "course")
     cache = Path(os.environ.get("COURSE_CACHE") or Path.home() / ".cache" / "course")
     env = {
-        **{k: v for k, v in os.environ.items() if k not in engines.environment()},
+        **{k: v for k, v in os.environ.items() if k not in environment.environment()},
         "HOME": str(home),
         "PATH": os.environ["PATH"],
         "COURSE_STATE": str(state),

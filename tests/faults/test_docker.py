@@ -17,23 +17,18 @@ from typing import Any
 
 import pytest
 
-from course import (
-    checks,
-    engines,
-    exercises,
-    health,
-    manifest,
-    notebook,
-    paths,
-    steps,
-    up,
-    workspace,
-)
-from course.engines.docker import Docker, remembered
-from course.errors import CourseError
-from course.exercises import Wrong
-from course.run import runner
-from course.world import World
+from course import notebook
+from course.core import environment as environment_
+from course.core import manifest, paths
+from course.core.errors import CourseError
+from course.core.process import runner
+from course.engine import tasks, up
+from course.engine.docker import Docker, remembered
+from course.exercises.kit import check, exercise, start
+from course.exercises.kit.lab import World
+from course.exercises.kit.verdict import Wrong
+from course.learner import progress
+from course.measure import health
 
 COURSE = [sys.executable, "-m", "course.cli"]
 EXERCISE = next(e for one in manifest.load().lessons for e in one.exercises if "cluster" in e.needs)
@@ -44,12 +39,12 @@ pytestmark = pytest.mark.skipif(remembered() is None, reason="Docker is not the 
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The engine's variables, a learner's folder of the test's own, and all up again after."""
     monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
-    for name, value in engines.environment().items():
+    for name, value in environment_.environment().items():
         if name != "COURSE_WORK":
             monkeypatch.setenv(name, value)
     yield
     if not up.complete():
-        up.up(steps.Display())
+        up.up(tasks.Display())
 
 
 def course(*words: str) -> str:
@@ -61,15 +56,15 @@ def course(*words: str) -> str:
 
 
 def test_a_docker_that_has_stopped_is_one_message_wherever_it_is_asked(tmp_path: Path) -> None:
-    workspace.begin("containers-1")
+    start.begin("containers-1")
     mine = paths.work() / "containers-1" / "mine.txt"
     mine.write_text("mine")
     Docker(runner()).stop()
     assert "✗ Docker: no Docker answers" in course("status")
-    result = checks.check("containers-1")
+    result = check.check("containers-1")
     assert result.state == "could not judge" and "Docker" in result.saw
     with pytest.raises(CourseError, match="no Docker answers"):
-        workspace.goto("containers-1")
+        start.goto("containers-1")
     shown = repr(notebook.setup("01-containers"))
     assert "✗ Docker: no Docker answers" in shown and "course up" in shown
     kept = [mine, *(paths.work() / ".saved").rglob("mine.txt")]
@@ -83,7 +78,7 @@ def test_a_docker_that_restarts_during_a_check_is_blamed_and_not_the_learner(
 ) -> None:
     def restart() -> None:
         Docker(runner()).stop()
-        up.up(steps.Display())
+        up.up(tasks.Display())
 
     def meanwhile(world: World) -> None:
         thread = threading.Thread(target=restart)
@@ -92,10 +87,10 @@ def test_a_docker_that_restarts_during_a_check_is_blamed_and_not_the_learner(
         raise Wrong("crashes", saw="the container ended", want="it runs", try_="docker logs")
 
     code: Any = type("", (), {"check": staticmethod(meanwhile)})
-    monkeypatch.setattr(exercises, "find", lambda _: code)
-    monkeypatch.setattr(workspace, "state", lambda _: "started")
-    monkeypatch.setattr(workspace, "record", lambda *_, **__: None)
-    result = checks.check(EXERCISE.id)
+    monkeypatch.setattr(exercise, "find", lambda _: code)
+    monkeypatch.setattr(progress, "state", lambda _: "started")
+    monkeypatch.setattr(progress, "record", lambda *_, **__: None)
+    result = check.check(EXERCISE.id)
     assert result.state == "could not judge", result
     assert "was started again" in result.saw and "Docker" in result.saw
 
@@ -106,7 +101,7 @@ def test_the_node_comes_back_with_docker_and_keeps_what_the_learner_made() -> No
     try:
         Docker(runner()).stop()
         began = time.monotonic()
-        up.up(steps.Display())
+        up.up(tasks.Display())
         print(f"\nup again after {time.monotonic() - began:.0f} s")
         got = runner().run(["kubectl", "get", "configmap", "mine", "-o", "json"], timeout=30)
         assert json.loads(got.stdout)["data"] == {"a": "b"}

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import course as course_
-from course import engines, manifest, paths, workspace
-from course.errors import CourseError
+from course.core import environment, manifest, paths
+from course.core.errors import CourseError
+from course.exercises.kit import start
 
 EXERCISE = manifest.load().lessons[0].exercises[0].id
 pytestmark = pytest.mark.skipif(
@@ -32,10 +33,10 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     subprocess.run(["mount", "-o", "loop", image, folder], check=True)
     try:
         monkeypatch.setenv("COURSE_WORK", str(folder / "work"))
-        for name, value in engines.environment().items():
+        for name, value in environment.environment().items():
             if name != "COURSE_WORK":
                 monkeypatch.setenv(name, value)
-        workspace.begin(EXERCISE)
+        start.begin(EXERCISE)
         (paths.work() / EXERCISE / "mine.txt").write_text("mine")
         yield folder
     finally:

@@ -15,9 +15,10 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from course import engines, execute, locks, paths, traffic
-from course.engines import docker
-from course.images import CHECK, PROCESS
+from course.core import environment, locks, paths
+from course.core.names import CHECK_IMAGE, PROCESS_LABEL
+from course.learner import run_notebook
+from course.measure import docker_client, traffic
 from tests.until import until
 
 # A cell of each kind: where it is, a text that it holds, and seconds until the kernel is killed.
@@ -40,14 +41,14 @@ MAKES = {"users-and-health-1": "volume", "users-and-health-3": "network", "docke
 
 def made() -> list[tuple[str, str]]:
     """What checks have made and not removed: of which kind, and by which process."""
-    api, marked = docker.client(os.environ["DOCKER_HOST"]).api, {"label": PROCESS}
+    api, marked = docker_client.client(os.environ["DOCKER_HOST"]).api, {"label": PROCESS_LABEL}
     listed = {
         "container": api.containers(all=True, filters=marked),
         "network": api.networks(filters=marked),
         "volume": api.volumes(filters=marked)["Volumes"] or [],
     }
-    found = [(kind, one["Labels"][PROCESS]) for kind, ones in listed.items() for one in ones]
-    tags = [ref for image in api.images(name=CHECK) for ref in image["RepoTags"]]
+    found = [(kind, one["Labels"][PROCESS_LABEL]) for kind, ones in listed.items() for one in ones]
+    tags = [ref for image in api.images(name=CHECK_IMAGE) for ref in image["RepoTags"]]
     found += [("image", ref.partition(":")[2]) for ref in tags]
     folders = Path(tempfile.gettempdir()).glob("course-copy-*")
     return found + [("folder", f.name.removeprefix("course-copy-")) for f in folders]
@@ -61,7 +62,7 @@ def left_over() -> list[tuple[str, str]]:
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelManager]:
     monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
-    for name, value in engines.environment().items():
+    for name, value in environment.environment().items():
         if name != "COURSE_WORK":
             monkeypatch.setenv(name, value)
     manager = KernelManager(kernel_name="python3")
@@ -112,7 +113,7 @@ def test_a_kernel_killed_in_a_cell(kind: str, kernel: KernelManager, tmp_path: P
     progress = tmp_path / "work" / "progress.json"
     if progress.exists():
         json.loads(progress.read_text())  # whole, whenever it happened
-    done = execute.run(nbformat.read(path, as_version=4), tmp_path)
+    done = run_notebook.run(nbformat.read(path, as_version=4), tmp_path)
     checks = [c for c in done.cells if "check" in c.metadata.get("tags", [])]
     for cell in checks:
         assert cell.outputs[0]["data"]["text/plain"].startswith("✓"), cell.outputs
@@ -146,7 +147,7 @@ def test_a_kernel_killed_while_a_check_has_made_things(
     notebook = cells(f'course.begin("{id_}")', f'course.check("{id_}")')
     pid = killed_in(notebook, "check(", kernel, is_there)
     assert any(k == kind and p.startswith(f"{pid}-") for k, p in left_over())
-    done = execute.run(notebook, tmp_path)
+    done = run_notebook.run(notebook, tmp_path)
     # The answer is that of the start state: wrong, by its own cause.
     assert done.cells[-1].outputs[0]["data"]["text/plain"].startswith(f"✗ {id_}")
     last = json.loads((tmp_path / "work" / "progress.json").read_text())["exercises"][id_]["last"]
@@ -159,12 +160,15 @@ def test_a_kernel_killed_while_its_generator_runs(kernel: KernelManager, tmp_pat
         return any(run.plan.url.startswith(os.environ["ORDERS_URL"]) for run in traffic.running())
 
     start = 'traffic.start(os.environ["ORDERS_URL"], rate=20, seconds={})'
-    notebook = cells("import os\nfrom course import traffic", f"print({start.format(60)}.wait())")
+    notebook = cells(
+        "import os\nfrom course.measure import traffic", f"print({start.format(60)}.wait())"
+    )
     killed_in(notebook, "start(", kernel, lambda _: until(loads, "the generator", wait=60))
     until(lambda: not loads(), "the generator's end", wait=5)
     # Its place is free: the next one is not refused.
-    done = execute.run(
-        cells("import os\nfrom course import traffic", f"{start.format(0.5)}.wait()"), tmp_path
+    done = run_notebook.run(
+        cells("import os\nfrom course.measure import traffic", f"{start.format(0.5)}.wait()"),
+        tmp_path,
     )
     assert done.cells[-1].outputs
     until(lambda: not loads(), "the second one's end", wait=5)

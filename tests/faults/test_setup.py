@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from course import engines, locks, paths, steps, up
-from course.run import OWNER, runner
+from course.core import environment, locks, paths, steps
+from course.core.process import OWNER, runner
+from course.engine import tasks, up
 from tests.until import until
 
 COURSE = [sys.executable, "-m", "course.cli"]
@@ -29,8 +30,8 @@ def lines(*argv: str) -> list[str]:
 
 def end_state() -> dict[str, Any]:
     """All that a set-up makes, without what differs from run to run."""
-    os.environ.update(engines.environment())
-    engine = engines.current()
+    os.environ.update(environment.environment())
+    engine = environment.current()
     assert engine is not None
     pods = json.loads(
         runner().run(["kubectl", "get", "deployments", "-A", "-o", "json"], timeout=60).stdout
@@ -70,7 +71,7 @@ def state(step: str, process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Any]:
-    up.up(steps.Display())
+    up.up(tasks.Display())
     return end_state()
 
 
@@ -98,6 +99,6 @@ def test_interrupted_at_every_step_it_comes_to_the_same_end(
             # An interruption is told in one line, never as a traceback, and ends what it began.
             assert "Traceback" not in said
             assert orphans() == []
-    up.up(steps.Display())
+    up.up(tasks.Display())
     assert orphans() == []
     assert end_state() == whole

@@ -18,8 +18,9 @@ from typing import Any
 
 import psutil
 
-from course import debian, waiting
-from course.engines.docker import answers
+from course.artifacts import debian
+from course.core import waiting
+from course.measure.docker_client import answers
 from tests.internet import releases
 
 CONTAINERD, GRAPH = "containerd", "graph drivers"

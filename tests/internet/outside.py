@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from course import images, paths, tools
-from course.run import runner
+from course.artifacts import images, tools
+from course.core import paths
+from course.core.process import runner
 from tests.internet import gate, releases
 from tests.internet.hub import Hub
 from tests.internet.published import Published, assembled

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from course import images, packages
+from course.artifacts import images
+from course.core import machine
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -86,7 +87,7 @@ class Published:
         labels.pop(images.KEY, None)
         own["config"]["Labels"] = labels or None
         entries = []
-        for arch in dict.fromkeys((packages.arch(), "amd64", "arm64")):
+        for arch in dict.fromkeys((machine.arch(), "amd64", "arm64")):
             described = self._image({**own, "architecture": arch}, manifest["layers"])
             variant = {"variant": "v8"} if arch == "arm64" else {}
             entries.append(
@@ -108,7 +109,7 @@ class Published:
             tar.addfile(info, io.BytesIO(text))
         layer = self.add(sink.getvalue(), "application/vnd.oci.image.layer.v1.tar")
         config = {
-            "architecture": packages.arch(),
+            "architecture": machine.arch(),
             "os": "linux",
             "config": {"Labels": {images.KEY: "0" * 16}},
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
@@ -174,7 +175,7 @@ class Published:
     def _of_this_machine(self, entry: dict[str, Any]) -> dict[str, Any]:
         value: dict[str, Any] = json.loads((self.folder / _hex(entry)).read_text())
         for inner in value.get("manifests", ()):
-            if inner.get("platform", {}).get("architecture") == packages.arch():
+            if inner.get("platform", {}).get("architecture") == machine.arch():
                 return self._of_this_machine(inner)
         return value
 

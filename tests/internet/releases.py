@@ -14,8 +14,8 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course import packages, paths, tools
-from course.addons import traefik
+from course.artifacts import gateway_api, packages, tools
+from course.core import machine, paths
 from tests.internet.web import Answer, Request, Site, moved
 
 FILE = paths.ROOT / "airgap" / "releases.toml"
@@ -125,7 +125,7 @@ class Entry:
 
 def catalogue() -> list[Entry]:
     """The catalogue as it is written, so that nothing of it is served which is not in it."""
-    system, arch = platform.system().lower(), packages.arch()
+    system, arch = platform.system().lower(), machine.arch()
     names = {
         "os": system,
         "arch": arch,
@@ -161,7 +161,7 @@ def built(folder: Path) -> Releases:
 
 def _content(entry: Entry, folder: Path) -> Path:
     if not entry.commands:
-        return traefik.crds_file()
+        return gateway_api.crds_file()
     files = there(entry.name)
     if not entry.url.endswith(".tgz"):
         return next(iter(files.values()))

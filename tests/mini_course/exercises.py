@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from course.exercises import Wrong, exercise
-from course.world import World
+from course.exercises.kit.exercise import exercise
+from course.exercises.kit.lab import World
+from course.exercises.kit.verdict import Wrong
 
 
 @exercise("mini-1")

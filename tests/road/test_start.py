@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from course import debian, images, manifest, proving
-from course.engines import base
+from course.artifacts import debian, images
+from course.core import manifest
+from course.core.names import CLUSTER, CONTAINERS, NETWORK_POLICY, ORDERS
+from course.dev import proving
 from tests.internet import hub as hubs
 from tests.internet import releases
 from tests.internet.machine import CONTAINERD, GRAPH
@@ -59,9 +61,9 @@ def start(road: Road, outside: Outside) -> None:
     status = road.status()
     for step in status["steps"]:
         print(f"   {step['seconds']:7.1f} s    {step['title']}")
-    assert {base.CONTAINERS, base.CLUSTER, base.ORDERS} <= set(status["has"])
+    assert {CONTAINERS, CLUSTER, ORDERS} <= set(status["has"])
     # The node says itself which network it has: an assembled one has no label here.
-    assert (base.NETWORK_POLICY in status["has"]) is outside.enforces_policies
+    assert (NETWORK_POLICY in status["has"]) is outside.enforces_policies
     # Every image is the publisher's, at his digest; none is taken for one of ours.
     for ref in sorted(images.catalogue().keys() - NOT_PULLED):
         facts = road.course(f"image {ref}", "docker", "image", "inspect", ref, "-f", "{{json .}}")

@@ -9,8 +9,9 @@ import secrets
 import unicodedata
 from urllib.parse import quote
 
-from course.exercises import Wrong, exercise
-from course.world import Served, World
+from course.exercises.kit.exercise import exercise
+from course.exercises.kit.lab import Served, World
+from course.exercises.kit.verdict import Wrong
 
 _PORT = 3000
 

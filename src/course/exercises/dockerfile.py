@@ -12,11 +12,13 @@ import re
 import shutil
 from typing import Any
 
-from course import paths
-from course.builds import Build
-from course.copies import Copy, named, wrong_build
-from course.exercises import Wrong, exercise
-from course.world import Served, World
+from course.core import paths
+from course.exercises.kit.build_errors import named, wrong_build
+from course.exercises.kit.copy import Copy
+from course.exercises.kit.exercise import exercise
+from course.exercises.kit.lab import Served, World
+from course.exercises.kit.verdict import Wrong
+from course.measure.builds import Build
 
 _PORT = 3000
 _START_WAIT = 30.0

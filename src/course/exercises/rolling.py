@@ -14,17 +14,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from course import shop, traffic, trial, waiting
-from course.errors import CourseError
-from course.exercises import Wrong, exercise
-from course.released import GONE, NONE_KNOWN, NOT_READY
-from course.rollout import Rollout, Sample, containers
-from course.rollout.columns import condition, is_finished
-from course.rollout.status import controller
-from course.shop import NAME, Shop
-from course.text import cut
-from course.trial import Trial
-from course.world import World
+from course.core import waiting
+from course.core.errors import CourseError
+from course.core.text import cut
+from course.exercises.kit import probe_release, shop
+from course.exercises.kit.exercise import exercise
+from course.exercises.kit.lab import World
+from course.exercises.kit.probe_release import Trial
+from course.exercises.kit.shop import NAME, Shop
+from course.exercises.kit.verdict import Wrong
+from course.measure import traffic
+from course.measure.release import GONE, NONE_KNOWN, NOT_READY
+from course.measure.rollout import Rollout, Sample, containers
+from course.measure.rollout.columns import condition, is_finished
+from course.measure.rollout.status import controller
 
 _FIRST_WAIT = 90.0
 _SETTLE_WAIT = 30.0
@@ -85,7 +88,7 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
             sample = feed.samples()[-1]
             if sample.status.state == "paused":
                 break
-            if sample.status.state == "complete" and not trial.serving_old(sample.pods):
+            if sample.status.state == "complete" and not probe_release.serving_old(sample.pods):
                 break
             if feed.seconds > looked + 1:
                 looked = feed.seconds
@@ -193,7 +196,7 @@ def _released(world: World, rollout: Rollout, settings: Mapping[str, str], **opt
     """
     options = {"wait": _RELEASE_WAIT, **options}
     with world.observe("a release under traffic"):
-        release = trial.release(rollout, Shop(world).url, settings, **options)
+        release = probe_release.release(rollout, Shop(world).url, settings, **options)
     release.judgeable()
     _reached(world, release)
     return release
@@ -634,7 +637,9 @@ class StuckIsNoticed:
         _answering(world)
         bad = f"{world.registry}/{NAME}:{secrets.token_hex(4)}"
         with world.observe("a release of a bad image under traffic"):
-            release = trial.release(rollout, Shop(world).url, {}, wait=self.notice + 1, image=bad)
+            release = probe_release.release(
+                rollout, Shop(world).url, {}, wait=self.notice + 1, image=bad
+            )
         release.judgeable()
         _lossless(world, release)
         noticed = [

@@ -14,14 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course import copies, images, layers, paths, waiting
-from course.copies import Copy
-from course.exercises import Wrong, exercise
-from course.layers import Layer
-from course.repository import Repository
-from course.stacks import pieces
-from course.text import cut
-from course.world import Served, World
+from course.core import paths, waiting
+from course.core.names import CHECK_IMAGE
+from course.core.text import cut
+from course.exercises.kit import build_errors
+from course.exercises.kit.copy import Copy
+from course.exercises.kit.exercise import exercise
+from course.exercises.kit.lab import Served, World
+from course.exercises.kit.verdict import Wrong
+from course.measure import layers
+from course.measure.layers import Layer, pieces
+from course.measure.registry import Repository
 
 _PORT = 3000
 _BASES = ("node:24-slim", "node:20-slim", "debian:bookworm-slim")
@@ -198,7 +201,7 @@ def _layers(world: World, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
 
 def _called(ref: str) -> str:
     """How an image is told: the name of a copy's image says nothing to a learner."""
-    return "the copy's image" if ref.startswith(f"{images.CHECK}:") else ref
+    return "the copy's image" if ref.startswith(f"{CHECK_IMAGE}:") else ref
 
 
 def _sizes(world: World, ref: str) -> tuple[int, int]:
@@ -865,7 +868,7 @@ class SmallAndMovesLittle:
                 copy.build(wait=_INSTALL_WAIT)
                 before = layers.digests(world.docker, [copy.tag])
                 name = "src/server.ts"
-                source = copies.decode(copy.folder / name, f"{world.id}/{name}", world.id)
+                source = build_errors.decode(copy.folder / name, f"{world.id}/{name}", world.id)
                 edit = {name: f'{source}\nconsole.log("{copy.nonce}");\n'}
                 copy.rebuild(edit, wait=_INSTALL_WAIT)
             with world.observe("a look into the layers that changed"):

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from posixpath import basename, dirname, join
 
-from course import waiting, workspace
-from course.errors import CourseError
-from course.exercises import Wrong, exercise
-from course.observed import HEALTH_LOG, Health, Process, Stopped
-from course.world import Served, World
+from course.core import waiting
+from course.core.errors import CourseError
+from course.exercises.kit.exercise import exercise
+from course.exercises.kit.lab import Served, World
+from course.exercises.kit.verdict import Wrong
+from course.learner import progress
+from course.measure.container import HEALTH_LOG, Health, Process, Stopped
 
 _PORT = 3000
 _POLL = 0.15
@@ -828,7 +830,7 @@ class AtlasIsBelievedInTime:
         world.note(
             f"hung: unhealthy after {hung.unhealthy:.1f} s (demand: {HANG_SEEN_WITHIN:.0f} s)"
         )
-        guess = workspace.predicted("users-and-health-hang-s")
+        guess = progress.predicted("users-and-health-hang-s")
         if guess is not None:
             world.note(f"your forecast of the last one, at worst: {guess:g} s")
 

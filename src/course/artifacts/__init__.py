@@ -1,0 +1,1 @@
+"""Tools and images, and the four sources they come from."""

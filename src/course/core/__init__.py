@@ -1,0 +1,1 @@
+"""What everything needs: processes, errors, paths, locks, files, waiting, the manifest."""

@@ -1,0 +1,1 @@
+"""The authors' tools: build, check, scaffold, the suite."""

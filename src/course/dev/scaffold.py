@@ -1,0 +1,96 @@
+"""`course dev new`: an exercise's four places, each a stub that `dev check` refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from course.core import manifest
+
+_TOML = """
+[[lessons.exercises]]
+id = "{id}"
+title = "{title}"
+minutes = 10
+needs = ["containers"]
+hints = []
+"""
+_LAB = """
+## {id}: {title}
+
+```{{code-cell}} ipython3
+begin("{id}")
+```
+
+```{{code-cell}} ipython3
+:tags: [task]
+
+# BEGIN SOLUTION: what the learner does
+# END SOLUTION
+```
+
+```{{code-cell}} ipython3
+:tags: [check]
+
+check("{id}")
+```
+
+```{{code-cell}} ipython3
+explain("{id}")
+```
+"""
+_CODE = '''
+
+@exercise("{id}")
+class {name}:
+    """{title}."""
+
+    def begin(self, world: World) -> None:
+        """Set the start state."""
+        raise NotImplementedError("the start state of {id}")
+
+    def check(self, world: World) -> None:
+        """Look at the world."""
+        raise NotImplementedError("the check of {id}")
+'''
+
+
+def exercise(root: Path, topic: str, title: str) -> list[Path]:
+    """Add an exercise to a lesson.
+
+    Args:
+        root: the folder with `course.toml`.
+        topic: the lesson's topic or stem.
+        title: what is true when the exercise is right.
+
+    Returns:
+        The files to edit.
+
+    Raises:
+        CourseError: there is no such lesson.
+    """
+    lesson = manifest.load(root / "course.toml").lesson(topic)
+    numbers = [int(e.id.rsplit("-", 1)[1]) for e in lesson.exercises]
+    id_ = f"{lesson.topic}-{max(numbers, default=0) + 1}"
+    fields = {"id": id_, "title": title, "name": "".join(w.title() for w in id_.split("-"))}
+    toml = root / "course.toml"
+    _insert(toml, _TOML.format(**fields), after=_end_of_lesson(toml.read_text(), lesson))
+    lab = root / "content" / f"{lesson.stem}.lab.md"
+    code = root / "src" / "course" / "exercises" / f"{lesson.module}.py"
+    for path, text in ((lab, _LAB.format(**fields)), (code, _CODE.format(**fields))):
+        path.write_text(path.read_text(encoding="utf-8").rstrip("\n") + "\n" + text, "utf-8")
+    bank = root / "tests" / "bank" / f"{lesson.module}.py"
+    text = bank.read_text(encoding="utf-8").rstrip().removesuffix("}")
+    bank.write_text(f'{text}    "{id_}": [],\n}}\n', encoding="utf-8")
+    return [toml, lab, code, bank]
+
+
+def _end_of_lesson(text: str, lesson: manifest.Lesson) -> int:
+    """Where the next lesson's entry begins, or the end."""
+    here = text.index(f'stem = "{lesson.stem}"')
+    following = text.find("\n[[lessons]]", here)
+    return following if following >= 0 else len(text)
+
+
+def _insert(path: Path, text: str, *, after: int) -> None:
+    old = path.read_text(encoding="utf-8")
+    path.write_text(old[:after].rstrip("\n") + "\n" + text + old[after:], encoding="utf-8")

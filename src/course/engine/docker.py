@@ -1,0 +1,250 @@
+"""Docker: the machine's own, or one that the course installs and starts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from course.artifacts import debian, images, tools
+from course.core import locks, paths, private, waiting
+from course.core import process as process_
+from course.core.errors import CourseError
+from course.core.names import CGROUPS, CHECK_IMAGE, CONTAINERS, OWNER_LABEL, PROCESS_LABEL
+from course.core.process import Runner
+from course.core.report import Report
+from course.measure.docker_client import _TLS, answers, client, refused
+
+if TYPE_CHECKING:
+    import psutil
+
+_RUN = Path("/run/course")
+_START_WAIT = 60.0
+_CONTAINERD_FILE = "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db"
+_LISTING = {"container": ("--all",), "image": ("--format", "{{.Repository}}:{{.Tag}}")}
+"""An image by its name: by its digest a learner's own of the same content would go with it."""
+OLDEST = (24, 0)
+
+
+@dataclass
+class Docker:
+    """A `ContainerEngine` on Docker."""
+
+    using: Runner
+
+    def host(self) -> str:
+        """What `DOCKER_HOST` must be: the course's own Docker if it runs, else the machine's."""
+        if os.environ.get("DOCKER_HOST"):
+            return os.environ["DOCKER_HOST"]
+        own = f"unix://{_RUN}/docker.sock"
+        if answers(own):
+            return own
+        if shutil.which("docker"):
+            done = self.using.run(
+                ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+                timeout=20,
+                check=False,
+            )
+            if done.code == 0 and done.stdout.strip():
+                return done.stdout.strip()
+        return "unix:///var/run/docker.sock"
+
+    def answers(self) -> bool:
+        """Whether there is a Docker to use."""
+        return answers(self.host())
+
+    def ensure(self, report: Report) -> None:
+        """See `ContainerEngine.ensure`."""
+        if wrong := refused(self.host()):
+            raise wrong
+        if not self.answers():
+            if not debian.is_root_on_debian():
+                raise CourseError(
+                    f"no Docker answers at {self.host()}",
+                    "a running Docker",
+                    "start Docker Desktop or the docker service, then: course doctor",
+                )
+            self._start(report)
+        os.environ["DOCKER_HOST"] = self.host()
+        self._tools(report)
+        self._old_enough()
+
+    def _old_enough(self) -> None:
+        version = client(self.host()).version()["Version"]
+        numbers = tuple(int(n) for n in version.split("-")[0].split(".")[:2] if n.isdigit())
+        if numbers < OLDEST:
+            raise CourseError(
+                f"Docker {version} answers at {self.host()}",
+                f"Docker {OLDEST[0]} or later",
+                "update Docker, then: make start",
+            )
+
+    def _tools(self, report: Report) -> None:
+        """The docker command and buildx: the course's own only where the machine has none."""
+        folder = paths.state() / "bin"
+        if self.ours() or not _has_buildx(self.using):
+            found = tools.ensure("docker", report, using=self.using) if self.ours() else {}
+            buildx = tools.ensure("buildx", report, using=self.using)
+            links = {"docker": found["docker"]} if found else {}
+            folder = tools.link(links)
+            plugins = _own_config() / "cli-plugins"
+            plugins.mkdir(parents=True, exist_ok=True)
+            _share_settings(_own_config())
+            target = plugins / "docker-buildx"
+            target.unlink(missing_ok=True)
+            target.symlink_to(buildx["docker-buildx"])
+        path = os.environ.get("PATH", "")
+        if str(folder) not in path.split(os.pathsep):
+            os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
+        os.environ.update(self._config())
+
+    def _config(self) -> dict[str, str]:
+        # A plugin is found in one folder of settings only; it is ours where the plugin is.
+        config = _own_config()
+        return {"DOCKER_CONFIG": str(config)} if config.exists() else {}
+
+    def ours(self) -> bool:
+        """Whether the Docker in use is one that the course started."""
+        return self.host() == f"unix://{_RUN}/docker.sock"
+
+    def _start(self, report: Report) -> None:
+        debian.ensure(debian.DOCKER, report, using=self.using)
+        commands = tools.ensure("docker", report, using=self.using)
+        bin_ = tools.link(commands)
+        # One that lives and does not answer would lose its socket to the next.
+        self.stop()
+        # Who reaches its socket is root on this machine.
+        private.folder(_RUN)
+        for stale in ("docker.pid", "docker.sock"):
+            (_RUN / stale).unlink(missing_ok=True)
+        # Neither memory nor a small partition: images are gigabytes and stay.
+        data = paths.cache() / "docker"
+        data.mkdir(parents=True, exist_ok=True)
+        report("starting dockerd", None)
+        # Its containerd would wait for it in silence, and dockerd give up after 15 s. Who holds it
+        # may be out of sight: another container that shares the home folder.
+        locks.wait_until_free(
+            data / _CONTAINERD_FILE,
+            wait=_START_WAIT,
+            what=f"another Docker uses {data}, on this machine or in a container that shares it",
+            try_="end that one (is it here: ps -C dockerd,containerd), then: course up",
+        )
+        log = paths.state() / "logs" / "dockerd.log"
+        argv: list[object] = [sys.executable, "-P", "-m", "course.engine.own_root"]
+        argv += [commands["dockerd"], "--host", f"unix://{_RUN}/docker.sock"]
+        argv += ["--data-root", data, "--exec-root", _RUN / "docker"]
+        argv += ["--pidfile", _RUN / "docker.pid", "--init-path", "/usr/bin/tini-static"]
+        argv += ["--userland-proxy-path", commands["docker-proxy"]]
+        env = {"PATH": f"{bin_}{os.pathsep}{os.environ.get('PATH', '')}"}
+        process_.spawn(argv, log=log, env=env, record=remember)
+        host = f"unix://{_RUN}/docker.sock"
+        waiting.eventually(
+            lambda: answers(host) or remembered() is None, wait=_START_WAIT, pause=0.2
+        )
+        if not answers(host):
+            tail = log.read_text(errors="replace").splitlines()[-5:]
+            raise CourseError(
+                "dockerd does not answer:\n      " + "\n      ".join(tail),
+                f"an answer within {_START_WAIT:.0f} s",
+                f"read {log}; then: course up",
+            )
+        os.environ["DOCKER_HOST"] = host
+
+    def environment(self) -> dict[str, str]:
+        """See `ContainerEngine.environment`."""
+        tls = {name: os.environ[name] for name in _TLS if os.environ.get(name)}
+        over_tcp = self.host().startswith("tcp://")
+        return {"DOCKER_HOST": self.host(), **(tls if over_tcp else {}), **self._config()}
+
+    def capabilities(self) -> set[str]:
+        """See `ContainerEngine.capabilities`."""
+        return {CONTAINERS, CGROUPS}
+
+    def remove_owned(self) -> None:
+        """Remove what carries the course's label, and of images and volumes what checks left."""
+        for kind, mine, remove in (
+            ("container", f"label={OWNER_LABEL}", ["rm", "--force", "--volumes"]),
+            ("network", f"label={OWNER_LABEL}", ["rm"]),
+            ("volume", f"label={PROCESS_LABEL}", ["rm", "--force"]),
+            ("image", f"reference={CHECK_IMAGE}:*", ["rm", "--force"]),
+        ):
+            listed = self._listed(kind, *_LISTING.get(kind, ()), "--filter", mine)
+            if listed:
+                self.using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
+
+    def purge(self) -> None:
+        """Remove the images that the course made or pulled, and its volumes."""
+        images.remove(using=self.using)
+        for volume in self._listed("volume", "--filter", f"label={OWNER_LABEL}"):
+            self.using.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
+
+    def _listed(self, kind: str, *options: str) -> list[str]:
+        argv = ["docker", kind, "ls", "--quiet", *options]
+        return self.using.run(argv, timeout=60, check=False).stdout.split()
+
+    def stop(self) -> None:
+        """See `ContainerEngine.stop`."""
+        if not _process_file().exists():
+            return
+        import psutil
+
+        process = remembered()
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except psutil.TimeoutExpired:
+                for child in process.children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        child.kill()
+                process.kill()
+        _process_file().unlink(missing_ok=True)
+        for left in ("docker.pid", "docker.sock"):
+            (_RUN / left).unlink(missing_ok=True)
+
+
+def _own_config() -> Path:
+    return paths.state() / "docker-config"
+
+
+def _share_settings(ours: Path) -> None:
+    """Let our folder of Docker's settings hold the learner's: logins, and proxies for builds.
+
+    By a link, which `docker login` follows: what is changed in either place is changed in both.
+    """
+    named = os.environ.get("DOCKER_CONFIG")
+    theirs = Path(named) if named and Path(named) != ours else Path.home() / ".docker"
+    link, settings = ours / "config.json", theirs / "config.json"
+    if link.is_symlink():
+        link.unlink()
+    if settings.exists() and not link.exists():
+        link.symlink_to(settings)
+
+
+def _has_buildx(using: Runner) -> bool:
+    try:
+        return using.run(["docker", "buildx", "version"], timeout=20, check=False).code == 0
+    except process_.CommandError:
+        return False
+
+
+def _process_file() -> Path:
+    return paths.state() / "dockerd.json"
+
+
+def remember(pid: int) -> None:
+    """Record a dockerd that the course started."""
+    private.write(_process_file(), json.dumps({"process": locks.process_key(pid)}))
+
+
+def remembered() -> psutil.Process | None:
+    """The dockerd that the course started, if it is still that process."""
+    try:
+        return locks.find_process(locks.recorded_key(dict(json.loads(_process_file().read_text()))))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,197 @@
+"""Build and rebuild from a copy of the learner's folder, and say what is wrong in their terms.
+
+A check never builds in the learner's own folder: it edits a copy. What a machine has made there
+(`node_modules`, `dist`) is not copied, as it is in no fresh clone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from course.core import duplicate
+from course.core.text import printable
+from course.exercises.kit.build_errors import decode, wrong_build
+from course.exercises.kit.verdict import Wrong
+from course.measure import builds, leftovers
+
+if TYPE_CHECKING:
+    from course.exercises.kit.lab import Served, World
+
+MADE_BY_MACHINE = ("node_modules", "dist", ".git")
+_NOT_UTF8 = "invalid UTF-8"
+_DOCKERFILES = ("Dockerfile", "dockerfile")
+_BUILD_WAIT = 120.0
+
+
+class Copy:
+    """A copy of an exercise's folder, to build from and to edit.
+
+    Args:
+        world: of the exercise.
+        without: names of files and folders that are left out, wherever they are.
+    """
+
+    def __init__(self, world: World, without: tuple[str, ...] = MADE_BY_MACHINE) -> None:
+        self._world = world
+        self.nonce = secrets.token_hex(6)
+        self.tag = leftovers.tag(f"{world.id}-{self.nonce}")
+        source = world.folder()
+        if not source.is_dir():
+            raise Wrong(
+                "no-folder",
+                saw=f"the folder {world.id}/ is not there",
+                want="the exercise's folder",
+                try_=f"course reset {world.id}",
+            )
+        self.folder = leftovers.folder()
+        try:
+            duplicate.duplicate(source, self.folder, without=without)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Remove the folder and the image; the build's cache stays."""
+        duplicate.remove(self.folder)
+        self._remove_image()
+
+    def _remove_image(self) -> None:
+        with contextlib.suppress(Exception):  # what cannot be removed now is so later
+            self._world.docker.api.remove_image(self.tag, force=True)
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a file of the copy; a link out of the copy gives way, what it names is theirs.
+
+        So does what is no folder where one is needed, and what is no file in the file's place.
+        """
+        file = self.folder / name
+        for place in (*reversed(file.parents), file):
+            if not place.is_relative_to(self.folder) or place == self.folder:
+                continue
+            real = Path(os.path.realpath(place))
+            inside = real.is_relative_to(self.folder)
+            fits = real.is_dir() if place != file else real.is_file() or not os.path.lexists(real)
+            if os.path.lexists(place) and not (inside and fits):
+                if place.is_dir() and not place.is_symlink():
+                    duplicate.remove(place)
+                else:
+                    place.unlink()
+            elif inside and os.path.lexists(real):
+                real.chmod(real.stat().st_mode | stat.S_IWUSR)  # theirs may be read-only
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def build(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
+        """Build the copy's `Dockerfile` to an image named `tag`.
+
+        Args:
+            options: more of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: there is no Dockerfile, or it does not parse, or a step fails or does not end.
+            CourseError: no Docker answers.
+        """
+        build = self.attempt("--tag", self.tag, *options, wait=wait)
+        if build.error:
+            raise wrong_build(build, self._world.id, wait)
+        return build
+
+    def attempt(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
+        """Build the copy's `Dockerfile`; that it fails is a result too.
+
+        Args:
+            options: of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: there is no Dockerfile, or it is not UTF-8.
+            CourseError: no Docker answers.
+        """
+        dockerfile = self._find_dockerfile()
+        if self.tag in options:
+            self._remove_image()  # else a rebuild would leave it behind without a name
+        build = builds.run(self.folder, *options, wait=wait, env=self._world.env())
+        if build.error and not build.failed:
+            # Docker bears another encoding, say in a comment, as long as it need not read it.
+            decode(dockerfile, f"{self._world.id}/{dockerfile.name}", self._world.id)
+            if _NOT_UTF8 in build.error:
+                self._named_in_utf8()
+        return build
+
+    def _named_in_utf8(self) -> None:
+        for path in self.folder.rglob("*"):
+            try:
+                path.name.encode()
+            except UnicodeEncodeError as error:
+                name = printable(str(path.relative_to(self.folder)))
+                raise Wrong(
+                    "name-not-utf8",
+                    saw=f"the name of {self._world.id}/{name} is not UTF-8, and Docker does not "
+                    "send a folder with such a name",
+                    want="names in UTF-8",
+                    try_=f"ls -lb {self._world.id}   then rename it, or move it out of the folder",
+                ) from error
+
+    def rebuild(
+        self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
+    ) -> builds.Build:
+        """Edit files of the copy and build it again.
+
+        Args:
+            edits: file name → its new text; put `nonce` or another fresh one into it.
+            options: more of `docker build`.
+            wait: deadline in seconds.
+
+        Raises:
+            Wrong: no step took the edit in (`edit-missing`); or as in `build`.
+        """
+        for name, text in edits.items():
+            self.write(name, text)
+        build = self.build(*options, wait=wait)
+        if not build.ran:
+            names = ", ".join(edits)
+            raise Wrong(
+                "edit-missing",
+                saw=f"after an edit of {names} every step came from the cache",
+                want="an image made from the edited file",
+                try_="which COPY brings that file in? and what does .dockerignore hold back?",
+            )
+        return build
+
+    def container(
+        self, *, port: int, env: dict[str, str] | None = None
+    ) -> AbstractContextManager[Served]:
+        """Run the built image as a service; see `World.container`."""
+        return self._world.container(self.tag, port=port, env=env)
+
+    def _find_dockerfile(self) -> Path:
+        """The copy's Dockerfile, under one of the names by which Docker finds it."""
+        id_ = self._world.id
+        for name in _DOCKERFILES:
+            file = self.folder / name
+            inside = Path(os.path.realpath(file)).is_relative_to(self.folder)
+            if file.is_file() and inside:
+                return file
+        saw = f"no file `Dockerfile` in {id_}/"
+        link = next((n for n in _DOCKERFILES if (self.folder / n).is_symlink()), "")
+        if link:
+            to = printable(str((self.folder / link).readlink()))
+            saw = f"`{link}` in {id_}/ is a link to {to}: no file of this folder"
+        else:
+            near = [p.name for p in self.folder.iterdir() if "docker" in p.name.lower()]
+            near = sorted(printable(name) for name in near if name != ".dockerignore")
+            saw += f"; there is `{near[0]}`" if near else ""
+        raise Wrong(
+            "no-dockerfile",
+            saw=saw,
+            want=f"{id_}/Dockerfile, by that name",
+            try_=f"ls -l {id_}",
+        )

@@ -1,0 +1,554 @@
+"""The ways in which start states and checks look at the world. All of them have a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import http.client
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from course.core import environment, paths, waiting
+from course.core.errors import CourseError
+from course.core.machine import arch
+from course.core.process import Runner, runner
+from course.exercises.kit import build_errors
+from course.exercises.kit import copy as copy_
+from course.exercises.kit.verdict import Wrong
+from course.learner import progress
+from course.measure import docker_client, leftovers
+from course.measure.container import Observed
+from course.measure.registry import Repository
+
+if TYPE_CHECKING:
+    from course.measure.cluster import Kubernetes
+
+_CALL_WAIT = 20
+_SILENCE = 3.0
+_ANSWER_WAIT = 5.0
+_MOST_ANSWER = 4_000_000
+_BOUNDS: dict[str, Any] = {
+    # Of a program that nobody knows: it may fork, allocate and print without end.
+    "mem_limit": "256m",
+    "pids_limit": 512,
+    # In files that `docker logs` reads, whatever the machine's own way is.
+    "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
+}
+"""What a container of a check may use of the machine."""
+_EXEC_FORMAT = "exec format error"
+_BUILD_WAIT = 300.0
+_clients: dict[str, Any] = {}
+
+
+class World:
+    """The world of one exercise.
+
+    Args:
+        id_: the exercise.
+    """
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+        self.observed: list[tuple[str, float]] = []
+        self._observing = False
+        self.notes: list[str] = []
+
+    # -- the learner's side
+
+    def folder(self) -> Path:
+        """The learner's folder for this exercise."""
+        return paths.work() / self.id
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the start state."""
+        file = self.folder() / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def read(self, name: str) -> str:
+        """The text of a file in the learner's folder.
+
+        Raises:
+            Wrong: it is not there, not UTF-8, or no file; what to do is told.
+        """
+        return build_errors.decode(self.folder() / name, f"{self.id}/{name}", self.id)
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a fact of the start state for the check."""
+        progress.remember(self.id, name, value)
+
+    def recall(self, name: str) -> str:
+        """A fact of the start state.
+
+        Raises:
+            CourseError: there is none.
+        """
+        value = progress.recall(self.id, name)
+        if value is None:
+            raise CourseError(
+                f"the start state of {self.id} is not complete",
+                "all of it",
+                f"course reset {self.id}",
+            )
+        return value
+
+    # -- the engine
+
+    @property
+    def registry(self) -> str:
+        """`$REGISTRY`."""
+        return self._variable("REGISTRY")
+
+    @property
+    def namespace(self) -> str:
+        """`$COURSE_NAMESPACE`, the namespace of the kubeconfig's context."""
+        return self._variable("COURSE_NAMESPACE")
+
+    @property
+    def orders_url(self) -> str:
+        """`$ORDERS_URL`: the gateway's scheme and port."""
+        return self._variable("ORDERS_URL")
+
+    def _variable(self, name: str) -> str:
+        return os.environ.get(name) or environment.environment()[name]
+
+    @property
+    def docker(self) -> Any:
+        """A Docker SDK client; the first of a process removes what killed ones left behind.
+
+        Raises:
+            CourseError: no Docker answers.
+        """
+        host = self._variable("DOCKER_HOST")
+        if host not in _clients:
+            if wrong := docker_client.refused(host):
+                raise wrong
+            try:
+                client = docker_client.client(host, timeout=_CALL_WAIT)
+                client.ping()
+            except Exception as error:
+                raise self._no_docker() from error
+            _clients[host] = client
+            leftovers.remove(client)
+        return _clients[host]
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Look at the world inside; a Docker that has stopped since it was first asked is told.
+
+        Raises:
+            CourseError: Docker does not answer any more.
+        """
+        import requests  # what Docker's SDK asks with
+
+        try:
+            yield
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise self._no_docker() from error
+
+    def _no_docker(self) -> CourseError:
+        host = self._variable("DOCKER_HOST")
+        return CourseError(f"no Docker answers at {host}", "an answer", "course up")
+
+    def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
+        """The output of one command with the engine's variables."""
+        using: Runner = runner()
+        return using.run(argv, timeout=wait, env=self.env(), check=check).stdout
+
+    def env(self) -> dict[str, str]:
+        """The engine's variables, as this process has them."""
+        own = {k: os.environ[k] for k in environment.CONTRACT if k in os.environ}
+        return environment.environment() | own
+
+    # -- builds, images and containers
+
+    @contextlib.contextmanager
+    def copy(self, without: tuple[str, ...] = copy_.MADE_BY_MACHINE) -> Iterator[copy_.Copy]:
+        """A copy of the learner's folder to build, edit and rebuild; removed after.
+
+        Args:
+            without: names of files and folders that are left out.
+        """
+        with self.observe("a copy of your folder"):
+            made = copy_.Copy(self, without)
+        try:
+            yield made
+        finally:
+            with self.observe("the copy removed"):
+                made.close()
+
+    def image(self, ref: str) -> Any:
+        """An image of the learner's.
+
+        Raises:
+            Wrong: there is none (`no-image`); the nearest name is told.
+        """
+        import docker.errors
+
+        try:
+            return self.docker.images.get(ref)
+        except docker.errors.ImageNotFound as error:
+            with self.observe("the list of your images"):
+                near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
+            saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
+            raise Wrong(
+                "no-image",
+                saw=saw,
+                want=f"an image named `{ref}`",
+                try_=f"docker images   then: docker build -t {ref} {self.id}",
+            ) from error
+
+    def set_aside(self, ref: str) -> None:
+        """Free an image's name for a start state; what had it keeps a name with the time."""
+        import docker.errors
+
+        try:
+            image = self.docker.images.get(ref)
+        except docker.errors.ImageNotFound:
+            return
+        if image.id == progress.recall(self.id, "made"):
+            return  # the start state's own, not yet the learner's
+        name, tag = ref.rsplit(":", 1)
+        image.tag(name, f"{tag}-saved-{time.strftime('%Y%m%d-%H%M%S')}")
+        self.docker.images.remove(ref)
+
+    def made(self, ref: str) -> None:
+        """Remember that an image is the start state's own."""
+        self.remember("made", str(self.docker.images.get(ref).id))
+
+    def other_tags(self, ref: str) -> str:
+        """Another tag of the same name, or an empty string."""
+        name = ref.rsplit(":", 1)[0]
+        tags = [tag for tag in self._names(name) if tag != ref and "-saved-" not in tag]
+        return min(tags, default="")
+
+    def _names(self, repository: str | None = None) -> list[str]:
+        """The names of all images, or of one repository's."""
+        # The SDK's own list asks for each image once more, and fails if one is removed meanwhile.
+        found = self.docker.api.images(name=repository)
+        return [name for image in found for name in image["RepoTags"] or []]
+
+    @contextlib.contextmanager
+    def container(
+        self, image: str, *, port: int, env: dict[str, str] | None = None, **more: Any
+    ) -> Iterator[Served]:
+        """Run an image as a service, with nothing of the machine in it, and remove it after.
+
+        An image for another processor is a wrong answer (`architecture`), unless this machine
+        emulates that processor.
+
+        Args:
+            image: what to run; only these variables, and no mounts but those in `more`.
+            port: where it listens inside.
+            env: variables.
+            more: what else the SDK's `containers.create` takes, e.g. `volumes`, `entrypoint`.
+
+        Raises:
+            Wrong: Docker cannot start it (`cannot-start`).
+        """
+        import docker.errors
+
+        made, bounds = None, _BOUNDS | more
+        bounds["memswap_limit"] = bounds["mem_limit"]  # no swap beside it
+        try:
+            try:
+                made = self.docker.containers.create(
+                    image,
+                    labels=leftovers.labels(),
+                    ports={f"{port}/tcp": ("127.0.0.1", 0)},
+                    environment=env or {},
+                    **bounds,
+                )
+                made.start()
+            except docker.errors.APIError as error:
+                if "platform" in str(error) or _EXEC_FORMAT in str(error):
+                    raise self.foreign(image) from error
+                raise _cannot_start(image, str(error.explanation or error)) from error
+            served = Served(made, port)
+            try:
+                yield served
+            except Wrong as wrong:
+                # Whatever the check made of the silence, this is its cause.
+                if _EXEC_FORMAT in served.log():
+                    raise self.foreign(image) from wrong
+                raise
+        finally:
+            if made is not None:
+                with contextlib.suppress(Exception):
+                    made.remove(force=True, v=True)
+
+    @contextlib.contextmanager
+    def volume(self) -> Iterator[str]:
+        """The name of an empty volume that is removed after."""
+        made = self.docker.volumes.create(labels=leftovers.labels())
+        try:
+            yield str(made.name)
+        finally:
+            with contextlib.suppress(Exception):
+                made.remove(force=True)
+
+    @contextlib.contextmanager
+    def network(self) -> Iterator[str]:
+        """The name of a network that is removed after."""
+        made = self.docker.networks.create(
+            f"course-{secrets.token_hex(4)}", labels=leftovers.labels()
+        )
+        try:
+            yield str(made.name)
+        finally:
+            with contextlib.suppress(Exception):
+                made.remove()
+
+    def alias(self, network: str, name: str) -> dict[str, Any]:
+        """What gives a container a name of its own in a network (`networking_config`)."""
+        return {network: self.docker.api.create_endpoint_config(aliases=[name])}
+
+    def foreign(self, ref: str) -> Wrong:
+        """Why an image of another processor is no answer."""
+        ours, is_for = arch(), str(self.image(ref).attrs["Architecture"])
+        if is_for == ours:
+            return Wrong(
+                "architecture",
+                saw=f"the kernel cannot run what `{ref}` starts: {_EXEC_FORMAT}",
+                want=f"a program for {ours}, or a script whose first line begins with #!",
+                try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
+            )
+        return Wrong(
+            "architecture",
+            saw=f"`{ref}` is an image for {is_for}",
+            want=f"an image for {ours}, which this machine runs",
+            try_="build it without --platform, and from a FROM without it",
+        )
+
+    # -- the registry
+
+    def manifest(self, repository: str, tag: str) -> tuple[str, dict[str, Any]] | None:
+        """Digest and manifest that `$REGISTRY` serves for a tag, or `None`."""
+        return Repository(self.registry, repository).manifest(tag)
+
+    def tags(self, repository: str) -> list[str]:
+        """The tags that `$REGISTRY` has of a repository."""
+        return Repository(self.registry, repository).names()
+
+    def labels(self, repository: str, tag: str) -> dict[str, str]:
+        """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
+
+        Args:
+            repository: the image's name.
+            tag: its tag.
+        """
+        return Repository(self.registry, repository).labels(tag)
+
+    # -- the cluster
+
+    @property
+    def api(self) -> Kubernetes:
+        """The API of the cluster, in the namespace of the kubeconfig's context.
+
+        Raises:
+            CourseError: there is no kubeconfig, or it cannot be read.
+        """
+        from course.measure.cluster import Kubernetes
+
+        name = self._variable("KUBECONFIG")
+        if name not in _clients:
+            _clients[name] = Kubernetes()
+        found: Kubernetes = _clients[name]
+        return found
+
+    def objects(self, kind: str, **query: str) -> list[dict[str, Any]]:
+        """Objects of the namespace, as the API sends them.
+
+        Args:
+            kind: in the plural, e.g. `pods`.
+            query: `labelSelector` or `fieldSelector`.
+
+        Raises:
+            CourseError: the API does not answer, or refuses.
+        """
+        listed = self.api.select(kind, query)
+        # A list leaves out what all of its items share.
+        head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+        return [head | item for item in listed["items"]]
+
+    # -- time
+
+    @contextlib.contextmanager
+    def observe(self, label: str) -> Iterator[None]:
+        """Declare what runs inside as observation: its seconds are told apart.
+
+        Inside another observation it is a part of that one.
+        """
+        if self._observing:
+            yield
+            return
+        self._observing = True
+        began = time.monotonic()
+        try:
+            with waiting.shown(f"{label}, for {self.id}"):
+                yield
+        finally:
+            self._observing = False
+            self.observed.append((label, round(time.monotonic() - began, 2)))
+
+    def note(self, text: str) -> None:
+        """Say something about a right answer that is worth noticing."""
+        self.notes.append(text)
+
+
+class Served(Observed):
+    """A container that should answer HTTP.
+
+    Args:
+        made: the SDK's container.
+        port: where it listens inside.
+    """
+
+    def __init__(self, made: Any, port: int) -> None:
+        super().__init__(made)
+        self._port = port
+
+    def address(self) -> tuple[str, int] | None:
+        """Where it is reached from this machine, or `None` while nothing is bound."""
+        self._made.reload()
+        bound = self._made.ports.get(f"{self._port}/tcp")
+        return ("127.0.0.1", int(bound[0]["HostPort"])) if bound else None
+
+    def knock(self) -> tuple[int, str]:
+        """Status and body of one `GET /`, asked once; status 0 if nothing answers."""
+        at = self.address()
+        with contextlib.suppress(OSError, http.client.HTTPException, _Endless):
+            return _ask(at, "GET", "/", None) if at else (0, "")
+        return 0, ""
+
+    def get(self, path: str, *, wait: float = 10.0) -> tuple[int, str]:
+        """`ask` with GET."""
+        return self.ask("GET", path, wait=wait)
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, *, wait: float = 10.0
+    ) -> tuple[int, str]:
+        """Status and body of a request, asked again until the service has started.
+
+        Args:
+            method: e.g. `PUT`.
+            path: path and query, sent as they are.
+            body: what to send.
+            wait: deadline in seconds.
+
+        Returns:
+            Status 0 and the container's log if it ended or does not answer in time.
+
+        Raises:
+            Wrong: an answer begins and does not end (`answer-endless`).
+        """
+
+        def once() -> tuple[int, str] | None:
+            self._made.reload()
+            if self._made.status in ("exited", "dead"):
+                return 0, self.log()
+            at = self.address()
+            # Where nothing answers, it has not started yet, or has ended.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return _ask(at, method, path, body) if at else None
+            return None
+
+        try:
+            return waiting.eventually(once, wait=wait, pause=0.1) or (0, self.log())
+        except _Endless as answer:
+            raise Wrong(
+                "answer-endless",
+                saw=f"the answer to {method} {path} does not end: {answer}",
+                want="an answer that ends",
+                try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
+            ) from answer
+
+    def silent(self, ref: str, want: str) -> Wrong:
+        """Why it does not answer: it runs and does not listen, or it has ended.
+
+        Args:
+            ref: its image, as the learner names it.
+            want: what should answer.
+        """
+        code = self.exit_code()
+        if code is None:
+            return Wrong(
+                "no-answer",
+                saw=f"the container runs, but nothing answers on its port {self._port}",
+                want=want,
+                try_=f"docker run --rm {ref}   and read what it prints",
+            )
+        return Wrong(
+            "crashes",
+            saw=f"the container ended with exit code {code}: {self.last_line()}",
+            want=want,
+            try_=f"docker run --rm {ref}   shows the whole error",
+        )
+
+    def last_line(self) -> str:
+        """The line of its log that says most of its end: the last error, else the last one."""
+        lines = [line.strip() for line in self.log().splitlines() if line.strip()]
+        errors = [line for line in lines if re.match(r"\W*\w*Error|.*not found", line)]
+        return (errors or lines or ["an empty log"])[-1][:160]
+
+    def run(self, *argv: str) -> str:
+        """The output of a command in the running container."""
+        return self.output(*argv).decode(errors="replace").strip()
+
+
+def _cannot_start(image: str, said: str) -> Wrong:
+    # runc puts what it tried before what went wrong: the reader needs the end.
+    reason = said.rsplit("runc create failed: ", 1)[-1].removesuffix(": unknown").strip()
+    return Wrong(
+        "cannot-start",
+        saw=f"Docker cannot start {image}: {reason[-200:]}",
+        want="a container that starts",
+        try_=f"docker run --rm {image}   shows the whole error",
+    )
+
+
+class _Endless(Exception):  # noqa: N818 - told as a wrong answer
+    """An answer that has begun and does not end."""
+
+
+def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(*at, timeout=_SILENCE)
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        with contextlib.suppress(OSError):
+            # What waits for the next byte is woken by this, and not by a close.
+            held.shutdown(socket.SHUT_RDWR)
+
+    connection.connect()
+    held = connection.sock
+    # Each read has a deadline of its own; bytes that come one by one would keep it for ever.
+    clock = threading.Timer(_ANSWER_WAIT, end)
+    clock.daemon = True
+    clock.start()
+    length = 0
+    try:
+        connection.request(method, path, body, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        content = answer.read(_MOST_ANSWER + 1)
+        length = len(content)
+        if length > _MOST_ANSWER:
+            raise _Endless(f"it is longer than {_MOST_ANSWER / 1e6:.0f} MB")
+        if not over.is_set():
+            return answer.status, content.decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        if not over.is_set():
+            raise
+    finally:
+        clock.cancel()
+        connection.close()
+    raise _Endless(f"{length} bytes in {_ANSWER_WAIT:.0f} s")

@@ -1,0 +1,100 @@
+"""What a check says: right, wrong with its cause, or not to be judged."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from course.views.cards import MARKS, VALUE, card, marked, passed_html, passed_text
+
+State = Literal["passed", "failed", "could not judge", "not started"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found.
+
+    Args:
+        id: the exercise.
+        title: what is true when it is right.
+        state: passed, failed, not started, or could not judge: the machine failed, or something
+            that the course runs on.
+        cause: a code for the true cause of a wrong answer.
+        saw: the fact that was found.
+        want: what it has to be.
+        try_: what to look at next.
+        own_ms: milliseconds that the check itself took.
+        observed: what it had to watch, each with its seconds.
+        notes: what is worth knowing about a right answer.
+    """
+
+    id: str
+    title: str
+    state: State
+    cause: str = ""
+    saw: str = ""
+    want: str = ""
+    try_: str = ""
+    own_ms: float = 0.0
+    observed: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        if self.state == "passed":
+            return passed_text(self.id, self.title)
+        if self.state == "not started":
+            return f"· {self.id} · not started: {self.try_}"
+        mark, _, what = MARKS[self.state]
+        head = f"{mark} {self.id} · {self.title}"
+        if self.state == "could not judge":
+            head += f" · {what}"
+        rows = [head, f"  saw:  {self.saw}", f"  want: {self.want}"]
+        return "\n".join([*rows, f"  try:  {self.try_}"])
+
+    def _repr_html_(self) -> str:
+        if self.state == "passed":
+            return passed_html(self.id, self.title)
+        mark, color, what = MARKS[self.state]
+        rows = [("saw", self.saw), ("want", self.want), ("try", self.try_)]
+        body = "".join(
+            f"<dt style='grid-column:1;opacity:.75'>{name}</dt>"
+            f"<dd style='{VALUE}'>{marked(text)}</dd>"
+            for name, text in rows
+            if text
+        )
+        head = html.escape(f"{self.id} · {self.title}")
+        return card(color, f"{mark} <b>{head}</b> <i>({what})</i>", body)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Text that a notebook shows as it is."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+ENVIRONMENT = "environment"
+"""The cause of what could not be judged."""
+
+
+class Wrong(Exception):  # noqa: N818 - an answer that is wrong is no error
+    """A wrong answer.
+
+    Args:
+        cause: a code for its true cause, e.g. `stale-image`; tests compare it.
+        saw: the fact that was found.
+        want: what it has to be.
+        try_: where to look next; not the answer.
+    """
+
+    def __init__(self, cause: str, *, saw: str, want: str, try_: str) -> None:
+        self.cause, self.saw, self.want, self.try_ = cause, saw, want, try_
+        super().__init__(f"{cause}: {saw}")

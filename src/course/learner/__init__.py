@@ -1,0 +1,1 @@
+"""The learner's folder: notebooks, progress, predictions, the ledger."""

@@ -1,0 +1,1 @@
+"""Instruments that lessons and checks measure with."""
