@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 import course
+import course.measure
+import course.views
 from course import notebook
 from course.core import environment, locks, paths, steps
 from course.core.errors import CourseError
@@ -23,9 +26,14 @@ def running_engine() -> None:
     environment.save(environment.Engine("kind", env, ["containers"], {}))
 
 
-def test_every_public_name_is_there() -> None:
-    for name in course.__all__:
-        assert callable(getattr(course, name))
+@pytest.mark.parametrize("face", [course, course.measure, course.views])
+def test_every_public_name_of_a_face_is_there(face: ModuleType) -> None:
+    for name in face.__all__:
+        assert getattr(face, name) is not None
+    assert sorted(face._HOMES) == sorted(face.__all__)
+
+
+def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(AttributeError, match="chekc"):
         course.chekc  # noqa: B018
 

@@ -6,7 +6,9 @@ In a notebook: `import course; course.setup("01-containers")`, then
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from course.core.faces import lazy
 
 if TYPE_CHECKING:
     from course.exercises.kit.check import check, explain
@@ -53,15 +55,4 @@ __all__ = [
     "wait_for",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load a name from its module when it is first asked for: `import course` stays quick."""
-    import importlib
-
-    if name not in _HOMES:
-        raise AttributeError(f"module 'course' has no attribute '{name}'")
-    from course.core.errors import told
-
-    value = told(getattr(importlib.import_module(_HOMES[name]), name))
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)

@@ -140,9 +140,8 @@ def test_buttons_act_on_the_cluster_while_the_views_move(
     address = shops.route(f"shop-{os.getpid()}.localhost")
     cells = (
         f"import os; os.environ['KUBECONFIG'] = {os.environ['KUBECONFIG']!r}\n"
-        "from course.measure import traffic\n"
-        "from course.measure.rollout import Rollout\n"
-        "from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView\n"
+        "from course.measure import Rollout, traffic\n"
+        "from course.views import RolloutTimeline, StrategyControl, TrafficView\n"
         "shop = Rollout('shop')\n"
         "feed = shop.watch(maximum=400)\n"
         f"run = traffic.start({address!r}, rate=50, seconds=400)",

@@ -38,6 +38,12 @@ def test_the_mini_course_has_none(mini: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "old", "new", "said"),
     [
+        (
+            LESSON,
+            "1 + 1",
+            "from course.core import paths",
+            "imports `course.core`; a lesson imports",
+        ),
         (LESSON, "%%bash -euo pipefail", "%%bash", "hides errors; want `%%bash -euo pipefail`"),
         (LESSON, "1 + 1", "!ls", "`!ls` hides its exit code"),
         (LESSON, "1 + 1", "compare('x', 1, unit='s')", "compare('x', unit='s') without predict"),

@@ -20,6 +20,8 @@ from course.dev import build, proofs
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _PUBLIC = re.compile(r"\b(github\.com|docs\.docker\.com|hub\.docker\.com|pypi\.org)/\S+")
+FACES = ("course", "course.measure", "course.views")
+"""The modules that lessons import."""
 FEWEST_WRONG = 4
 FEWEST_OTHERS = 2
 FEWEST_CLASSES = 3
@@ -49,6 +51,7 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
         }
         for kind, notebook in notebooks.items():
             found += _commands(f"{kind}/{name}", notebook)
+            found += _imports(f"{kind}/{name}", notebook)
         found += _predictions(f"notebooks/{name}", notebooks["notebooks"])
         found += _exercises(lesson, notebooks["labs"], notebooks["solutions"])
         found += _bank(lesson, bank)
@@ -170,6 +173,22 @@ def _commands(where: str, notebook: dict[str, Any]) -> Iterator[str]:
         for line in source.splitlines():
             if line.lstrip().startswith("!"):
                 yield f"{where}, cell {id_}: `{line.strip()}` hides its exit code; use %%bash"
+
+
+def _imports(where: str, notebook: dict[str, Any]) -> Iterator[str]:
+    """A lesson imports of ours the three faces alone: what is behind them may move."""
+    for id_, source, _ in _code(notebook):
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            continue  # another language, or IPython's own
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                if name.startswith("course.") and name not in FACES:
+                    faces = ", ".join(f"`{face}`" for face in FACES)
+                    yield f"{where}, cell {id_}: imports `{name}`; a lesson imports {faces} alone"
 
 
 def _predictions(where: str, notebook: dict[str, Any]) -> Iterator[str]:
