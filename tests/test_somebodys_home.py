@@ -275,7 +275,8 @@ def test_jupyterlab_and_its_kernels_keep_their_things_in_the_courses_folder(
         "assert 'GIT_DIR' not in os.environ and 'BASH_ENV' not in os.environ"
     )
     script = (
-        "from course.core import inherited; from course.engine import jupyterlab as lab; from course.learner import run_notebook as execute; import nbformat, pathlib, os; "
+        "from course.core import inherited; from course.engine import jupyterlab as lab; "
+        "from course.learner import run_notebook as execute; import nbformat, pathlib, os; "
         "inherited.settle(); lab.start(prefer=18888)\n"
         "try:\n"
         "    v4 = nbformat.v4\n"

@@ -1,4 +1,4 @@
-"""course.bundle and course.artifacts.unbundle: whole, or refused by the name of the part that is wrong."""
+"""course.artifacts.{bundle, unbundle}: whole, or refused by the name of the part that is wrong."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from course.core import waiting
 from course.learner import run_notebook
 from tests.until import until
 
+_IMPORTS = "import time\nfrom course.core import waiting\n"
+
 
 class Seen:
     """A view that notes what it is told."""
@@ -131,12 +133,12 @@ def test_an_error_ends_it_too(seen: Seen) -> None:
 
 
 def test_a_notebook_without_a_browser_shows_nothing(mini: Path) -> None:
-    source = "import time\nfrom course.core import waiting\nwith waiting.shown('x'):\n    time.sleep(1.6)\n1"
+    source = f"{_IMPORTS}with waiting.shown('x'):\n    time.sleep(1.6)\n1"
     done = run_notebook.run(new_notebook(cells=[new_code_cell(source)]), mini)
     assert [output.output_type for output in done.cells[0].outputs] == ["execute_result"]
 
 
-_SLOW = "import time\nfrom course.core import waiting\nwith waiting.shown('the answer'): time.sleep(1.8)"
+_SLOW = f"{_IMPORTS}with waiting.shown('the answer'): time.sleep(1.8)"
 
 
 def test_a_pipe_is_left_alone() -> None:

@@ -237,7 +237,10 @@ def test_docker_that_this_user_may_not_use(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody else")
     with FakeDocker() as fake:
-        code = "from course.engine.doctor import docker; import sys; print(docker._forbidden(sys.argv[1]))"
+        code = (
+            "from course.engine.doctor import docker; import sys; "
+            "print(docker._forbidden(sys.argv[1]))"
+        )
         os.chmod(fake.host.removeprefix("unix://"), 0o600)  # noqa: PTH101
         Path(fake.host.removeprefix("unix://")).parent.chmod(0o755)
         read, write = os.pipe()
@@ -385,7 +388,10 @@ def test_a_port_of_a_running_course_that_nobody_listens_at_is_a_fault(
 
 
 def test_loopback_that_is_down() -> None:
-    code = "from course.engine.doctor import network as n, Machine; [print(f) for f in n.loopback(Machine())]"
+    code = (
+        "from course.engine.doctor import network as n, Machine; "
+        "[print(f) for f in n.loopback(Machine())]"
+    )
     told = alone(f'"$0" -c "{code}"', "--net")
     assert told.startswith("✗ loopback: a listener of our own on 127.0.0.1 cannot be reached")
     assert "VPN or firewall" in told

@@ -14,8 +14,15 @@ from typing import Any
 from course.artifacts import images, tools
 from course.core import paths, private
 from course.core.errors import CourseError
-from course.core.names import CGROUPS, CLUSTER, CLUSTER_NAME, NETWORK_POLICY, NODE_NAME, OWNER_LABEL
-from course.core.names import REGISTRY_NAME as REGISTRY_NAME
+from course.core.names import (
+    CGROUPS,
+    CLUSTER,
+    CLUSTER_NAME,
+    NETWORK_POLICY,
+    NODE_NAME,
+    OWNER_LABEL,
+    REGISTRY_NAME,
+)
 from course.core.process import CommandError, Runner
 from course.core.report import Report
 from course.engine import ports

@@ -22,6 +22,13 @@ def marked(text: str) -> str:
 
 
 def card(color: str, head: str, body: str = "") -> str:
+    """Return a verdict's card as HTML.
+
+    Args:
+        color: of its border and head.
+        head: its first line.
+        body: rows of a definition list, as HTML.
+    """
     # No background and no text colour of its own: both come from the theme, light or dark.
     if body:
         grid = "display:grid;grid-template-columns:auto 1fr;gap:2px 12px;margin:6px 0 0"
