@@ -7,7 +7,9 @@ import json
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,83 +20,11 @@ from course.core.errors import CourseError
 from course.measure.cluster import ApiError, Kubernetes
 from course.measure.rollout import Feed, Rollout, Status, containers, control
 from course.measure.rollout import status as reading
+from tests.deployments import MADE, Object, deployment, pod, replicaset, template
 from tests.loopback import Answer, mixed, reply, serving
 from tests.until import until
 
-MADE = "2026-01-01T00:00:00Z"
 NOW = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
-Object = dict[str, Any]
-
-
-def template(image: str, **env: str) -> Object:
-    variables = [{"name": key, "value": value} for key, value in env.items()]
-    return {
-        "metadata": {"labels": {"app": "shop"}},
-        "spec": {
-            "containers": [{"name": "shop", "image": image, "env": variables}],
-            "initContainers": [{"name": "migrate", "image": image}],
-        },
-    }
-
-
-def deployment(image: str = "r/orders:1.0.0", *, revision: int = 1, **spec: Any) -> Object:
-    return {
-        "metadata": {
-            "name": "shop",
-            "uid": "d",
-            "generation": 1,
-            "annotations": {reading.REVISION: str(revision)},
-        },
-        "spec": {
-            "replicas": 2,
-            "selector": {"matchLabels": {"app": "shop"}},
-            "template": template(image),
-            **spec,
-        },
-        "status": {
-            "observedGeneration": 1,
-            "replicas": 2,
-            "updatedReplicas": 2,
-            "readyReplicas": 2,
-            "availableReplicas": 2,
-            "conditions": [{"type": "Progressing", "reason": "NewReplicaSetAvailable"}],
-        },
-    }
-
-
-def replicaset(revision: int, image: str, owner: str = "d") -> Object:
-    made = copy.deepcopy(template(image))
-    made["metadata"]["labels"][reading.HASH] = f"h{revision}"
-    return {
-        "metadata": {
-            "name": f"shop-h{revision}",
-            "uid": f"s{revision}",
-            "annotations": {reading.REVISION: str(revision), "kubernetes.io/change-cause": "why"},
-            "ownerReferences": [{"uid": owner, "controller": True}],
-        },
-        "spec": {"template": made},
-        "status": {"replicas": 2},
-    }
-
-
-def pod(name: str, revision: int = 1, image: str = "r/orders:1.0.0", **more: Any) -> Object:
-    ready = more.pop("ready", True)
-    waiting = more.pop("waiting", None)
-    state: Object = {"waiting": waiting} if waiting else {"running": {}}
-    return {
-        "metadata": {
-            "name": name,
-            "creationTimestamp": MADE,
-            "ownerReferences": [{"uid": f"s{revision}", "controller": True}],
-            **more,
-        },
-        "spec": template(image)["spec"],
-        "status": {
-            "phase": "Pending" if waiting else "Running",
-            "conditions": [{"type": "Ready", "status": str(ready)}],
-            "containerStatuses": [{"restartCount": 1, "state": state}],
-        },
-    }
 
 
 class Fake:
@@ -113,17 +43,24 @@ class Fake:
         self.queries: dict[str, dict[str, str]] = {}
         self.down = False
         self.lists = 0
+        self.calls: Counter[str] = Counter()
+
+    def called(self, what: str) -> None:
+        self.calls[what] += 1
+        if self.down:
+            raise ApiError(0, "no Kubernetes API answers")
 
     def get(self, kind: str, name: str) -> Object:
+        self.called(f"get {kind}")
         if name not in self.things[kind]:
             raise ApiError(404, "not found")
         return copy.deepcopy(self.things[kind][name])
 
     def select(self, kind: str, query: dict[str, str]) -> Object:
         self.lists += 1
-        if self.down:
-            raise ApiError(0, "no Kubernetes API answers")
-        items = list(self.things[kind].values())
+        self.called(f"list {kind}")
+        named = query.get("fieldSelector", "").removeprefix("metadata.name=")
+        items = [thing for name, thing in self.things[kind].items() if named in ("", name)]
         return {"items": copy.deepcopy(items), "metadata": {"resourceVersion": "1"}}
 
     def patch(self, kind: str, name: str, body: Any) -> Object:
@@ -131,8 +68,7 @@ class Fake:
         return {}
 
     def watch(self, kind: str, query: dict[str, str], since: str, seconds: float) -> FakeEvents:
-        if self.down:
-            raise ApiError(0, "no Kubernetes API answers")
+        self.called(f"watch {kind}")
         self.queries[kind] = query
         self.streams[kind] = FakeEvents()
         return self.streams[kind]
@@ -536,14 +472,6 @@ def test_with_one_revision_there_is_nothing_to_undo() -> None:
         Rollout("shop", api=api).undo()
 
 
-def test_a_wait_that_runs_out_says_what_it_waited_for(api: Fake) -> None:
-    api.things["deployments"]["shop"]["status"]["updatedReplicas"] = 1
-    with pytest.raises(CourseError, match=r"waited 0 s for the rollout of shop: 1 of 2"):
-        Rollout("shop", api=api).wait(0)
-    api.things["deployments"]["shop"]["spec"]["paused"] = True
-    assert Rollout("shop", api=api).wait(0).state == "paused"
-
-
 def test_without_a_cluster_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     with pytest.raises(CourseError, match="engine is not running"):
@@ -820,3 +748,212 @@ def test_a_machine_that_slept_is_a_gap(api: Fake) -> None:
 
 def test_a_status_shows_itself() -> None:
     assert repr(Status("complete", "2 of 2")) == "complete: 2 of 2"
+
+
+# -- waiting
+
+BY_LIST_AND_WATCH = {
+    f"{verb} {kind}": 1
+    for verb in ("list", "watch")
+    for kind in ("deployments", "replicasets", "pods")
+}
+
+
+@pytest.fixture
+def waiter() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def part(updated: int, *, revision: int = 2) -> Object:
+    """The Deployment with so many of its two replicas updated."""
+    thing = deployment("r/orders:1.1.0", revision=revision)
+    thing["status"]["updatedReplicas"] = updated
+    return thing
+
+
+def change(api: Fake, thing: Object) -> None:
+    api.things["deployments"]["shop"] = thing
+    api.send("deployments", "MODIFIED", thing)
+
+
+def watched(api: Fake, waiting: Future[Status]) -> None:
+    until(lambda: len(api.streams) == 3 or waiting.done())
+    assert not waiting.done()
+
+
+def test_a_wait_asks_no_more_than_a_list_and_a_watch_of_each_kind(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    shop, before = Rollout("shop", api=api), threading.active_count() + 1
+    api.things["deployments"]["shop"] = part(0)
+    api.calls.clear()
+    waiting = waiter.submit(shop.wait, 30)
+    watched(api, waiting)
+    for number in range(20):
+        api.send("pods", "ADDED", pod(f"shop-h2-{number}", 2, "r/orders:1.1.0", ready=False))
+    change(api, part(1))
+    time.sleep(0.3)
+    assert not waiting.done()
+    change(api, part(2))
+    assert waiting.result(5).state == "complete"
+    assert api.calls == BY_LIST_AND_WATCH
+    assert threading.active_count() <= before
+
+
+def test_a_wait_for_what_has_ended_already_ends_at_once(api: Fake) -> None:
+    shop = Rollout("shop", api=api)
+    api.calls.clear()
+    assert shop.wait(30).message == "2 of 2 replicas updated and available"
+    assert api.calls <= Counter(BY_LIST_AND_WATCH)
+
+
+def test_a_wait_uses_the_feed_that_runs_and_leaves_it_running(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    api.things["deployments"]["shop"] = part(0)
+    shop = Rollout("shop", api=api)
+    with shop.watch() as feed:
+        until(lambda: len(api.streams) == 3)
+        api.calls.clear()
+        waiting = waiter.submit(shop.wait, 30)
+        change(api, part(1))
+        change(api, part(2))
+        assert waiting.result(5).state == "complete"
+        assert feed.running
+        assert api.calls == {"get deployments": 1}
+
+
+def test_a_wait_is_not_over_while_its_feed_has_not_seen_the_last_change(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    shop = Rollout("shop", api=api)
+    with shop.watch() as feed:
+        until(lambda: len(api.streams) == 3)
+        api.things["deployments"]["shop"] = part(0, revision=3)
+        api.calls.clear()
+        waiting = waiter.submit(shop.wait, 30)
+        until(lambda: api.calls["get deployments"])
+        assert feed.samples()[-1].status.state == "complete"
+        change(api, part(1, revision=3))
+        change(api, part(2, revision=3))
+        assert waiting.result(5).revision == 3
+
+
+def test_a_wait_whose_feed_is_stopped_goes_on_with_one_of_its_own(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    api.things["deployments"]["shop"] = part(0)
+    shop = Rollout("shop", api=api)
+    feed = shop.watch()
+    until(lambda: len(api.streams) == 3)
+    waiting = waiter.submit(shop.wait, 30)
+    former = dict(api.streams)
+    feed.stop()
+    until(lambda: all(api.streams[kind] is not former[kind] for kind in former))
+    change(api, part(2))
+    assert waiting.result(5).state == "complete"
+
+
+def test_a_wait_that_runs_out_says_what_it_waited_for(api: Fake) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    backoff = {"reason": "ImagePullBackOff", "message": "Back-off"}
+    api.things["pods"]["b"] = pod("b", 2, "r/orders:1.1.0", ready=False, waiting=backoff)
+    said = r"waited 0 s for the rollout of shop: 1 of 2 .*\n      b: ImagePullBackOff: Back-off"
+    with pytest.raises(CourseError, match=said):
+        Rollout("shop", api=api).wait(0)
+    shop = Rollout("shop", api=api)
+    with shop.watch(), pytest.raises(CourseError, match=said):
+        shop.wait(0)
+    api.things["deployments"]["shop"]["spec"]["paused"] = True
+    assert Rollout("shop", api=api).wait(0).state == "paused"
+
+
+def test_a_wait_ends_at_its_deadline(api: Fake) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    shop, began = Rollout("shop", api=api), time.monotonic()
+    with pytest.raises(CourseError, match="waited 1 s"):
+        shop.wait(0.6)
+    assert 0.6 <= time.monotonic() - began < 2
+
+
+def test_a_rollout_that_stalls_ends_a_wait(api: Fake, waiter: ThreadPoolExecutor) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    waiting = waiter.submit(Rollout("shop", api=api).wait, 30)
+    watched(api, waiting)
+    thing = part(1)
+    thing["status"]["conditions"] = [{"type": "Progressing", "reason": reading.DEADLINE}]
+    change(api, thing)
+    assert (waiting.result(5).state, waiting.result().reason) == ("stalled", reading.DEADLINE)
+
+
+def test_a_deployment_that_goes_while_it_is_waited_for_is_told(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    waiting = waiter.submit(Rollout("shop", api=api).wait, 30)
+    watched(api, waiting)
+    api.send("deployments", "DELETED", api.things["deployments"].pop("shop"))
+    with pytest.raises(CourseError, match="no Deployment `shop` in namespace `learner`"):
+        waiting.result(5)
+
+
+def test_a_deployment_that_is_gone_is_told_with_the_nearest_name(api: Fake) -> None:
+    shop = Rollout("shop", api=api)
+    api.things["deployments"] = {"shop-2": {"metadata": {"name": "shop-2"}}}
+    for action in (shop.watch, lambda: shop.wait(30)):
+        with pytest.raises(CourseError, match=r"no Deployment `shop` .*; there is `shop-2`"):
+            action()
+
+
+def test_an_api_that_does_not_answer_for_a_moment_says_nothing_of_a_rollout(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    shop = Rollout("shop", api=api)
+    api.down = True
+    waiting = waiter.submit(shop.wait, 30)
+    until(lambda: api.calls["list deployments"] > 1)
+    api.down = False
+    watched(api, waiting)
+    # And once more while it waits; what ended meanwhile is found after.
+    api.down = True
+    for stream in list(api.streams.values()):
+        stream.queue.put(ApiError(0, "no Kubernetes API answers"))
+    time.sleep(0.3)
+    assert not waiting.done()
+    api.things["deployments"]["shop"] = part(2)
+    api.down = False
+    assert waiting.result(5).state == "complete"
+
+
+@pytest.mark.parametrize("from_the_start", [True, False])
+def test_an_api_that_stays_away_until_the_deadline_is_told(
+    api: Fake, waiter: ThreadPoolExecutor, *, from_the_start: bool
+) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    shop = Rollout("shop", api=api)
+    api.down = from_the_start
+    waiting = waiter.submit(shop.wait, 0.7)
+    if not from_the_start:
+        watched(api, waiting)
+        api.down = True
+        api.streams["deployments"].queue.put(ApiError(0, "no Kubernetes API answers"))
+    with pytest.raises(ApiError, match="no Kubernetes API answers"):
+        waiting.result(5)
+
+
+@pytest.mark.parametrize("call", ["select", "watch"])
+def test_a_right_that_is_missing_ends_a_wait_at_once(
+    api: Fake, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    api.things["deployments"]["shop"] = part(1)
+    shop, began = Rollout("shop", api=api), time.monotonic()
+
+    def refuse(*_: Any) -> Any:
+        raise ApiError(403, "pods is forbidden", "the right to it")
+
+    monkeypatch.setattr(api, call, refuse)
+    with pytest.raises(ApiError, match="pods is forbidden"):
+        shop.wait(30)
+    assert time.monotonic() - began < 3

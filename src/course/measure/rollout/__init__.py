@@ -18,7 +18,8 @@ Nothing of a rollout lives in this process: after a dead kernel, `Rollout("shop"
 from __future__ import annotations
 
 from course.measure.rollout.control import Rollout
-from course.measure.rollout.feed import Feed, Gap, Sample
+from course.measure.rollout.feed import Feed
+from course.measure.rollout.history import Gap, Sample
 from course.measure.rollout.status import Pod, State, Status, Waiting
 
 __all__ = ["Feed", "Gap", "Pod", "Rollout", "Sample", "State", "Status", "Waiting"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import time
@@ -17,6 +18,8 @@ from course.measure.rollout.feed import Feed
 from course.measure.rollout.status import Status
 
 _PAUSE = 0.2
+_GRACE = 5.0
+_NOT_FOUND, _FORBIDDEN = 404, 403
 _OWN = "deployment.kubernetes.io/"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 # As kubectl's own undo: they belong to the Deployment and not to a revision of it.
@@ -46,6 +49,7 @@ class Rollout:
     def __init__(self, name: str, *, api: Api | None = None) -> None:
         self.name = name
         self._api = api or Kubernetes()
+        self._feed: Feed | None = None
         self._deployment()
 
     def __repr__(self) -> str:
@@ -59,8 +63,8 @@ class Rollout:
         Args:
             maximum: seconds after which the watch ends by itself.
         """
-        self._deployment()
-        return Feed(self._api, self.name, maximum=maximum)
+        self._feed = self._follow(maximum)
+        return self._feed
 
     def status(self) -> Status:
         """How far its rollout is."""
@@ -81,27 +85,63 @@ class Rollout:
             CourseError: the deadline passed, or the Deployment is gone.
         """
         deadline = time.monotonic() + timeout
+        feed, own, seen = self._feed, False, -1
+        with contextlib.ExitStack() as started:
+            while True:
+                if feed is None or not feed.running:
+                    feed, own, seen = started.enter_context(self._started(deadline)), True, -1
+                seen = feed.wait(seen, deadline - time.monotonic())
+                late = time.monotonic() >= deadline
+                if refusal := feed.refusal:
+                    raise refusal
+                status = feed.samples(-1)[0].status
+                if status.state == "progressing" and not late:
+                    continue
+                try:
+                    status = self._confirmed(status, feed, own=own)
+                except ApiError as error:
+                    if error.code or late:
+                        raise
+                    continue
+                if status.state != "progressing":
+                    return status
+                if late:
+                    raise self._overdue(timeout, status)
+
+    def _started(self, deadline: float) -> Feed:
+        """A feed for one wait.
+
+        Args:
+            deadline: until when an API that does not answer is asked again: it has said nothing
+                of the rollout.
+        """
         while True:
             try:
-                status = self.status()
+                return self._follow(max(0.0, deadline - time.monotonic()) + _GRACE)
             except ApiError as error:
-                # An API that does not answer for a moment has said nothing of the rollout.
-                if error.code or time.monotonic() > deadline:
+                if error.code or time.monotonic() >= deadline:
                     raise
-                time.sleep(_PAUSE)
-                continue
-            if status.state != "progressing":
-                return status
-            if time.monotonic() > deadline:
-                held = "".join(f"\n      {waiting}" for waiting in status.waiting)
-                raise CourseError(
-                    f"waited {timeout:.0f} s for the rollout of {self.name}: "
-                    f"{status.message}{held}",
-                    "a rollout that ends",
-                    f"kubectl rollout status deployment/{self.name}; "
-                    f"kubectl describe deployment {self.name}",
-                )
             time.sleep(_PAUSE)
+
+    def _confirmed(self, status: Status, feed: Feed, *, own: bool) -> Status:
+        """The status that a wait may end with.
+
+        A feed that ran before the wait may not have seen yet what was changed just before it, one
+        in trouble sees nothing now, and what is gone is told with the nearest name: there the API
+        has the last word on the Deployment.
+        """
+        if own and not feed.trouble and status.state != "gone":
+            return status
+        return feed.status_of(self._deployment())
+
+    def _overdue(self, timeout: float, status: Status) -> CourseError:
+        held = "".join(f"\n      {waiting}" for waiting in status.waiting)
+        return CourseError(
+            f"waited {timeout:.0f} s for the rollout of {self.name}: {status.message}{held}",
+            "a rollout that ends",
+            f"kubectl rollout status deployment/{self.name}; "
+            f"kubectl describe deployment {self.name}",
+        )
 
     # -- changing
 
@@ -231,21 +271,33 @@ class Rollout:
 
     # -- the API
 
+    def _follow(self, maximum: float) -> Feed:
+        try:
+            return Feed(self._api, self.name, maximum=maximum)
+        except ApiError as error:
+            if error.code != _NOT_FOUND:
+                raise
+            raise self._missing() from error
+
     def _deployment(self) -> Object:
         try:
             return self._api.get("deployments", self.name)
         except ApiError as error:
-            if error.code != 404:
+            if error.code != _NOT_FOUND:
                 raise
+            raise self._missing() from error
+
+    def _missing(self) -> CourseError:
+        """That it is not there, with the nearest name of those that are."""
         try:
             there = [d["metadata"]["name"] for d in self._api.select("deployments", {})["items"]]
         except ApiError as error:
-            if error.code != 403:
+            if error.code != _FORBIDDEN:
                 raise
             there = []  # who may not list them is told what is known
         near = difflib.get_close_matches(self.name, there, n=1, cutoff=0.5)
         which = f"; there is `{near[0]}`" if near else ""
-        raise CourseError(
+        return CourseError(
             f"no Deployment `{self.name}` in namespace `{self._api.namespace}`{which}",
             f"a Deployment named `{self.name}`",
             "kubectl get deployments",

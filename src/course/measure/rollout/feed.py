@@ -1,57 +1,24 @@
-"""A Deployment's pods as they change, from watches that outlive a lost connection."""
+"""A Deployment's history as it happens, from watches that outlive a lost connection.
+
+Here are the threads, the clocks and the calls; what an event means is `history`'s.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from course.core.errors import CourseError
-from course.measure.cluster import Api, ApiError, Events, Object, Query
-from course.measure.rollout import status as reading
-from course.measure.rollout.status import Pod, Status
+from course.measure.cluster import Api, ApiError, Events, Object
+from course.measure.rollout.history import KINDS, Gap, History, Moment, Sample
+from course.measure.rollout.status import Status
 
-KINDS = ("deployments", "replicasets", "pods")
-_SELECTED = ("replicasets", "pods")
 _WATCH_SECONDS = 20.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _TICK = 0.5
-_JUMP = 2.0
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A Deployment at one moment.
-
-    Args:
-        at: seconds since the watch began.
-        pods: its pods, in the order in which they were made; those that have finished among them.
-        revision: the Deployment's newest.
-        status: how far its rollout is.
-    """
-
-    at: float
-    pods: tuple[Pod, ...]
-    revision: int
-    status: Status
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A time in which changes may have come late or been missed.
-
-    Args:
-        at: seconds since the watch began.
-        seconds: how long it lasted.
-        why: what was seen of the cause.
-    """
-
-    at: float
-    seconds: float
-    why: str
+_NOT_FOUND = 404
 
 
 class Feed:
@@ -78,31 +45,23 @@ class Feed:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
-        self.gaps: list[Gap] = []
-        self.trouble = ""
-        """What keeps the feed from seeing changes now; empty while nothing does."""
         self._api = api
         self._clock, self._wall = clock, wall
         self._maximum = maximum
-        self._lock = threading.RLock()
+        self._changed = threading.Condition()
+        self._events = 0
         self._end = threading.Event()
-        self._samples: list[Sample] = []
         self._open: dict[str, Events] = {}
-        self._lost: dict[str, float] = {}
-        self._objects: dict[str, dict[str, Object]] = {kind: {} for kind in KINDS}
-        self._stale: set[str] = set()
-        deployment = api.get("deployments", name)
-        self._uid = str(deployment["metadata"]["uid"])
-        self._queries: dict[str, Query] = {
-            "deployments": {"fieldSelector": f"metadata.name={name}"},
-            **dict.fromkeys(_SELECTED, _query(deployment)),
-        }
         self.began = wall()
         """When the feed's clock stood at 0, in seconds since the epoch."""
         self._zero = clock()
-        versions = {kind: self._list(kind) for kind in KINDS}
-        self._lost, self.trouble = {}, ""  # nothing was missed before the first sample
-        self._note()
+        self._history = History(name, self.began)
+        versions = {}
+        for kind in KINDS:
+            found, versions[kind] = self._list(kind)
+            if kind == "deployments" and not found:
+                saw = f"no Deployment `{name}` in namespace `{api.namespace}`"
+                raise ApiError(_NOT_FOUND, saw, "one that is there", "kubectl get deployments")
         self._threads = [
             threading.Thread(
                 target=self._follow, args=(kind, versions[kind]), name=f"watch-{kind}", daemon=True
@@ -123,16 +82,53 @@ class Feed:
         """The feed's clock: seconds since the watch began."""
         return self._clock() - self._zero
 
+    @property
+    def gaps(self) -> list[Gap]:
+        """The times in which changes may have come late or been missed."""
+        with self._changed:
+            return list(self._history.gaps)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the feed from seeing changes now; empty while nothing does."""
+        return self._history.trouble
+
+    @property
+    def refusal(self) -> ApiError | None:
+        """See `History.refusal`."""
+        with self._changed:
+            return self._history.refusal
+
     def samples(self, since: int = 0) -> list[Sample]:
         """The samples from a number on; the first, number 0, is the state at the beginning."""
-        with self._lock:
-            return self._samples[since:]
+        with self._changed:
+            return self._history.samples[since:]
+
+    def status_of(self, deployment: Object) -> Status:
+        """See `History.status_of`."""
+        with self._changed:
+            return self._history.status_of(deployment)
+
+    def wait(self, seen: int, timeout: float) -> int:
+        """Wait until something has been read or lost, or the feed has ended.
+
+        Args:
+            seen: the number that the last call gave; -1 at first, which waits for nothing.
+            timeout: deadline in seconds.
+
+        Returns:
+            A number for the next call.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._events > seen or not self.running, timeout)
+            return self._events
 
     def stop(self) -> None:
         """End it; its samples stay."""
         self._end.set()
-        with self._lock:
+        with self._changed:
             streams = list(self._open.values())
+            self._changed.notify_all()
         for stream in streams:
             stream.close()
         for thread in self._threads:
@@ -153,21 +149,28 @@ class Feed:
         failures = 0
         while not self._end.is_set():
             try:
-                if version is None or kind in self._stale:
-                    version = self._list(kind)
-                    self._note()
-                    self._found(kind)
+                if version is None or not self._history.is_listed(kind):
+                    _, version = self._list(kind)
                 version = self._watch(kind, version)
                 failures = 0
             except CourseError as error:
-                self._miss(kind, error.saw)
+                self._lose(kind, error)
                 version = None
                 self._end.wait(_PAUSES[min(failures, len(_PAUSES) - 1)])
                 failures += 1
             except Exception as error:  # a thread that dies unseen would look like silence
-                self._miss(kind, f"{type(error).__name__}: {error}")
+                self._lose(kind, CourseError(f"{type(error).__name__}: {error}"))
                 version = None
                 self._end.wait(_PAUSES[-1])
+
+    def _list(self, kind: str) -> tuple[list[Object], str]:
+        """The objects, and the version from which a watch goes on."""
+        with self._changed:
+            query = self._history.queries[kind]
+        listed = self._api.select(kind, query)
+        with self._handing_over() as now:
+            self._history.listed(kind, query, listed["items"], now)
+        return listed["items"], str(listed["metadata"]["resourceVersion"])
 
     def _watch(self, kind: str, version: str) -> str:
         """One watch to its end.
@@ -178,10 +181,12 @@ class Feed:
         Raises:
             ApiError: the API ended it, as a rule because it no longer knows the version.
         """
-        stream = self._api.watch(kind, self._queries[kind], version, _WATCH_SECONDS)
-        with self._lock:
+        with self._changed:
+            query = self._history.queries[kind]
+        stream = self._api.watch(kind, query, version, _WATCH_SECONDS)
+        with self._changed:
             self._open[kind] = stream
-            outdated = kind in self._stale
+            outdated = not self._history.is_listed(kind)
         if outdated or self._end.is_set():
             stream.close()
         for event in stream:
@@ -192,109 +197,33 @@ class Feed:
                 raise ApiError(code, f"the API ended the watch: {why}")
             version = thing["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
-                self._apply(kind, thing, gone=event["type"] == "DELETED")
+                with self._handing_over() as now:
+                    self._history.changed(kind, thing, now, gone=event["type"] == "DELETED")
         return version
 
+    def _lose(self, kind: str, error: CourseError) -> None:
+        with self._handing_over() as now:
+            self._history.lost(kind, error, now)
+
     def _keep(self) -> None:
-        """End in time; notice that the machine slept."""
-        before = self._wall() - self._clock()
+        """End in time; let the history notice that the machine slept."""
         while not self._end.wait(min(_TICK, self._maximum)):
-            slept = self._wall() - self._clock() - before
-            before += slept
-            if slept > _JUMP:
-                with self._lock:
-                    why = f"the machine slept for {slept:.0f} s"
-                    self.gaps.append(Gap(self.seconds, slept, why))
+            with self._changed:
+                self._history.tick(self._now())
             if self.seconds >= self._maximum:
                 break
         self.stop()
 
-    # -- state
-
-    def _list(self, kind: str) -> str:
-        with self._lock:
-            self._stale.discard(kind)
-            query = self._queries[kind]
-        listed = self._api.select(kind, query)
-        with self._lock:
-            # A selector that changed meanwhile has made this kind stale again.
-            found = listed["items"] if self._queries[kind] == query else []
-            self._objects[kind] = {thing["metadata"]["name"]: thing for thing in found}
-            outdated = self._selected_by(found) if kind == "deployments" else []
-        for stream in outdated:
-            stream.close()
-        return str(listed["metadata"]["resourceVersion"])
-
-    def _apply(self, kind: str, thing: Object, *, gone: bool) -> None:
-        name = thing["metadata"]["name"]
-        outdated: list[Events] = []
-        with self._lock:
-            known = self._objects[kind]
-            if not gone:
-                known[name] = thing
-                outdated = self._selected_by([thing]) if kind == "deployments" else []
-            elif _uid(known.get(name)) == _uid(thing):  # not one that came under the same name
-                known.pop(name, None)
-            self._note()
+    @contextlib.contextmanager
+    def _handing_over(self) -> Iterator[Moment]:
+        """Hand an event to the history, wake who waits for one, end watches of another query."""
+        with self._changed:
+            yield self._now()
+            self._events += 1
+            self._changed.notify_all()
+            outdated = [s for kind, s in self._open.items() if not self._history.is_listed(kind)]
         for stream in outdated:
             stream.close()
 
-    def _selected_by(self, deployments: list[Object]) -> list[Events]:
-        """Follow what the Deployment selects: it may have been made anew with another selector.
-
-        Returns:
-            The watches that ask for what the former one selected, to be closed.
-        """
-        query = _query(deployments[0]) if deployments else None
-        if query is None or all(self._queries[kind] == query for kind in _SELECTED):
-            return []
-        for kind in _SELECTED:
-            self._queries[kind] = query
-            self._objects[kind] = {}
-            self._stale.add(kind)
-            self._miss(kind, f"Deployment {self.name} was made anew with another selector")
-        return [self._open[kind] for kind in _SELECTED if kind in self._open]
-
-    def _note(self) -> None:
-        """Keep a sample if anything that it tells has changed."""
-        with self._lock:
-            sample = self._sample()
-            if not self._samples or _told(sample) != _told(self._samples[-1]):
-                self._samples.append(sample)
-
-    def _sample(self) -> Sample:
-        deployment = self._objects["deployments"].get(self.name)
-        if deployment is not None:
-            self._uid = str(deployment["metadata"]["uid"])  # it may have been made anew
-        sets = reading.owned(self._objects["replicasets"].values(), self._uid)
-        things = self._objects["pods"].values()
-        found = reading.pods(things, sets, datetime.fromtimestamp(self._wall(), UTC))
-        status = reading.status(deployment, sets, things) if deployment else reading.GONE
-        return Sample(round(self.seconds, 3), found, status.revision, status)
-
-    def _miss(self, kind: str, saw: str) -> None:
-        with self._lock:
-            self._lost.setdefault(kind, self.seconds)
-            self.trouble = saw
-
-    def _found(self, kind: str) -> None:
-        with self._lock:
-            began = self._lost.pop(kind, None)
-            if began is None:
-                return
-            if not self._lost:
-                self.gaps.append(Gap(round(began, 3), self.seconds - began, self.trouble))
-                self.trouble = ""
-
-
-def _query(deployment: Object) -> Query:
-    return {"labelSelector": reading.selector(deployment)}
-
-
-def _uid(thing: Object | None) -> str:
-    return str(thing["metadata"].get("uid", "")) if thing else ""
-
-
-def _told(sample: Sample) -> Any:
-    """What a sample tells, but for the time."""
-    return tuple(replace(pod, age=0.0) for pod in sample.pods), sample.status
+    def _now(self) -> Moment:
+        return Moment(self.seconds, self._wall())
