@@ -7,6 +7,7 @@ from typing import Any
 
 from course.core.text import cut
 from course.measure.builds import Build, Step
+from course.views.axes import box, mark_guess, new_figure
 from course.views.pictures import COLORS, Picture, picture
 
 _COLOR = {"RUN": COLORS[0], "COPY": COLORS[1], "ADD": COLORS[1]}
@@ -36,9 +37,7 @@ def bars(
     Returns:
         The picture, and each step with its seconds as a table.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(10, 0.75 * len(builds) + 1.5))
+    figure, (axes,) = new_figure(10, 0.75 * len(builds) + 1.5, title, sides=("bottom",))
     kept = _kept([build for _, build in builds])
     width = max(b.seconds for _, b in builds) + max(sum(s for _, s in steps) for steps in kept)
     for row, ((_, build), saved) in enumerate(zip(builds, kept, strict=True)):
@@ -46,9 +45,7 @@ def bars(
         _draw_kept(axes, y, saved, width)
         _draw_done(axes, y, build, width)
     if guess is not None:
-        y = len(builds) - 1 - guess[0]
-        axes.plot([guess[1]] * 2, [y - 0.42, y + 0.42], color="black", linestyle="--")
-        axes.annotate(f"your guess: {guess[1]:g} s", (guess[1], y - 0.46), fontsize=8, va="top")
+        mark_guess(axes, guess[1], "s", len(builds) - 1 - guess[0])
     axes.use_sticky_edges = False
     axes.margins(x=0.02)
     axes.axvline(0, color="black", linewidth=1)
@@ -56,9 +53,6 @@ def bars(
     axes.set_ylim(-0.8, len(builds) - 0.4)
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlabel("← kept from the cache (hollow), seconds   |   done again (filled), seconds →")
-    axes.set_title(title, fontsize=11, loc="left", pad=10)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
     rows = [
         (name, step.short, "kept" if step.cached else "done", f"{step.seconds:.1f}")
         for name, build in builds
@@ -158,31 +152,16 @@ def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> 
     Returns:
         The picture, and the same as a table.
     """
-    import matplotlib.pyplot as plt
-
     longest = max(len(build.steps) for _, build in builds)
-    figure, axes = plt.subplots(figsize=(5 * len(builds), 0.6 * longest + 1.2))
+    figure, (axes,) = new_figure(5 * len(builds), 0.6 * longest + 1.2, title, sides=())
     for column, (name, build) in enumerate(builds):
         x = 1.5 * column
         axes.text(x + 0.5, 0.7, name, ha="center", fontsize=10, weight="bold")
         first = next((step for step in build.ran), None)
         for row, step in enumerate(build.steps):
-            redone = step in build.ran
-            box = {
-                "facecolor": _color(step) if redone else "white",
-                "edgecolor": _color(step),
-                "linewidth": 1.6,
-            }
-            axes.add_patch(plt.Rectangle((x, -row), 1.0, 0.55, **box))
-            axes.text(
-                x + 0.5,
-                0.27 - row,
-                cut(step.short, 36),
-                ha="center",
-                va="center",
-                fontsize=9,
-                color=_ink(step),
-            )
+            color = _color(step)
+            look = {"facecolor": color if step in build.ran else "white", "edgecolor": color}
+            box(axes, (x, -row), 0.55, step.short, fontsize=9, color=_ink(step), **look)
             if step is first:
                 axes.annotate(
                     f"{changed}\nchanged",
@@ -195,8 +174,6 @@ def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> 
                 )
     axes.set_xlim(-0.45, 1.5 * len(builds) - 0.45)
     axes.set_ylim(-longest + 0.9, 1.1)
-    axes.axis("off")
-    axes.set_title(title, fontsize=11, loc="left")
     rows = [
         (name, step.short, "done again" if step in build.ran else "kept")
         for name, build in builds

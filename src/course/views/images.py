@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from course.core.text import cut
 from course.measure.builds import Build, Step
 from course.measure.layers import Piece
+from course.views.axes import box, mark_guess, new_figure
 from course.views.pictures import COLORS, picture
 from course.views.shown import Shown
 
@@ -29,9 +30,7 @@ def stacks(
     Returns:
         The picture, and each layer with its MB as a table.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(10, 0.95 * len(images) + 1.2))
+    figure, (axes,) = new_figure(10, 0.95 * len(images) + 1.2, title, sides=("bottom",))
     width = max(sum(p.size for p in layers) for _, layers in images) / 1e6
     for row, (_, layers) in enumerate(images):
         y = len(images) - 1 - row
@@ -48,15 +47,11 @@ def stacks(
             left += mb
         axes.text(left, y, f" {left:.0f} MB", va="center", fontsize=9, weight="bold")
     if guess is not None:
-        axes.plot([guess] * 2, [-0.42, 0.42], color="black", linestyle="--")
-        axes.annotate(f"your guess: {guess:g} MB", (guess, -0.46), fontsize=8, va="top")
+        mark_guess(axes, guess, "MB", 0)
     axes.set_yticks(range(len(images)), [name for name, _ in reversed(images)])
     axes.set_ylim(-0.75, len(images) - 0.5)
     axes.set_xlim(0, 1.08 * max(width, guess or 0))
     axes.set_xlabel("size of the layers on disk, MB   (grey: from the base image)")
-    axes.set_title(title, fontsize=11, loc="left", pad=10)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
     rows = [
         (name, "base" if p.base else "own", cut(p.by, 60), f"{p.size / 1e6:.2f}")
         for name, layers in images
@@ -82,11 +77,9 @@ def stages(build: Build, *, title: str) -> Shown:
     Returns:
         The picture, and each step with its stage as a table.
     """
-    import matplotlib.pyplot as plt
-
     columns = _columns(build)
     longest = max(len(column.steps) for column in columns)
-    figure, axes = plt.subplots(figsize=(3.6 * len(columns), 0.5 * longest + 1.0))
+    figure, (axes,) = new_figure(3.6 * len(columns), 0.5 * longest + 1.0, title, sides=())
     made_by = {step.digest: x for x, column in enumerate(columns) for step in column.own}
     for x, column in enumerate(columns):
         image = f"the last stage: the image {column.platform}".rstrip()
@@ -94,20 +87,8 @@ def stages(build: Build, *, title: str) -> Shown:
         axes.text(1.4 * x + 0.5, 0.75, head, ha="center", fontsize=10, weight="bold")
         for row, step in enumerate(column.steps):
             color = _BASE if step.key == "FROM" else _TAKEN if step.takes else COLORS[1]
-            face = color if column.is_image else "white"
-            axes.add_patch(
-                plt.Rectangle(
-                    (1.4 * x, -row), 1.0, 0.5, facecolor=face, edgecolor=color, lw=1.6, zorder=2
-                )
-            )
-            axes.text(
-                1.4 * x + 0.5,
-                0.25 - row,
-                cut(step.short, 36),
-                ha="center",
-                va="center",
-                fontsize=7,
-            )
+            look = {"facecolor": color if column.is_image else "white", "edgecolor": color}
+            box(axes, (1.4 * x, -row), 0.5, step.short, fontsize=7, **look)
             for source in sorted({made_by[d] for d in step.sources if d in made_by} - {x}):
                 lowest = len(columns[source].steps) - 1
                 axes.annotate(
@@ -119,8 +100,6 @@ def stages(build: Build, *, title: str) -> Shown:
                 )
     axes.set_xlim(-0.1, 1.4 * (len(columns) - 1) + 1.1)
     axes.set_ylim(-longest + 0.9, 1.1)
-    axes.axis("off")
-    axes.set_title(title, fontsize=11, loc="left")
     rows = [
         (column.name, step.short, "in the image" if column.is_image else "left behind")
         for column in columns

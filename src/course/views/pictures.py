@@ -37,7 +37,7 @@ def picture(
     """Show a matplotlib figure.
 
     Args:
-        figure: closed after it has been drawn.
+        figure: closed after it has been drawn; `axes.new_figure` makes one in the course's style.
         alt: what it shows, in one sentence, for those who do not see it.
         header: names of the table's columns, with units.
         rows: the same facts as the figure.

@@ -9,6 +9,7 @@ from course.core.text import cut
 from course.measure.release import GONE, NONE_KNOWN, NOT_READY, SLOW, Release, read
 from course.measure.rollout import Feed
 from course.measure.traffic import Run
+from course.views.axes import filled, legend, new_figure
 from course.views.pictures import COLORS, Picture, picture
 
 _SLOT = 0.25
@@ -22,20 +23,20 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
         feed: the pods.
         what: what was changed, for the title.
     """
-    import matplotlib.pyplot as plt
-
     from course.views.widgets.pods import TimelineModel
 
     seen = read(run, feed)
     model = TimelineModel()
     for sample in seen.samples:
         model.add(sample)
-    figure, (above, below) = plt.subplots(
-        2,
-        1,
-        figsize=(9, 1.9 + 0.24 * len(model.bars) + 1.3),
-        sharex=True,
-        height_ratios=(max(3, len(model.bars)) * 0.24, 1.3),
+    said = finding(seen)
+    figure, (above, below) = new_figure(
+        9,
+        1.9 + 0.24 * len(model.bars) + 1.3,
+        f"{what}: {said}",
+        rows=(max(3, len(model.bars)) * 0.24, 1.3),
+        pad=20,
+        wrap=True,
     )
     end = max(seen.summary.seconds, model.now - seen.zero)
     _draw_pods(above, model, seen.zero, end)
@@ -53,19 +54,8 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
             continue
         at = Counter(int(failure.at / _SLOT) for failure in seen.why(reason))
         heights = [at.get(i, 0) for i in range(len(slots))]
-        label = f"{counts[reason]:,} {reason}"
-        below.bar(
-            slots,
-            heights,
-            _SLOT,
-            bottom,
-            align="edge",
-            color=color,
-            hatch=hatch,
-            edgecolor="white",
-            linewidth=0,
-            label=label,
-        )
+        look = filled(color, hatch) | {"label": f"{counts[reason]:,} {reason}"}
+        below.bar(slots, heights, _SLOT, bottom, align="edge", **look)
         bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
     below.set(
         xlabel="seconds",
@@ -74,15 +64,10 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
         ylim=(0, max(4, max(bottom) * 1.15)),
     )
     if seen.failures:
-        below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.42), frameon=False, fontsize=8)
+        legend(below, below=0.42)
     else:
         below.text(0.5, 0.5, "no request failed", transform=below.transAxes, ha="center")
         below.set_yticks([0])
-    said = finding(seen)
-    above.set_title(f"{what}: {said}", loc="left", fontsize=10, pad=20, wrap=True)
-    for axes in (above, below):
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
     rows: list[tuple[str, object]] = [("requests planned", f"{seen.summary.planned:,}")]
     rows += [(reason, f"{count:,}") for reason, count in counts.items()]
     rows += [("answered by " + v, f"{n:,}") for v, n in seen.summary.by_version.items()]
@@ -106,26 +91,13 @@ def finding(seen: Release) -> str:
 
 def _draw_pods(axes: Any, model: Any, zero: float, end: float) -> None:
     """Each pod as a bar: hollow while it is not ready, thin on its way out."""
-    from course.views.widgets.pods import ENDING, GONE, READY
+    from course.views.widgets.pods import GONE
+    from course.views.widgets.stills import pod_bars
 
     bars = [bar for bar in model.bars if bar.state != GONE or bar.changes[-1][0] > zero]
     # The first two colours, as in the live views; failures have the others.
     colors = {name: COLORS[i % 2] for i, name in enumerate(sorted(model.versions))}
-    for row, bar in enumerate(bars):
-        color = colors[model.versions[bar.version - 1]]
-        ends = [at for at, _ in bar.changes[1:]] + [end + zero]
-        for (at, state), until in zip(bar.changes, ends, strict=True):
-            if state == GONE:
-                continue
-            axes.barh(
-                row,
-                until - at,
-                0.25 if state == ENDING else 0.7,
-                at - zero,
-                facecolor=color if state == READY else "white",
-                edgecolor=color,
-                linewidth=0 if state == READY else 1.3,
-            )
+    pod_bars(axes, bars, [(colors[name], "") for name in model.versions], end, zero)
     names = [
         f"{cut(bar.name.rsplit('-', 1)[-1], 20)} {cut(model.versions[bar.version - 1], 30)}"
         for bar in bars

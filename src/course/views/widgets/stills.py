@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from course.core.text import cut
 from course.views import pictures
+from course.views.axes import HATCHES, filled, legend, new_figure
 
 if TYPE_CHECKING:
-    from course.views.widgets.answers import TrafficModel
-    from course.views.widgets.pods import TimelineModel
+    from collections.abc import Sequence
 
-_HATCHES = ("", "....", "////", "xx")
-"""By version, as the glyphs on the page: a colour never stands alone."""
+    from course.views.widgets.answers import TrafficModel
+    from course.views.widgets.pods import Bar, TimelineModel
+
 _MARKERS = (("d", "answered with an error"), ("x", "no answer"), ("^", "timed out"))
 
 
 def traffic(model: TrafficModel, title: str) -> tuple[Any, str]:
     """Requests a second by version against time, and where they failed."""
-    figure, axes = _figure(3.0)
+    finding = f"{model.total:,} requests, {model.failed.total():,} failed"
+    figure, (axes,) = new_figure(8, 3.0, f"{title}: {finding}")
     width = model.width
     starts = [i * width for i in range(len(model.columns))]
     below = [0.0] * len(starts)
@@ -31,18 +33,8 @@ def traffic(model: TrafficModel, title: str) -> tuple[Any, str]:
             (column[3 + number] if len(column) > 3 + number else 0) / width
             for column in model.columns
         ]
-        axes.bar(
-            starts,
-            counts,
-            width,
-            below,
-            align="edge",
-            label=name,
-            color=_color(number),
-            hatch=_HATCHES[number % len(_HATCHES)],
-            edgecolor="white",
-            linewidth=0,
-        )
+        look = filled(*_look(number)) | {"label": name}
+        axes.bar(starts, counts, width, below, align="edge", **look)
         below = [low + count for low, count in zip(below, counts, strict=True)]
     top = max(below, default=0.0) or 1.0
     for kind, (marker, name) in enumerate(_MARKERS):
@@ -50,43 +42,28 @@ def traffic(model: TrafficModel, title: str) -> tuple[Any, str]:
         if at:
             axes.plot(at, [top * (1.08 + 0.08 * kind)] * len(at), marker, color="black", label=name)
     axes.set(xlabel="seconds", ylabel="answers a second", ylim=(0, top * 1.35))
-    failed = model.failed.total()
     parts = []
     for number, name in enumerate(model.versions, 1):
         share, low, high = model.share(number)
         parts.append(f"{name} {share:.1f} % ({low:.1f} to {high:.1f})")
-    finding = f"{model.total:,} requests, {failed:,} failed"
-    axes.set_title(f"{title}: {finding}", loc="left")
-    _legend(axes, axes.get_legend_handles_labels()[0])
+    legend(axes)
     last = f"; of the last answers {', '.join(parts)}" if parts else ""
     return figure, f"{title}: {finding}{last}."
 
 
 def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
     """Each pod as a bar: hollow while it is not ready, filled while it is."""
-    from course.views.widgets.pods import ENDING, GONE, HELD, READY
+    from matplotlib.patches import Patch
 
-    bars = model.bars
-    figure, axes = _figure(1.3 + 0.26 * max(len(bars), 3))
+    from course.views.widgets.pods import HELD
+
+    bars, finding = model.bars, model.text()
+    height = 1.3 + 0.26 * max(len(bars), 3)
+    figure, (axes,) = new_figure(8, height, f"{title}: {finding}", pad=42)
     end = max(model.now, 1.0)
+    looks = [_look(number) for number in range(len(model.versions))]
+    pod_bars(axes, bars, looks, end)
     for row, bar in enumerate(bars):
-        color, hatch = _color(bar.version - 1), _HATCHES[(bar.version - 1) % len(_HATCHES)]
-        ends = [at for at, _ in bar.changes[1:]] + [end]
-        for (at, state), until in zip(bar.changes, ends, strict=True):
-            if state == GONE:
-                continue
-            filled = state == READY
-            axes.barh(
-                row,
-                until - at,
-                0.3 if state == ENDING else 0.72,
-                at,
-                facecolor=color if filled else "white",
-                hatch=hatch if filled else "",
-                edgecolor="white" if filled and hatch else color,
-                linestyle=":" if state == HELD else "-",
-                linewidth=0 if filled else 1.5,
-            )
         if bar.state == HELD:
             axes.annotate(f" {bar.phase}", (end, row), va="center", fontsize=8)
     names = [cut(f"{_tail(bar.name)}  {model.versions[bar.version - 1]}", 28) for bar in bars]
@@ -99,42 +76,54 @@ def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
         axes.axvline(at, color="black", linewidth=0.8, linestyle="--")
         place = {"textcoords": "offset points", "xytext": (2, 3 + 11 * line), "fontsize": 8}
         axes.annotate(what, (at, 1), xycoords=axes.get_xaxis_transform(), **place)
-    finding = model.text()
-    axes.set_title(f"{title}: {finding}", loc="left", pad=42)
     handles = [
-        _box(name, facecolor=_color(number), hatch=_HATCHES[number % len(_HATCHES)])
-        for number, name in enumerate(model.versions)
+        Patch(label=name, **filled(*look)) for name, look in zip(model.versions, looks, strict=True)
     ]
-    handles.append(_box("not ready, or (thin) terminating", facecolor="white", edgecolor="black"))
-    _legend(axes, handles)
+    unready = "not ready, or (thin) terminating"
+    handles.append(Patch(label=unready, facecolor="white", edgecolor="black"))
+    legend(axes, handles)
     happened = "; ".join(f"{what} at {at:.1f} s" for at, what in model.marks)
     return figure, f"{title}: {finding}." + (f" {happened}." if happened else "")
 
 
-def _figure(height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
+def pod_bars(
+    axes: Any,
+    bars: Sequence[Bar],
+    looks: Sequence[tuple[str, str]],
+    end: float,
+    zero: float = 0.0,
+) -> None:
+    """Draw each pod's life in a row of its own.
 
-    figure = Figure(figsize=(8, height))
-    axes = figure.subplots()
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
+    Args:
+        axes: the axes.
+        bars: the pods.
+        looks: colour and hatch of each version.
+        end: where the axes end, in seconds from `zero`.
+        zero: where they begin, in the bars' seconds.
+    """
+    from course.views.widgets.pods import ENDING, GONE, HELD, READY
+
+    for row, bar in enumerate(bars):
+        color, hatch = looks[bar.version - 1]
+        ends = [at for at, _ in bar.changes[1:]] + [end + zero]
+        for (at, state), until in zip(bar.changes, ends, strict=True):
+            if state == GONE:
+                continue
+            hollow = {"facecolor": "white", "edgecolor": color, "linewidth": 1.5}
+            axes.barh(
+                row,
+                until - at,
+                0.3 if state == ENDING else 0.72,
+                at - zero,
+                linestyle=":" if state == HELD else "-",
+                **(filled(color, hatch) if state == READY else hollow),
+            )
 
 
-def _legend(axes: Any, handles: list[Any]) -> None:
-    axes.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8
-    )
-
-
-def _box(name: str, **look: Any) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(label=name, **{"edgecolor": "white", **look})
-
-
-def _color(number: int) -> str:
-    return pictures.COLORS[number % len(pictures.COLORS)]
+def _look(number: int) -> tuple[str, str]:
+    """Colour and hatch of a version."""
+    return pictures.COLORS[number % len(pictures.COLORS)], HATCHES[number % len(HATCHES)]
 
 
 def _tail(name: str) -> str:
