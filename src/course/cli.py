@@ -446,7 +446,7 @@ class _environment:  # noqa: N801 - read as a function
     def __enter__(self) -> None:
         from course.core import environment
 
-        os.environ.update(environment.environment())
+        environment.apply()
 
     def __exit__(self, *_: object) -> None:
         """Nothing to undo: the process ends with the command."""

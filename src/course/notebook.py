@@ -44,8 +44,7 @@ def setup(name: str) -> Shown:
     lesson = course.lesson(name)
     _lesson = lesson.stem
     inherited.settle()
-    keep = {"COURSE_WORK"} & set(os.environ)
-    os.environ.update({k: v for k, v in environment.environment().items() if k not in keep})
+    environment.apply()
     paths.work().mkdir(parents=True, exist_ok=True)
     os.chdir(paths.work())
     notebooks.ensure_orders()
@@ -131,8 +130,7 @@ def wait_for(capability: str, wait: float = _PREPARE_WAIT) -> Shown:
             shown.what, shown.share = _prepared(capability, progress), progress.share
             time.sleep(0.5)
     with contextlib.suppress(CourseError):
-        keep = {"COURSE_WORK"} & set(os.environ)
-        os.environ.update({k: v for k, v in environment.environment().items() if k not in keep})
+        environment.apply()
     waited = time.monotonic() - began
     return Shown(f"✓ {capability}" + (f" (waited {waited:.0f} s)" if waited > 1 else ""))
 

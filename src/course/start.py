@@ -79,7 +79,7 @@ def headless(display: tasks.Display) -> str:
     everything(display)
     started = time.monotonic()
     notebooks.ensure_copies(manifest.load())
-    os.environ.update(environment.environment())
+    environment.apply()
     stem = first_lesson()
     shown = run_notebook.lesson(paths.work() / "notebooks" / f"{stem}.ipynb")
     ran = time.monotonic()

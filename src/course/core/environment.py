@@ -90,6 +90,18 @@ def environment() -> dict[str, str]:
     return {**engine.env, "COURSE_WORK": str(paths.work()), "PATH": os.pathsep.join(path)}
 
 
+def apply() -> None:
+    """Give this process the variables of the engine contract; nothing else of the course does.
+
+    A learner's folder that `COURSE_WORK` names stays.
+
+    Raises:
+        CourseError: `course up` has not run.
+    """
+    keep = {"COURSE_WORK"} & set(os.environ)
+    os.environ.update({k: v for k, v in environment().items() if k not in keep})
+
+
 def has(capability: str) -> bool:
     """Whether the engine gives this, e.g. `cluster` or `cgroups`."""
     engine = current()
