@@ -336,8 +336,8 @@ def bundle_save(file: BundleFile) -> None:
     from course.artifacts import bundle, fetch
     from course.engine import up as up_
 
-    with _environment(), up_.alone():
-        saved = bundle.save(file, _tell)
+    with _environment(), up_.alone() as using:
+        saved = bundle.save(file, _tell, using=using)
         sha256 = fetch.digest(saved)
     print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB, SHA-256:\n{sha256}")
     print("Carry it by another way than the file; there, where root loads it, give it:")

@@ -25,7 +25,7 @@ def quiet(detail: str, fraction: float | None) -> None:
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COURSE_OFFLINE", raising=False)
     monkeypatch.setattr(pulls, "_unreached", [])
-    monkeypatch.setattr(pulls, "_named_now", lambda upstream: "")
+    monkeypatch.setattr(pulls, "_named_now", lambda *_: "")
     monkeypatch.setattr(images, "can_assemble", lambda: False)
 
 
@@ -93,7 +93,7 @@ def test_a_mirror_that_has_another_digest_is_named_with_what_was_kept(
     home: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     first_seen.keep(UPSTREAM, FIRST)
-    monkeypatch.setattr(pulls, "_named_now", lambda upstream: SECOND)
+    monkeypatch.setattr(pulls, "_named_now", lambda *_: SECOND)
     with pytest.raises(CourseError) as caught:
         images.ensure("node:24-slim", quiet, using=failing(said))
     text = str(caught.value)
@@ -108,7 +108,7 @@ def test_a_mirror_that_lacks_the_digest_is_not_taken_for_no_network(
 ) -> None:
     # Graph drivers go on from the mirror to Docker Hub, and tell of that alone.
     first_seen.keep(UPSTREAM, FIRST)
-    monkeypatch.setattr(pulls, "_named_now", lambda upstream: SECOND)
+    monkeypatch.setattr(pulls, "_named_now", lambda *_: SECOND)
     with pytest.raises(CourseError, match=f"does not give {FIRST}; its tag names {SECOND} now"):
         images.ensure("node:24-slim", quiet, using=failing(UNREACHED[0]))
     assert pulls._unreached == []

@@ -16,7 +16,7 @@ from course.core import environment, paths
 from course.core.process import runner
 from course.dev import results
 from course.dev.results import Row
-from course.engine import jupyterlab, kind, tasks, up
+from course.engine import detect, jupyterlab, kind, tasks, up
 from tests.until import until
 
 PAIRS = 3
@@ -59,7 +59,8 @@ def timed(do: Callable[[], object]) -> float:
 def _beside_kind() -> Row:
     of = environment.current()
     assert of is not None
-    ours = up.cluster(of, runner())
+    ours = detect.cluster(of, detect.containers(runner(), of).commands())
+    assert isinstance(ours, kind.Kind)
     binary = paths.state() / "bin" / "kind"
     config = ours.config(kind.node_facts(runner()))
     ratios, plain_s, ours_s = [], [], []

@@ -78,8 +78,8 @@ def engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[environment.
     of = environment.Engine("kind", {}, ["orders"], {"registry": 5001, "http": 8080, "https": 8443})
     environment.save(of)
     addon.record(up.wanted(of))
-    monkeypatch.setattr("course.engine.up.Docker.answers", lambda _: True)
-    monkeypatch.setattr("course.engine.up.Registry.answers", lambda _: True)
+    monkeypatch.setattr("course.engine.docker.Docker.answers", lambda _: True)
+    monkeypatch.setattr("course.engine.registry.Registry.answers", lambda _: True)
     monkeypatch.setattr("course.engine.up.orders.answers", lambda _: True)
     yield of
 
@@ -126,7 +126,7 @@ def test_a_cluster_of_a_version_that_kept_no_record_is_brought_up_to_date(
 def test_a_registry_that_has_stopped_is_no_complete_set_up(
     engine: environment.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("course.engine.up.Registry.answers", lambda _: False)
+    monkeypatch.setattr("course.engine.registry.Registry.answers", lambda _: False)
     assert not up.complete()
 
 

@@ -289,14 +289,17 @@ def test_docker_out_of_a_snap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
         assert bool(docker.snap(machine)) is ("snap" in root)
 
 
+PORTS = {"registry": 5001, "http": 8080, "https": 8443}
+
+
 def test_a_cluster_of_the_same_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     node = [{"Names": ["/course-control-plane"], "State": "running", "Ports": []}]
     with FakeDocker(**{"/containers/json": node}) as fake:
         inspect = {"docker container inspect": "8080\n"}
-        environment.save(environment.Engine("kind", {}, [], {"http": 8081}))
+        environment.save(environment.Engine("kind", {}, [], PORTS | {"http": 8081}))
         found = bad(docker.cluster(on(fake, monkeypatch, **inspect)))
         assert "did not make" in found.saw and "kind delete cluster --name course" in found.try_
-        environment.save(environment.Engine("kind", {}, [], {"http": 8080}))
+        environment.save(environment.Engine("kind", {}, [], PORTS))
         assert only(docker.cluster(on(fake, monkeypatch, **inspect))).ok
     with FakeDocker() as fake:
         assert docker.cluster(on(fake, monkeypatch)) == []

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from course.artifacts import images
+from course.artifacts import images, tools
 from course.core import environment, paths
 from course.core.errors import CourseError
 from course.core.process import FakeRunner
-from course.engine import detect, kind, ports, up
+from course.engine import detect, kind, lifecycle, ports, up
 from course.engine import docker as docker_
 from course.engine.docker import Docker
 from course.engine.kind import Kind, NodeFacts
 from course.engine.registry import Registry
 from course.measure.docker_client import fault, refused
+from tests.fake_docker import INFO, FakeDocker
+
+
+def quiet(detail: str, fraction: float | None) -> None:
+    """Hear nothing."""
 
 
 def choose(env: dict[str, str], *, docker: bool, install: bool) -> str:
@@ -99,23 +105,62 @@ def test_network_policies_hold_where_kinds_own_network_runs(ready: str, enforced
     assert ("network-policy" in cluster(fake).capabilities()) is enforced
 
 
+def create(cluster: Kind) -> None:
+    """Come as far as its making, where kind's image is there."""
+    making = [action for action in cluster.actions() if action.name == "a cluster"]
+    lifecycle.run(making, quiet)
+
+
 def test_half_a_cluster_is_removed(home: Path) -> None:
+    kind_ = str(kind._kind())
     fake = FakeRunner(
-        {"docker run": "own-network", "kind create cluster": 1, "kind delete cluster": 0}
+        {"docker run": "own-network"}
+        | {f"{kind_} get clusters": "", f"{kind_} create cluster": 1, f"{kind_} delete cluster": 0}
     )
     with pytest.raises(CourseError):
-        cluster(fake)._create(Path("kind"), lambda *_: None)
-    assert fake.calls[-1][:3] == ("kind", "delete", "cluster")
+        create(cluster(fake))
+    assert fake.calls[-1][:3] == (kind_, "delete", "cluster")
     assert fake.calls[-1][fake.calls[-1].index("--name") + 1] == "course"
     assert not kind._unfinished().exists()
 
 
 def test_half_a_cluster_that_could_not_be_removed_is_remembered(home: Path) -> None:
     # Docker died: neither creating nor deleting works.
-    fake = FakeRunner({"docker run": "", "kind": 1})
+    kind_ = str(kind._kind())
+    fake = FakeRunner({"docker run": "", f"{kind_} get clusters": "", kind_: 1})
     with pytest.raises(CourseError):
-        cluster(fake)._create(Path("kind"), lambda *_: None)
+        create(cluster(fake))
     assert kind._unfinished().exists()
+
+
+def a_machine(there: bool) -> FakeRunner:
+    """One with Docker, on which a cluster of ours is made if it is not there."""
+    kind_ = str(kind._kind())
+    named = {"contexts": [{"context": {"cluster": "kind-course"}, "name": "kind-course"}]}
+    system = {"metadata": {"name": "coredns-1", "namespace": "kube-system"}}
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    return FakeRunner(
+        {
+            f"{kind_} get clusters": "course\n" if there else "",
+            f"{kind_} get kubeconfig": yaml.safe_dump(named),
+            kind_: "",
+            "docker": "",
+            "docker run": "own-network oom-adjustable",
+            "docker container inspect course-control-plane --format {{range": "8080",
+            "docker container inspect course-control-plane --format {{.State.Running}}": "true",
+            "docker container inspect course-registry": '{"kind": {}}',
+            "kubectl": json.dumps({"items": [system | ready]}),
+        }
+    )
+
+
+def ensured(fake: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What kind was asked for while a cluster was made sure of."""
+    monkeypatch.setattr(tools, "ensure", lambda name, *_, **__: {name: Path("/nowhere") / name})
+    monkeypatch.setattr(images, "ensure", lambda *_, **__: "present")
+    monkeypatch.setattr(ports, "taken", lambda _: True)
+    cluster(fake).ensure(quiet)
+    return [call[1] for call in fake.calls if call[0] == str(kind._kind())]
 
 
 def test_a_cluster_whose_making_was_killed_is_made_anew(
@@ -123,23 +168,86 @@ def test_a_cluster_whose_making_was_killed_is_made_anew(
 ) -> None:
     kind._unfinished().parent.mkdir(parents=True)
     kind._unfinished().touch()
-    done: list[str] = []
-    there = [True, False]
-    made = cluster(FakeRunner())
-    monkeypatch.setattr(Kind, "_commands", lambda *_: {"kind": Path("kind")})
-    monkeypatch.setattr(Kind, "exists", lambda *_: there.pop(0))
-    monkeypatch.setattr(images, "ensure", lambda *_, **__: "present")
-    for name in ("_delete", "_create", "_start_node", "_write_kubeconfig", "_use_registry"):
-        monkeypatch.setattr(Kind, name, lambda *_, name=name: done.append(name))
-    monkeypatch.setattr(Kind, "_wait_ready", lambda *_: None)
-    made.ensure(lambda *_: None)
-    assert done[:2] == ["_delete", "_create"]
+    fake = a_machine(there=False)
+    assert ensured(fake, monkeypatch) == ["delete", "get", "create", "get"]
+    assert not kind._unfinished().exists()
+
+
+def test_a_cluster_that_runs_is_left_as_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = a_machine(there=True)
+    assert set(ensured(fake, monkeypatch)) == {"get"}
+    assert not [call for call in fake.calls if {"start", "restart", "connect"} & set(call)]
+
+
+def test_what_an_engine_does_to_come_up_changes_no_variable_of_this_process(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/docker")
+    before = dict(os.environ)
+    ensured(a_machine(there=False), monkeypatch)
+    with FakeDocker() as answering:
+        context = {"docker context inspect": f"{answering.host}\n"}
+        docker = Docker(FakeRunner({**context, "docker buildx version": ""}))
+        docker.ensure(quiet)
+        assert docker.environment() == {"DOCKER_HOST": answering.host}
+    assert dict(os.environ) == before
+
+
+def test_a_docker_of_our_own_comes_up_in_this_order(home: Path) -> None:
+    docker = Docker(FakeRunner())
+    assert [action.name for action in docker.actions()] == [
+        "a Docker that the course can work with",
+        "a dockerd",
+        "its address",
+        "the docker command and buildx",
+        "a version that is new enough",
+    ]
+    # Its data is waited for when the one that held it has ended, and before the next one starts.
+    names = [action.name for action in docker.starting()]
+    assert names.index("none of ours") < names.index("its data, for it alone")
+    assert names[-2:] == ["its process", "its answer"]
+
+
+def test_a_dockerd_that_ends_at_once_is_not_waited_for(home: Path) -> None:
+    docker_._log().parent.mkdir(parents=True)
+    docker_._log().write_text("level=info\nfailed to start daemon: no space left on device\n")
+    began = time.monotonic()
+    with pytest.raises(CourseError, match="no space left on device") as caught:
+        lifecycle.run(Docker(FakeRunner()).starting()[-1:], quiet)
+    assert "an answer within 60 s" in caught.value.want
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("info", "has"),
+    [
+        ({"MemoryLimit": True, "CpuCfsQuota": True}, {"containers", "cgroups"}),
+        ({"MemoryLimit": False, "CpuCfsQuota": True}, {"containers"}),
+        ({"MemoryLimit": True}, {"containers"}),
+    ],
+)
+def test_limits_are_asked_of_docker_and_not_assumed(
+    monkeypatch: pytest.MonkeyPatch, info: dict[str, bool], has: set[str]
+) -> None:
+    with FakeDocker(**{"/info": {**INFO, **info}}) as answering:
+        monkeypatch.setenv("DOCKER_HOST", answering.host)
+        assert Docker(FakeRunner()).capabilities() == has
+
+
+def test_a_docker_that_does_not_say_what_it_can_do_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with FakeDocker(**{"/info": b"no JSON"}) as answering:
+        monkeypatch.setenv("DOCKER_HOST", answering.host)
+        with pytest.raises(CourseError, match="not `docker info`"):
+            Docker(FakeRunner()).capabilities()
 
 
 def test_a_node_that_goes_while_it_is_waited_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeRunner({"kubectl": 1, "docker container inspect": 1})
     with pytest.raises(CourseError, match="the cluster's node has gone"):
-        cluster(fake)._wait_ready(lambda *_: None)
+        cluster(fake)._waits_for(quiet)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +259,7 @@ def test_a_node_is_started_whose_ports_docker_has_given_up(
 ) -> None:
     monkeypatch.setattr(ports, "taken", lambda port: listens)
     fake = FakeRunner({"docker container inspect": running, "docker": 0})
-    cluster(fake)._start_node()
+    cluster(fake)._start_node(quiet)
     words = [call[1] for call in fake.calls if call[1] != "container"]
     assert words == ([done] if done else [])
 
@@ -173,8 +281,8 @@ def test_pods_that_are_not_ready_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_kubeconfig_of_our_own_with_a_namespace(home: Path) -> None:
     config = {"contexts": [{"context": {"cluster": "kind-course"}, "name": "kind-course"}]}
-    fake = FakeRunner({"kind get kubeconfig": yaml.safe_dump(config)})
-    cluster(fake)._write_kubeconfig(Path("kind"))
+    fake = FakeRunner({f"{kind._kind()} get kubeconfig": yaml.safe_dump(config)})
+    cluster(fake)._write_kubeconfig(quiet)
     written = yaml.safe_load(paths.kubeconfig().read_text())
     assert written["contexts"][0]["context"]["namespace"] == "course"
     assert paths.kubeconfig().stat().st_mode & 0o077 == 0
@@ -191,6 +299,17 @@ def test_the_variables_of_the_contract(home: Path) -> None:
     assert seen["REGISTRY"] == "localhost:5001"
     assert seen["PATH"].startswith(str(paths.state() / "bin"))
     assert environment.has("cluster") and not environment.has("cgroups")
+
+
+@pytest.mark.parametrize("work", ["/a/folder/of/theirs", ""])
+def test_a_process_gets_the_variables_and_keeps_a_folder_that_it_was_given(
+    home: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    environment.save(environment.Engine("kind", {"DOCKER_HOST": "unix:///x"}))
+    monkeypatch.setenv("COURSE_WORK", work) if work else monkeypatch.delenv("COURSE_WORK")
+    environment.apply()
+    assert os.environ["DOCKER_HOST"] == "unix:///x"
+    assert os.environ["COURSE_WORK"] == (work or str(paths.ROOT / "work"))
 
 
 @pytest.mark.parametrize("path", ["", "/usr/bin::/bin:", None])

@@ -51,6 +51,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
             "docker image inspect node:24-slim": "0123456789abcdef\n",
             "docker image rm": "",
             "docker volume ls": "course-registry\nof-a-check\n",
+            "docker context inspect": 1,
             "docker volume rm": "",
         }
     )
@@ -73,6 +74,7 @@ def test_a_command_that_fails_while_removing_does_not_stop_the_rest(home: Path) 
     fake = FakeRunner(
         {
             "docker image inspect": "0123456789abcdef\n",
+            "docker context inspect": 1,
             "docker image rm": Completed(("docker",), 1, "", "in use"),
             "docker volume": "",
         }

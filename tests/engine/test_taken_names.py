@@ -16,7 +16,7 @@ from course.core.errors import CourseError
 from course.core.machine import arch
 from course.core.process import FakeRunner
 from course.engine.docker import Docker
-from course.engine.kind import Kind, _unfinished
+from course.engine.kind import Kind, _kind, _unfinished
 from course.engine.registry import Registry
 from course.exercises.kit import lab
 from course.exercises.kit.verdict import Wrong
@@ -136,7 +136,8 @@ def test_a_check_names_a_registry_that_does_not_answer(
 
 def kind_with(port: str) -> tuple[Kind, FakeRunner]:
     """A Docker whose cluster `course` publishes this port; ours would be 8080."""
-    fake = FakeRunner({"kind get clusters": "course\n", "docker container inspect": f"{port}\n"})
+    there = {f"{_kind()} get clusters": "course\n"}
+    fake = FakeRunner({**there, "docker container inspect": f"{port}\n"})
     return Kind(fake, Registry(5001, fake), 8080, 8443), fake
 
 
@@ -145,7 +146,7 @@ def test_a_cluster_of_our_name_is_refused_and_left_alone(
     home: Path, monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
     cluster, fake = kind_with(port)
-    monkeypatch.setattr(Kind, "_commands", lambda *_: {"kind": Path("kind")})
+    monkeypatch.setattr(Kind, "_tools", lambda *_: None)
     with pytest.raises(CourseError, match="named course that this course did not make") as caught:
         cluster.ensure(quiet)
     assert "kind delete cluster --name course" in caught.value.try_
@@ -175,7 +176,8 @@ def test_half_a_cluster_is_ours_whatever_it_publishes(home: Path) -> None:
 
 
 def test_a_volume_that_is_not_ours_is_not_purged(home: Path) -> None:
-    fake = FakeRunner({"docker image inspect": 1, "docker volume ls": "", "docker image rm": ""})
+    nothing = {"docker context inspect": 1, "docker image inspect": 1}
+    fake = FakeRunner({**nothing, "docker volume ls": "", "docker image rm": ""})
     Docker(fake).purge()
     assert not [call for call in fake.calls if call[:3] == ("docker", "volume", "rm")]
 

@@ -6,7 +6,6 @@ An image is pulled by its digest: the published one, else the one that this mach
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -130,16 +129,16 @@ def _named(
         return CourseError(f"{what}: {saw}\n      {_sentence(lines, pattern)}", want, try_)
     said = _sentence(lines, "")
     if re.search(_MISSING, low):
-        return _missing(image, kept, said)
+        return _missing(image, kept, said, using)
     if not re.search(_UNREACHED, low):
         return error
     if "Pulling fs layer" in done.stdout:
         again = "course up again: a pull goes on where it stopped"
         return CourseError(f"{what}: broke off\n      {said}", "the whole image", again)
-    if (image.digest or kept) and _named_now(image.upstream):
+    if (image.digest or kept) and _named_now(image.upstream, using):
         # Of a mirror that lacks a digest, graph drivers say only that the publisher behind it
         # cannot be reached.
-        return _missing(image, kept, said)
+        return _missing(image, kept, said, using)
     _unreached.append(fetch.UnreachableError(f"{what}: no registry in reach", said))
     return _unreached[0]
 
@@ -158,7 +157,7 @@ def _sentence(lines: Sequence[str], pattern: str) -> str:
     return said.removeprefix("Error response from daemon: ")[:400]
 
 
-def _missing(image: Wanted, kept: first_seen.Sight | None, said: str) -> CourseError:
+def _missing(image: Wanted, kept: first_seen.Sight | None, said: str, using: Runner) -> CourseError:
     """The registry has no such image, or another one of that name."""
     what = f"docker pull {image.ref}: the registry"
     if not image.digest and kept is None:
@@ -169,7 +168,7 @@ def _missing(image: Wanted, kept: first_seen.Sight | None, said: str) -> CourseE
         )
     wanted = image.digest or (kept.value if kept else "")
     whose = f"pulled here first, on {kept.since}" if kept else "the published one"
-    now = _named_now(image.upstream)
+    now = _named_now(image.upstream, using)
     other = f"; its tag names {now} now" if now not in ("", wanted) else ""
     return CourseError(
         f"{what} does not give {wanted}{other}\n      {said}",
@@ -179,18 +178,19 @@ def _missing(image: Wanted, kept: first_seen.Sight | None, said: str) -> CourseE
     )
 
 
-def _named_now(upstream: str) -> str:
+def _named_now(upstream: str, using: Runner) -> str:
     """The digest that a tag names now, asked through Docker; empty if it does not say."""
     import docker
 
     with suppress(Exception):  # it is asked for a message only
-        host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        host = using.run(_HOST, timeout=20).stdout.strip()
         api: Any = docker.APIClient(base_url=host, timeout=15)
         found = str(api.inspect_distribution(upstream)["Descriptor"]["digest"])
         return found if _DIGEST.fullmatch(found) else ""
     return ""
 
 
+_HOST = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 _ASK = ("docker", "version", "--format", "{{.Server.Version}}")
 _WARNING = re.compile(r"(?i)warning:|time=\S+ level=warn|emulate docker cli")
 _FAULT = re.compile(r"(http (?:408|5\d\d) response body): invalid character.*")

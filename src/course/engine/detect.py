@@ -1,12 +1,99 @@
-"""Which engine this machine gets."""
+"""Which engine this machine gets, and how each one is made: nothing else names their classes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from course.artifacts import debian
+from course.core import environment, paths
 from course.core.errors import CourseError
+from course.core.process import Runner
+from course.engine.base import Cluster, ContainerEngine
+from course.engine.docker import Docker
+from course.engine.kind import NODE_IMAGE, Kind
+from course.engine.reaching import Reaching
+from course.engine.registry import Registry
+from course.measure.docker_client import refused
 
-KNOWN = ("kind",)
+
+@dataclass(frozen=True)
+class Maker:
+    """How an engine is made.
+
+    Args:
+        containers: makes its `ContainerEngine` of what runs commands.
+        cluster: makes its `Cluster` of what is recorded and what reaches its containers.
+        images: those that its nodes run.
+    """
+
+    containers: Callable[[Runner], ContainerEngine]
+    cluster: Callable[[environment.Engine, Runner], Cluster]
+    images: tuple[str, ...] = ()
+
+
+def _kind(of: environment.Engine, using: Runner) -> Kind:
+    reaching = Reaching(using, {"KUBECONFIG": str(paths.kubeconfig())})
+    registry = Registry(of.ports["registry"], reaching)
+    return Kind(reaching, registry, of.ports["http"], of.ports["https"])
+
+
+ENGINES: dict[str, Maker] = {"kind": Maker(Docker, _kind, (NODE_IMAGE,))}
+"""Every engine, by the name that `COURSE_ENGINE` gives it; the first is the one by default."""
+KNOWN = tuple(ENGINES)
+
+
+def containers(using: Runner, of: environment.Engine | None = None) -> ContainerEngine:
+    """The container engine of what is recorded, or of the engine by default.
+
+    Args:
+        using: runs commands.
+        of: which engine; by default the recorded one.
+
+    Raises:
+        CourseError: an engine of another version of the course is recorded.
+    """
+    of = of or environment.current() or environment.Engine(KNOWN[0])
+    return _maker(of).containers(using)
+
+
+def cluster(of: environment.Engine, using: Runner) -> Cluster:
+    """The cluster of an engine.
+
+    Args:
+        of: which engine, its ports chosen.
+        using: runs commands that reach its containers: `ContainerEngine.commands()`.
+
+    Raises:
+        CourseError: it is an engine of another version of the course.
+    """
+    return _maker(of).cluster(of, using)
+
+
+def _maker(of: environment.Engine) -> Maker:
+    if of.name not in ENGINES:
+        raise CourseError(
+            f"the engine `{of.name}` was set up, which this version of the course does not know",
+            f"one of: {', '.join(KNOWN)}",
+            "git pull; then: course status",
+        )
+    return ENGINES[of.name]
+
+
+def found(env: Mapping[str, str], using: Runner) -> str:
+    """The name of the engine that this machine gets.
+
+    Args:
+        env: the environment.
+        using: runs commands.
+
+    Raises:
+        CourseError: no engine can be had here.
+    """
+    docker = Docker(using)
+    if wrong := refused(docker.host()):
+        raise wrong
+    return choose(env, docker_answers=docker.answers, may_install=debian.is_root_on_debian)
 
 
 def choose(
@@ -34,7 +121,7 @@ def choose(
             f"COURSE_ENGINE is `{asked}`", f"one of: {', '.join(KNOWN)}", "make start ENGINE=kind"
         )
     if docker_answers() or may_install():
-        return asked or "kind"
+        return asked or KNOWN[0]
     raise CourseError(
         "no Docker answers, and the course installs one only as root on Debian or Ubuntu",
         "a running Docker 24 or later",

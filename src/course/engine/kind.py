@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from course.artifacts import images, tools
 from course.core import paths, private
 from course.core.errors import CourseError
 from course.core.names import (
-    CGROUPS,
     CLUSTER,
     CLUSTER_NAME,
     NETWORK_POLICY,
@@ -25,7 +22,8 @@ from course.core.names import (
 )
 from course.core.process import CommandError, Runner
 from course.core.report import Report
-from course.engine import ports
+from course.engine import lifecycle, ports
+from course.engine.lifecycle import Action, Half
 from course.engine.registry import Registry
 
 NODE_IMAGE = f"kindest/node:{tools.KUBERNETES}"
@@ -97,40 +95,47 @@ class Kind:
 
     def ensure(self, report: Report) -> None:
         """See `Cluster.ensure`."""
-        commands = self._commands(report)
-        if self.exists(commands["kind"]) and _unfinished().exists():
-            report("removing half a cluster", None)
-            self._delete(commands["kind"])
-        if not self.exists(commands["kind"]):
-            images.ensure(NODE_IMAGE, report, using=self.using)
-            self._create(commands["kind"], report)
-        elif not self.ours():
+        lifecycle.run(self.actions(), report)
+
+    def actions(self) -> list[Action]:
+        """What has to be so, in order."""
+        half = Half("a cluster", _unfinished(), self._delete)
+        return [
+            Action("kind and kubectl", self._tools),
+            Action("the node's image", self._node_image, done=self._is_whole),
+            Action("a cluster", self._create, done=self._is_whole, half=half),
+            Action("a cluster of ours", self._refuse),
+            Action("a running node", self._start_node),
+            Action("a kubeconfig", self._write_kubeconfig),
+            Action("our registry, for the node", self._use_registry),
+            lifecycle.awaited(
+                "ready pods", self._waits_for, wait=_READY_WAIT, pause=1, late=_not_ready
+            ),
+            Action("the learner's namespace", self._make_namespace),
+        ]
+
+    def _tools(self, report: Report) -> None:
+        for name in ("kind", "kubectl"):
+            tools.link(tools.ensure(name, report, using=self.using))
+
+    def exists(self) -> bool:
+        """Whether Docker has our cluster's node."""
+        names = self.using.run([_kind(), "get", "clusters"], timeout=60).stdout.split()
+        return CLUSTER_NAME in names
+
+    def _is_whole(self) -> bool:
+        return not _unfinished().exists() and self.exists()
+
+    def _node_image(self, report: Report) -> None:
+        images.ensure(NODE_IMAGE, report, using=self.using)
+
+    def _refuse(self, _: Report) -> None:
+        if not self.ours():
             raise CourseError(
                 f"Docker has a kind cluster named {CLUSTER_NAME} that this course did not make",
                 "that name for the course's own cluster",
                 f"if nobody needs it: kind delete cluster --name {CLUSTER_NAME}; then: course up",
             )
-        self._start_node()
-        self._write_kubeconfig(commands["kind"])
-        self._use_registry()
-        self._wait_ready(report)
-
-    def _commands(self, report: Report) -> dict[str, Path]:
-        commands = {
-            **tools.ensure("kind", report, using=self.using),
-            **tools.ensure("kubectl", report, using=self.using),
-        }
-        folder = tools.link(commands)
-        path = os.environ.get("PATH", "")
-        if str(folder) not in path.split(os.pathsep):
-            os.environ["PATH"] = f"{folder}{os.pathsep}{path}"
-        os.environ["KUBECONFIG"] = str(paths.kubeconfig())
-        return commands
-
-    def exists(self, kind: Path) -> bool:
-        """Whether Docker has our cluster's node."""
-        names = self.using.run([kind, "get", "clusters"], timeout=60).stdout.split()
-        return CLUSTER_NAME in names
 
     def ours(self) -> bool:
         """Whether the cluster of our name publishes our port, as the one that we made does."""
@@ -173,41 +178,30 @@ class Kind:
         config["kubeadmConfigPatches"] = [yaml.safe_dump(patch)]
         return yaml.safe_dump(config, sort_keys=False)
 
-    def _create(self, kind: Path, report: Report) -> None:
+    def _create(self, report: Report) -> None:
         report("kind create cluster", None)
 
         def line(text: str) -> None:
             report(f"kind: {text.strip()}", None)
 
-        config = self.config(node_facts(self.using))
-        # Stays behind if we are killed: then the next `up` knows that the cluster is not whole.
-        _unfinished().parent.mkdir(parents=True, exist_ok=True)
-        _unfinished().touch()
-        try:
-            self.using.run(
-                [kind, "create", "cluster", "--name", CLUSTER_NAME, "--image", NODE_IMAGE]
-                + ["--kubeconfig", paths.kubeconfig(), "--config", "-"],
-                timeout=_CREATE_WAIT,
-                env=_beside_the_proxy(os.environ),
-                input=config,
-                on_line=line,
-                try_="course doctor; then: course up",
-            )
-        except BaseException:
-            # If Docker is what failed, this fails as well, and the next `up` does it.
-            with contextlib.suppress(CommandError):
-                self._delete(kind)
-            raise
-        _unfinished().unlink()
-
-    def _delete(self, kind: Path) -> None:
         self.using.run(
-            [kind, "delete", "cluster", "--name", CLUSTER_NAME, "--kubeconfig", paths.kubeconfig()],
+            [_kind(), "create", "cluster", "--name", CLUSTER_NAME, "--image", NODE_IMAGE]
+            + ["--kubeconfig", paths.kubeconfig(), "--config", "-"],
+            timeout=_CREATE_WAIT,
+            env=_beside_the_proxy(os.environ),
+            input=self.config(node_facts(self.using)),
+            on_line=line,
+            try_="course doctor; then: course up",
+        )
+
+    def _delete(self) -> None:
+        self.using.run(
+            [_kind(), "delete", "cluster", "--name", CLUSTER_NAME]
+            + ["--kubeconfig", paths.kubeconfig()],
             timeout=180,
         )
-        _unfinished().unlink(missing_ok=True)
 
-    def _start_node(self) -> None:
+    def _start_node(self, _: Report) -> None:
         """Start a node that a restart of Docker left stopped, or whose ports Docker has given up.
 
         Docker's own proxy of a port ends when it runs out of open files, some thousand connections
@@ -222,11 +216,11 @@ class Kind:
         inspect = ["docker", "container", "inspect", NODE_NAME, "--format", "{{.State.Running}}"]
         return self.using.run(inspect, timeout=30, check=False).stdout.strip() == "true"
 
-    def _write_kubeconfig(self, kind: Path) -> None:
+    def _write_kubeconfig(self, _: Report) -> None:
         import yaml
 
         config = self.using.run(
-            [kind, "get", "kubeconfig", "--name", CLUSTER_NAME], timeout=60
+            [_kind(), "get", "kubeconfig", "--name", CLUSTER_NAME], timeout=60
         ).stdout
         loaded = yaml.safe_load(config)
         loaded["contexts"][0]["context"]["namespace"] = CLUSTER_NAME
@@ -245,7 +239,11 @@ class Kind:
         hub = f'server = "https://registry-1.docker.io"\n\n{here}'
         return {self.registry.address: here, "docker.io": hub}
 
-    def _use_registry(self) -> None:
+    def made_from(self) -> list[str]:
+        """See `Cluster.made_from`."""
+        return [f"{host}\0{text}" for host, text in sorted(self.hosts().items())]
+
+    def _use_registry(self, _: Report) -> None:
         """Make the node find our registry."""
         for host, text in self.hosts().items():
             folder = f"/etc/containerd/certs.d/{host}"
@@ -263,26 +261,24 @@ class Kind:
         if "kind" not in json.loads(networks or "{}"):
             self.using.run(["docker", "network", "connect", "kind", REGISTRY_NAME], timeout=30)
 
-    def _wait_ready(self, report: Report) -> None:
-        deadline = time.monotonic() + _READY_WAIT
-        while True:
-            waiting = self.not_ready()
-            if not waiting:
-                break
-            if not self._node_runs():
-                raise CourseError(
-                    "the cluster's node has gone: Docker stopped, or it was removed",
-                    "a running node",
-                    "course up   starts it again",
-                )
-            if time.monotonic() > deadline:
-                raise CourseError(
-                    f"not ready after {_READY_WAIT:.0f} s: {', '.join(waiting)}",
-                    "every system pod Ready",
-                    "kubectl get pods -A; kubectl get events -A; then: course up",
-                )
+    def _waits_for(self, report: Report) -> list[str]:
+        """What is not ready, and told.
+
+        Raises:
+            CourseError: the node has gone.
+        """
+        waiting = self.not_ready()
+        if waiting and not self._node_runs():
+            raise CourseError(
+                "the cluster's node has gone: Docker stopped, or it was removed",
+                "a running node",
+                "course up   starts it again",
+            )
+        if waiting:
             report(f"waiting for {', '.join(waiting)[:70]}", None)
-            time.sleep(1)
+        return waiting
+
+    def _make_namespace(self, _: Report) -> None:
         self.kubectl("create", "namespace", CLUSTER_NAME, check=False)
 
     def not_ready(self) -> list[str]:
@@ -304,18 +300,13 @@ class Kind:
         return waiting
 
     def kubectl(self, *argv: str, check: bool = True, wait: float = 60) -> str:
-        """The output of one kubectl command on our cluster."""
+        """See `Cluster.kubectl`."""
         return self.using.run(
             ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=wait, check=check
         ).stdout
 
     def apply(self, manifest: str, namespace: str = "") -> None:
-        """Apply a manifest's text: put back every field that it names, whoever changed it.
-
-        Args:
-            manifest: its text.
-            namespace: of its objects; the kubeconfig's own by default.
-        """
+        """See `Cluster.apply`."""
         where = ["--namespace", namespace] if namespace else []
         self.using.run(
             ["kubectl", "--kubeconfig", paths.kubeconfig(), *where, "apply", "--server-side"]
@@ -335,7 +326,7 @@ class Kind:
 
     def capabilities(self) -> set[str]:
         """See `Cluster.capabilities`."""
-        found = {CLUSTER, CGROUPS}
+        found = {CLUSTER}  # limits are those of the Docker that the node is in
         # Of the networks that a node of ours may have, only kind's own enforces policies.
         ready = self.kubectl(
             *("--namespace=kube-system", "get", "daemonset", "kindnet", "--ignore-not-found"),
@@ -348,29 +339,40 @@ class Kind:
 
     def stop(self) -> None:
         """See `Cluster.stop`."""
-        kind = paths.state() / "bin" / "kind"
-        if kind.exists() and (_unfinished().exists() or self.ours()):
-            self._delete(kind)
+        if _kind().exists() and (_unfinished().exists() or self.ours()):
+            self._delete()
+            _unfinished().unlink(missing_ok=True)
         paths.kubeconfig().unlink(missing_ok=True)
 
 
-def published_port(using: Runner, env: Mapping[str, str] | None = None) -> int | None:
+def published_port(using: Runner) -> int | None:
     """The port of this machine that the cluster of our name has its gateway at, running or not.
 
     Args:
         using: runs docker.
-        env: variables for it.
     """
     bound = f'(index .HostConfig.PortBindings "{HTTP_NODE_PORT}/tcp")'
     done = using.run(
         ["docker", "container", "inspect", NODE_NAME]
         + ["--format", f"{{{{range {bound}}}}}{{{{.HostPort}}}}{{{{end}}}}"],
         timeout=30,
-        env=env,
         check=False,
     )
     text = done.stdout.strip()
     return int(text) if done.code == 0 and text.isdigit() else None
+
+
+def _not_ready(waiting: Sequence[str]) -> CourseError:
+    return CourseError(
+        f"not ready after {_READY_WAIT:.0f} s: {', '.join(waiting)}",
+        "every system pod Ready",
+        "kubectl get pods -A; kubectl get events -A; then: course up",
+    )
+
+
+def _kind() -> Path:
+    """The program, as `_tools` links it."""
+    return paths.state() / "bin" / "kind"
 
 
 def _unfinished() -> Path:

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from course.artifacts import debian, images, packages, tools
+from course.artifacts import images, packages, tools
 from course.core import environment, locks, paths, private
 from course.core.errors import CourseError
 from course.core.names import CLUSTER, CONTAINERS, ORDERS
@@ -19,11 +19,9 @@ from course.core.report import Report
 from course.engine import addons, detect, jupyterlab, ports
 from course.engine import tasks as tasks_
 from course.engine.addons import addon, orders, traefik
-from course.engine.docker import Docker
-from course.engine.kind import Kind
-from course.engine.registry import Registry
+from course.engine.base import Cluster
+from course.engine.reaching import Reaching
 from course.engine.tasks import Task
-from course.measure.docker_client import refused
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
 FRONTEND = "docker/dockerfile:1"
@@ -35,10 +33,6 @@ _IMAGES = "images"
 add-ons'."""
 
 
-def _docker() -> Docker:
-    return Docker(runner())
-
-
 def engine() -> environment.Engine:
     """What is running, or a new record with the engine that this machine gets.
 
@@ -48,25 +42,16 @@ def engine() -> environment.Engine:
     known = environment.current()
     if known is not None and known.env:
         return known
-    if wrong := refused(_docker().host()):
-        raise wrong
-    name = detect.choose(
-        os.environ,
-        docker_answers=lambda: _docker().answers(),
-        may_install=debian.is_root_on_debian,
-    )
+    name = detect.found(os.environ, runner())
     return environment.Engine(name, {}, [], known.ports if known else {})
-
-
-def cluster(of: environment.Engine, using: Runner) -> Kind:
-    """The cluster of an engine, with its ports."""
-    registry = Registry(of.ports["registry"], using)
-    return Kind(using, registry, of.ports["http"], of.ports["https"])
 
 
 def tasks(of: environment.Engine, using: Runner) -> list[Task]:
     """Everything that `course up` makes true, in order."""
-    docker = Docker(using)
+    docker = detect.containers(using, of)
+
+    def cluster() -> Cluster:
+        return detect.cluster(of, docker.commands())
 
     def add(env: dict[str, str], *has: str) -> None:
         of.env |= env
@@ -75,36 +60,36 @@ def tasks(of: environment.Engine, using: Runner) -> list[Task]:
 
     def start_docker(report: Report) -> None:
         docker.ensure(report)
-        _choose_ports(of, using)
+        _choose_ports(of, docker.commands())
         # Also where the cluster will be: JupyterLab's terminals get it before it is there.
-        add({**docker.environment(), **cluster(of, using).environment()})
+        add({**docker.environment(), **cluster().environment()})
 
     def lesson_images(report: Report) -> None:
+        reaching = docker.commands()
         for ref in LESSON_IMAGES:
-            images.ensure(ref, report, using=using)
+            images.ensure(ref, report, using=reaching)
         nodes = tools.NODES.items()
-        tools.link({n: packages.resolve(s, report, using=using) for n, s in nodes})
+        tools.link({n: packages.resolve(s, report, using=reaching) for n, s in nodes})
 
     def registry(report: Report) -> None:
-        ours = Registry(of.ports["registry"], using)
-        ours.ensure(report)
+        cluster().registry.ensure(report)
         add({}, *docker.capabilities())
 
     def frontend(report: Report) -> None:
-        images.ensure(FRONTEND, report, using=using)
+        images.ensure(FRONTEND, report, using=docker.commands())
 
     def make_cluster(report: Report) -> None:
-        ours = cluster(of, using)
+        ours = cluster()
         ours.ensure(report)
         addon.record({_NODE: _of_node(ours), _IMAGES: _of_images()})
 
     def gateway(report: Report) -> None:
-        ours = cluster(of, using)
+        ours = cluster()
         traefik.ADDON.install(ours, report)
         add({}, *ours.capabilities())
 
     def service(report: Report) -> None:
-        orders.ADDON.install(cluster(of, using), report)
+        orders.ADDON.install(cluster(), report)
         add({}, ORDERS)
 
     # Seconds on two cores; what has been built or pulled before is there.
@@ -156,16 +141,17 @@ def up(display: tasks_.Display, *, until: str = "") -> None:
     Raises:
         CourseError: a step failed.
     """
-    with alone():
+    with alone() as using:
         if not paths.own_cache():
             raise _not_ours()
         of = engine()
         if not complete():
             # What was there may have gone with a restart; each step says so anew.
-            still = _docker().capabilities() if _docker().answers() else set()
+            docker = detect.containers(using, of)
+            still = docker.capabilities() if docker.answers() else set()
             of.has = [capability for capability in of.has if capability in still]
             environment.save(of)
-        wanted = tasks(of, runner())
+        wanted = tasks(of, using)
         if until:
             ends = [i for i, task in enumerate(wanted) if task.gives == until]
             ends += [i for i, task in enumerate(wanted) if task.name == until]
@@ -178,13 +164,14 @@ def complete() -> bool:
     of = environment.current()
     if of is None or ORDERS not in of.has or outdated(of):
         return False
-    registry = Registry(of.ports["registry"], runner())
-    return _docker().answers() and registry.answers() and orders.answers(of.ports["http"])
+    ours = detect.cluster(of, runner())
+    containers = detect.containers(runner(), of)
+    return containers.answers() and ours.registry.answers() and orders.answers(ours.http_port)
 
 
 def wanted(of: environment.Engine) -> dict[str, str]:
     """The fingerprint of each thing that this version of the course gives a cluster."""
-    fixed = {_NODE: _of_node(cluster(of, runner())), _IMAGES: _of_images()}
+    fixed = {_NODE: _of_node(detect.cluster(of, runner())), _IMAGES: _of_images()}
     return fixed | {one.name: one.fingerprint() for one in addons.ALL}
 
 
@@ -199,14 +186,18 @@ def _of_images() -> str:
     return addon.hashed(map(images.key, (*LESSON_IMAGES, FRONTEND)))
 
 
-def _of_node(of: Kind) -> str:
+def _of_node(of: Cluster) -> str:
     """The fingerprint of what the node is told beside its configuration."""
-    return addon.hashed(f"{host}\0{text}" for host, text in sorted(of.hosts().items()))
+    return addon.hashed(of.made_from())
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended."""
+def alone() -> Iterator[Runner]:
+    """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended.
+
+    Yields:
+        What runs this one's commands: the next one ends them if this one is killed.
+    """
     private.folder(paths.state())
     with locks.held(
         paths.state() / "up.lock",
@@ -216,11 +207,7 @@ def alone() -> Iterator[None]:
     ):
         _end_orphans()
         _sweep()
-        os.environ[OWNER] = locks.process_key()
-        try:
-            yield
-        finally:
-            os.environ.pop(OWNER, None)
+        yield Reaching(runner(), {OWNER: locks.process_key()})
 
 
 def _end_orphans() -> None:
@@ -256,18 +243,14 @@ def down(report: Report, *, purge: bool = False) -> None:
         report: told what is being done.
         purge: remove labelled images, volumes and the cache as well.
     """
-    with alone():
+    with alone() as using:
         jupyterlab.stop()
         of = environment.current()
-        docker = _docker()
+        docker = detect.containers(using, of)
         if docker.answers():
-            # kind calls `docker`, which may be ours alone.
-            ours = str(paths.state() / "bin")
-            os.environ["PATH"] = f"{ours}{os.pathsep}{os.environ.get('PATH', '')}"
-            os.environ.update(docker.environment())
             if of is not None and "registry" in of.ports:
                 report("the cluster", None)
-                cluster(of, runner()).stop()
+                detect.cluster(of, docker.commands()).stop()
             report("containers of the course", None)
             docker.remove_owned()
             if purge:
@@ -280,7 +263,7 @@ def down(report: Report, *, purge: bool = False) -> None:
         (paths.state() / "steps.json").unlink(missing_ok=True)
         if purge:
             report("caches", None)
-            _remove_cache()
+            _remove_cache(using)
 
 
 def _not_ours() -> CourseError:
@@ -291,11 +274,11 @@ def _not_ours() -> CourseError:
     )
 
 
-def _remove_cache() -> None:
+def _remove_cache(using: Runner) -> None:
     if not paths.own_cache():
         raise _not_ours()
     # Go makes its module cache read-only, so plain removal fails half-way.
     root = paths.cache()
     if root.exists():
-        runner().run(["chmod", "-R", "u+w", root], timeout=300, check=False)
-        runner().run(["rm", "-rf", "--one-file-system", root], timeout=600)
+        using.run(["chmod", "-R", "u+w", root], timeout=300, check=False)
+        using.run(["rm", "-rf", "--one-file-system", root], timeout=600)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from course.core import files, paths
 from course.core.report import Report
-from course.engine.kind import Kind
+from course.engine.base import Cluster
 from course.measure.registry import Repository
 
 FINGERPRINT = "FINGERPRINT"
@@ -45,15 +45,15 @@ class Addon:
     manifests: tuple[Path, ...]
     deployments: tuple[str, ...]
     made_from: Callable[[], Iterable[str]]
-    prepare: Callable[[Kind, Report], Mapping[str, str]]
+    prepare: Callable[[Cluster, Report], Mapping[str, str]]
     namespace: str = ""
-    answers: Callable[[Kind], None] = lambda _: None
+    answers: Callable[[Cluster], None] = lambda _: None
 
     def fingerprint(self) -> str:
         """A short hash over everything that it is made from."""
         return hashed([*(file.read_text() for file in self.manifests), *self.made_from()])
 
-    def install(self, cluster: Kind, report: Report) -> None:
+    def install(self, cluster: Cluster, report: Report) -> None:
         """Make it run as this version of the course wants it.
 
         Args:
@@ -82,13 +82,13 @@ class Addon:
         record({self.name: fingerprint})
 
 
-def mirrored(ref: str, cluster: Kind) -> str:
+def mirrored(ref: str, cluster: Cluster) -> str:
     """Push an image of Docker Hub's name to the registry, and name it as the cluster pulls it."""
     cluster.registry.mirror(ref)
     return pinned(ref, ref if "/" in ref else f"library/{ref}", cluster)
 
 
-def pinned(ref: str, pushed: str, cluster: Kind) -> str:
+def pinned(ref: str, pushed: str, cluster: Cluster) -> str:
     """An image named by its digest as well: another one under its tag then reaches a node too.
 
     Args:

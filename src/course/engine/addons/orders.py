@@ -10,7 +10,7 @@ from course.core import waiting
 from course.core.errors import CourseError
 from course.core.report import Report
 from course.engine.addons.addon import Addon, mirrored, pinned
-from course.engine.kind import Kind
+from course.engine.base import Cluster
 
 _NAME = f"orders:{VERSION}"
 _DATABASE = "postgres:15"
@@ -18,7 +18,7 @@ _ANSWER_WAIT = 90.0
 """After a restart of the node its pods count as ready until the kubelet has looked again."""
 
 
-def _prepare(cluster: Kind, report: Report) -> dict[str, str]:
+def _prepare(cluster: Cluster, report: Report) -> dict[str, str]:
     image = f"{cluster.registry.address}/{_NAME}"
     for ref in (_DATABASE, "node:24-slim"):
         images.ensure(ref, report, using=cluster.using)
@@ -33,7 +33,7 @@ def _prepare(cluster: Kind, report: Report) -> dict[str, str]:
     return {_DATABASE: database, f"localhost:5001/{_NAME}": pinned(image, _NAME, cluster)}
 
 
-def _answers(cluster: Kind) -> None:
+def _answers(cluster: Cluster) -> None:
     """Return when it answers at `$ORDERS_URL`.
 
     Raises:

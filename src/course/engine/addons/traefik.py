@@ -9,12 +9,12 @@ from course.artifacts.gateway_api import GATEWAY_API, definitions
 from course.core.names import SYSTEM_NAMESPACE
 from course.core.report import Report
 from course.engine.addons.addon import Addon, mirrored
-from course.engine.kind import Kind
+from course.engine.base import Cluster
 
 IMAGE = "traefik:v3.7.13"
 
 
-def _prepare(cluster: Kind, report: Report) -> dict[str, str]:
+def _prepare(cluster: Cluster, report: Report) -> dict[str, str]:
     images.ensure(IMAGE, report, using=cluster.using)
     report("its image to the registry", None)
     reference = mirrored(IMAGE, cluster)

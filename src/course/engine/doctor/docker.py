@@ -10,10 +10,11 @@ import socket
 from course.artifacts import debian, images
 from course.core import environment
 from course.core.names import CLUSTER_NAME, OWNER_LABEL, REGISTRY_NAME
-from course.engine import kind
-from course.engine.docker import OLDEST
+from course.engine import detect
+from course.engine.base import OLDEST_DOCKER
 from course.engine.doctor.finding import Finding, Machine
 from course.engine.doctor.hardware import LEAST_MEMORY_GB
+from course.engine.reaching import Reaching
 from course.measure.docker_client import fault, refused
 
 _INSTALL = "https://docs.docker.com/engine/install/"
@@ -26,9 +27,10 @@ def engine(machine: Machine) -> list[Finding]:
         return [Finding("Docker", False, wrong.saw, wrong.try_)]
     if info is not None:
         version = str(info.get("ServerVersion", ""))
-        ok = tuple(int(n) for n in re.findall(r"\d+", version)[:2]) >= OLDEST
+        ok = tuple(int(n) for n in re.findall(r"\d+", version)[:2]) >= OLDEST_DOCKER
         saw = f"{version} answers at {host}"
-        return [Finding("Docker", ok, saw, f"update Docker to {OLDEST[0]} or later: {_INSTALL}")]
+        try_ = f"update Docker to {OLDEST_DOCKER[0]} or later: {_INSTALL}"
+        return [Finding("Docker", ok, saw, try_)]
     if machine.docker_fault:
         saw = f"{host} answers a ping, not `docker info`: {machine.docker_fault}"
         return [Finding("Docker", False, saw, "restart Docker")]
@@ -93,7 +95,8 @@ def cluster(machine: Machine) -> list[Finding]:
     if not machine.containers(label=f"io.x-k8s.kind.cluster={CLUSTER_NAME}"):
         return []
     ours = environment.current()
-    if ours and kind.published_port(machine.using, machine.variables) == ours.ports.get("http", 0):
+    reaching = Reaching(machine.using, machine.variables)
+    if ours and ours.ports and detect.cluster(ours, reaching).ours():
         return [Finding("the cluster's name", True, f"the cluster {CLUSTER_NAME} is ours")]
     saw = f"a kind cluster named {CLUSTER_NAME} that this course, in this account, did not make"
     try_ = f"if nobody needs it: kind delete cluster --name {CLUSTER_NAME}; then: course up"

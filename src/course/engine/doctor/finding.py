@@ -10,7 +10,7 @@ from typing import Any
 
 from course.core import environment, inherited
 from course.core.process import Runner, runner
-from course.engine.docker import Docker
+from course.engine import detect
 from course.measure.docker_client import answers, client
 
 DEADLINE = 3.0
@@ -62,7 +62,7 @@ class Machine:
     @cached_property
     def docker_host(self) -> str:
         """Where Docker should answer."""
-        return Docker(self.using).host()
+        return detect.containers(self.using).host()
 
     @cached_property
     def docker_info(self) -> Mapping[str, Any] | None:

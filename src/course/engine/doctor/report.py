@@ -22,7 +22,7 @@ from course.artifacts import images, tools
 from course.core import environment, files, paths, steps
 from course.core.errors import CourseError
 from course.core.process import CommandError
-from course.engine import jupyterlab, kind
+from course.engine import detect, jupyterlab
 from course.engine.doctor import words
 from course.engine.doctor.finding import Finding, Machine
 
@@ -253,10 +253,9 @@ def versions(machine: Machine) -> list[str]:
         "buildx": ["docker", "buildx", "version"],
         "kind": [_ours("kind"), "version"],
         "kubectl": [_ours("kubectl"), "version", "--client"],
-        f"image {kind.NODE_IMAGE}": [
-            *("docker", "image", "inspect", kind.NODE_IMAGE, "--format", of_node)
-        ],
     }
+    for ref in (image for maker in detect.ENGINES.values() for image in maker.images):
+        asked[f"image {ref}"] = ["docker", "image", "inspect", ref, "--format", of_node]
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = dict(
             zip(asked, pool.map(lambda a: _said(machine, a), asked.values()), strict=True)
