@@ -95,6 +95,13 @@ def test_waiting_ends_when_it_is_there(home: Path) -> None:
     assert repr(notebook.wait_for("containers")) == "✓ containers"
 
 
+def test_an_exercise_begins_once(mini: Path) -> None:
+    assert "start state set, files in" in repr(course.begin("mini-1"))
+    (paths.work() / "mini-1" / "word.txt").write_text("mine")
+    assert repr(course.begin("mini-1")).endswith("are as you left them")
+    assert (paths.work() / "mini-1" / "word.txt").read_text() == "mine"
+
+
 def test_hints_fold_in_a_browser(mini: Path) -> None:
     notebook.hint("mini-1")
     shown = notebook.hint("mini-1")

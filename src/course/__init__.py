@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from course.core.faces import lazy
 
 if TYPE_CHECKING:
+    from course.core.environment import has
     from course.exercises.kit.check import check, explain
     from course.notebook import (
         begin,
@@ -30,6 +31,7 @@ _HOMES = {
     "explain": "course.exercises.kit.check",
     "begin": "course.notebook",
     "compare": "course.notebook",
+    "has": "course.core.environment",
     "hint": "course.notebook",
     "ledger_row": "course.notebook",
     "picture": "course.views.pictures",
@@ -45,6 +47,7 @@ __all__ = [
     "check",
     "compare",
     "explain",
+    "has",
     "hint",
     "ledger_row",
     "picture",

@@ -61,7 +61,7 @@ def _options(
         os.environ["COURSE_DEBUG"] = "1"
 
 
-@app.command()
+@app.command(epilog="Example: course up")
 def up(
     lab: Annotated[bool, typer.Option("--lab", help="Open JupyterLab.")] = False,
     headless: Annotated[
@@ -85,7 +85,7 @@ def up(
         start.everything(display)
 
 
-@app.command()
+@app.command(epilog="Example: course down")
 def down(
     purge: Annotated[
         bool, typer.Option("--purge", help="Remove the course's images and caches as well.")
@@ -99,7 +99,7 @@ def down(
     print(f"✓ down; {kept}")
 
 
-@app.command()
+@app.command(epilog="Example: course status")
 def status(as_json: AsJson = False) -> None:
     """Show what runs and what is still being prepared."""
     from course import status as status_
@@ -112,7 +112,7 @@ def status(as_json: AsJson = False) -> None:
         print(line)
 
 
-@app.command()
+@app.command(epilog="Example: course doctor --report report.txt")
 def doctor(
     file: Annotated[
         Path | None, typer.Argument(help="With --report: the file to write.", show_default=False)
@@ -138,7 +138,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command(name="list")
+@app.command(name="list", epilog="Example: course list")
 def list_(as_json: AsJson = False) -> None:
     """List lessons and exercises with your state."""
     from course.core import manifest
@@ -165,7 +165,7 @@ def list_(as_json: AsJson = False) -> None:
     text.console().print(table)
 
 
-@app.command()
+@app.command(epilog="Example: course check dockerfile-1 --wait 60")
 def check(
     exercise: OrCurrent = "",
     wait: Annotated[float, typer.Option(help="Seconds to wait for it to become right.")] = 0,
@@ -185,7 +185,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: course hint dockerfile-1")
 def hint(exercise: OrCurrent = "") -> None:
     """Show one more hint each time."""
     from course.learner import hints, progress
@@ -196,7 +196,7 @@ def hint(exercise: OrCurrent = "") -> None:
     print(hints.hint(exercise))
 
 
-@app.command()
+@app.command(epilog="Example: course solution dockerfile-1")
 def solution(exercise: ExerciseId) -> None:
     """Show the solution: after success, or when asked twice."""
     from course.learner import hints
@@ -204,13 +204,13 @@ def solution(exercise: ExerciseId) -> None:
     print(hints.solution(exercise))
 
 
-@app.command()
+@app.command(epilog="Example: course goto rolling-1")
 def goto(exercise: ExerciseId) -> None:
     """Set an exercise's start state, from any state; what it replaces is saved first."""
     _set_start(exercise)
 
 
-@app.command()
+@app.command(epilog="Example: course reset rolling-1")
 def reset(exercise: OrCurrent = "") -> None:
     """Put an exercise back to its start state; what it replaces is saved first."""
     from course.learner import progress
@@ -225,7 +225,7 @@ def _set_start(exercise: str) -> None:
         print(exercises_start.goto(exercise))
 
 
-@app.command()
+@app.command(epilog="Example: course update")
 def update() -> None:
     """Bring new versions of the notebooks into work/; what you edited is kept."""
     from course.core import manifest
@@ -235,7 +235,7 @@ def update() -> None:
         print(line)
 
 
-@app.command()
+@app.command(epilog="Example: course ledger --html evidence.html")
 def ledger(
     html: Annotated[
         bool, typer.Option("--html", help="Write it as a page, with pictures.")
@@ -256,7 +256,7 @@ def ledger(
         print(ledger_.text(manifest.load()))
 
 
-@app.command()
+@app.command(epilog="Example: course env")
 def env() -> None:
     """Print what a shell needs to reach the course's engine: eval "$(course env)"."""
     from course.core import environment
@@ -273,7 +273,7 @@ def env() -> None:
         print(f"export {name}={shlex.quote(wanted[name])}")
 
 
-@app.command()
+@app.command(epilog="Example: course load http://orders.localhost:8080/ --rate 100 --for 10s")
 def load(
     url: Annotated[str, typer.Argument(help="Where to, e.g. http://orders.localhost:8080/")],
     *,
@@ -330,7 +330,7 @@ def load(
 BundleFile = Annotated[Path, typer.Argument(help="The bundle's file, 2 GB or so.")]
 
 
-@bundles.command(name="save")
+@bundles.command(name="save", epilog="Example: course bundle save course.bundle")
 def bundle_save(file: BundleFile) -> None:
     """Write tools, packages and images into one file, after `course up`."""
     from course.artifacts import bundle, fetch
@@ -344,7 +344,7 @@ def bundle_save(file: BundleFile) -> None:
     print(f"  make start BUNDLE={saved.name} BUNDLE_SHA256={sha256}")
 
 
-@bundles.command(name="load")
+@bundles.command(name="load", epilog="Example: course bundle load course.bundle")
 def bundle_load(
     file: BundleFile,
     sha256: Annotated[
@@ -368,7 +368,7 @@ def _tell(what: str, _: float | None) -> None:
     print(f"… {what}", file=sys.stderr)
 
 
-@dev.command()
+@dev.command(epilog="Example: course dev build")
 def build() -> None:
     """Write notebooks/, labs/, solutions/ and what else is generated."""
     from course.dev import build as build_
@@ -377,7 +377,7 @@ def build() -> None:
         print(f"wrote {path}")
 
 
-@dev.command(name="check")
+@dev.command(name="check", epilog="Example: course dev check")
 def dev_check() -> None:
     """Check the sources of the course, without an engine."""
     from course.dev import check as dev_check
@@ -391,7 +391,7 @@ def dev_check() -> None:
     print("✓ the sources and what is generated from them agree")
 
 
-@dev.command()
+@dev.command(epilog="Example: course dev test")
 def test(
     everything: Annotated[
         bool, typer.Option("--all", help="Prove it anew: all answers, notebooks twice, faults.")
@@ -411,7 +411,7 @@ def test(
     suite.run(everything=everything, lesson=lesson)
 
 
-@dev.command()
+@dev.command(epilog="Example: course dev proofs")
 def proofs(
     save: Annotated[
         bool, typer.Option("--save", help="Write bench/proofs.json, with what passed here.")
@@ -428,7 +428,7 @@ def proofs(
         print(line)
 
 
-@dev.command()
+@dev.command(epilog="Example: course dev new containers 'The image holds no shell'")
 def new(
     topic: Annotated[str, typer.Argument(help="The lesson's topic, e.g. containers.")],
     title: Annotated[str, typer.Argument(help="What is true at the end.")],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -103,11 +104,40 @@ def apply() -> None:
 
 
 def has(capability: str) -> bool:
-    """Whether the engine gives this, e.g. `cluster` or `cgroups`."""
+    """Return whether the engine gives a capability.
+
+    Args:
+        capability: what a lesson may need, e.g. `cluster` or `cgroups`.
+
+    Returns:
+        `False` also where no engine runs; `why_not` says which of the two it is.
+
+    Raises:
+        CourseError: no capability has this name; the nearest is offered.
+    """
+    _known(capability)
     engine = current()
     return engine is not None and capability in engine.has
 
 
 def why_not(capability: str) -> str:
-    """One line on why the engine does not give this."""
-    return _WHY_NOT.get(capability, f"this engine knows no `{capability}`")
+    """Return one line on why the engine does not give a capability.
+
+    Args:
+        capability: as `has` takes it.
+
+    Raises:
+        CourseError: no capability has this name; the nearest is offered.
+    """
+    return _WHY_NOT[_known(capability)]
+
+
+def _known(capability: str) -> str:
+    if capability in _WHY_NOT:
+        return capability
+    near = difflib.get_close_matches(capability, _WHY_NOT, n=1, cutoff=0.4)
+    raise CourseError(
+        f"no capability is called `{capability}`",
+        f"`{near[0]}`?" if near else f"one of: {', '.join(sorted(_WHY_NOT))}",
+        "course list --json   shows what each exercise needs",
+    )

@@ -220,7 +220,7 @@ class Suite:
             with self.stage("course up"):
                 self.started = True
                 up.up(tasks.Display(), until=step)
-            os.environ.update(environment.environment())
+            environment.apply()
             browser = any(planned.thing.kind is Kind.BROWSER for planned in kept)
             if browser and not shutil.which("chromium") and debian.is_root_on_debian():
                 debian.ensure(["chromium", "fonts-dejavu-core"], lambda what, _: _say(what))
@@ -394,7 +394,7 @@ def _all(suite: Suite, asked: str) -> None:
             with suite.stage("course up"):
                 suite.started = True
                 up.up(tasks.Display())
-            os.environ.update(environment.environment())
+            environment.apply()
             with suite.stage(name):
                 suite.pytest(*ALONE[name], wait=7200)
         else:
