@@ -90,6 +90,11 @@ def test_each_public_name_is_used_by_a_unit_test() -> None:
     assert [name for name in homes if not {f"course.{name}", f"{homes[name]}.{name}"} & used] == []
 
 
+def test_no_module_beside_a_public_name_is_called_like_it() -> None:
+    beside = {path.stem for path in Path(course.__file__).parent.iterdir()}
+    assert beside.isdisjoint(course.__all__)
+
+
 # Commands
 
 
