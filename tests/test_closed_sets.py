@@ -1,4 +1,4 @@
-"""Sets that are complete: capabilities, public names, commands, and the causes of verdicts."""
+"""Sets that are complete: capabilities, public names, and commands."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from course.core import environment, manifest
 from course.core.errors import CourseError
 from course.core.process import FakeRunner
 from course.engine import up
+from course.engine.docker import Docker
 from tests.conftest import ENGINE
 
 TESTS = Path(__file__).parent
@@ -34,7 +35,7 @@ def given() -> set[str]:
     engine, fake = environment.Engine("kind", {}, [], ports), FakeRunner({"docker": 1})
     steps = {task.gives for task in up.tasks(engine, fake) if task.gives}
     cluster = up.cluster(engine, FakeRunner({"kubectl": "1"}))
-    return steps | up.Docker(fake).capabilities() | cluster.capabilities()
+    return steps | Docker(fake).capabilities() | cluster.capabilities()
 
 
 def test_each_capability_that_may_be_asked_for_has_a_reason_for_its_absence() -> None:
@@ -68,7 +69,7 @@ def test_a_capability_that_nobody_knows_is_refused_with_the_nearest(ask: Any) ->
 def names_used(path: Path) -> Iterator[str]:
     """Yield the full name of each thing of ours that a file's code uses."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    full = {}
+    full: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             full |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
