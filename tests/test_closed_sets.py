@@ -1,11 +1,13 @@
-"""Sets that are complete: capabilities, public names, and commands."""
+"""Sets that are complete: capabilities, public names, commands, and the causes of verdicts."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from course.engine.docker import Docker
 from tests.conftest import ENGINE
 
 TESTS = Path(__file__).parent
+EXERCISES = Path(course.__file__).parent / "exercises"
 COMMAND = typer.main.get_command(cli.app)
 
 
@@ -124,3 +127,81 @@ def test_the_help_of_each_command_has_an_example_that_it_accepts(
     values = ALL_COMMANDS[typed].make_context(typed, words[own:]).params
     if "exercise" in values:
         assert manifest.load().exercise(values["exercise"])
+
+
+# Causes
+
+
+def causes_written() -> Iterator[tuple[str, str]]:
+    """Yield each literal that is written as a cause, with its place.
+
+    It is the first argument of `Wrong`, the value of `cause`, or a constant used as one of these.
+    A table of what a check plants may name one cause in several rows.
+    """
+    constants: list[tuple[str, str, str]] = []
+    named: set[str] = set()
+    for path in sorted(EXERCISES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for value in as_cause(node):
+                where = f"{path.relative_to(EXERCISES)}:{value.lineno}"
+                if isinstance(value, ast.Constant):
+                    yield str(value.value), where
+                elif isinstance(value, ast.Name):
+                    named.add(value.id)
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Name)
+                and isinstance(node.value, ast.Constant)
+            ):
+                where = f"{path.relative_to(EXERCISES)}:{node.lineno}"
+                constants.append((node.targets[0].id, str(node.value.value), where))
+    for name, text, where in constants:
+        if name in named and name.strip("_").isupper():
+            yield text, where
+
+
+def as_cause(node: ast.AST) -> list[ast.expr]:
+    """Return the expressions that a node takes as a cause; both branches of a condition."""
+    match node:
+        case ast.Call(func=ast.Name("Wrong"), args=[first, *_]):
+            values = [first]
+        case ast.keyword("cause", value):
+            values = [value]
+        case ast.Assign([ast.Name("cause")], value):
+            values = [value]
+        case ast.Assign([ast.Tuple([ast.Name("cause"), *_])], ast.Tuple([first, *_])):
+            values = [first]
+        case _:
+            values = []
+    return [
+        branch
+        for value in values
+        for branch in ([value.body, value.orelse] if isinstance(value, ast.IfExp) else [value])
+    ]
+
+
+def test_each_cause_is_written_once() -> None:
+    """So one code has one meaning: what two exercises share, they share by a constant."""
+    places = defaultdict(list)
+    for cause, where in causes_written():
+        places[cause].append(where)
+    assert len(places) > 140
+    assert {cause: found for cause, found in places.items() if len(found) > 1} == {}
+
+
+def test_each_cause_is_a_code() -> None:
+    written = {cause for cause, _ in causes_written()}
+    assert [cause for cause in written if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", cause)] == []
+
+
+def test_each_cause_of_the_banks_is_a_text_of_the_exercises() -> None:
+    """Also one that a row of a table brings."""
+    texts = {
+        node.value
+        for path in EXERCISES.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    banks = [importlib.import_module(f"tests.bank.{lo.module}") for lo in manifest.load().lessons]
+    answers = [answer for bank in banks for some in bank.BANK.values() for answer in some]
+    assert {answer.cause for answer in answers} - texts - {""} == set()

@@ -411,7 +411,7 @@ _PIN = [
         "another-base",
         "not-the-serving-object",
     ),
-    Answer("a name of this machine only", _on_local_name, "only-here", "works-once"),
+    Answer("a name of this machine only", _on_local_name, "base-only-here", "works-once"),
     Answer("the registry's latest moved back", _moved_back, "moved-back", "symptom-hidden"),
     Answer("pinned after the build", _written_after_the_build, "stale-image", "stale"),
     Answer(

@@ -395,7 +395,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         Answer("a courier that gives up", _courier_gives_up, "ends-instead", "symptom-hidden"),
         Answer("every 30 s", _courier_default_interval, "no-probe-yet", "stale"),
-        Answer("twenty failures", _courier_many_retries, "too-slow", "stale"),
+        Answer("twenty failures", _courier_many_retries, "retries-many", "stale"),
         Answer(
             "the wrong port",
             lambda w: _courier(w, _fetch("/status", _READS).replace("3000", "8080")),

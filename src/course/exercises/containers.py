@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.lab import Served, World
-from course.exercises.kit.verdict import Wrong
+from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
 
 _PORT = 3000
 
@@ -60,7 +60,7 @@ class SlugRunsAlone:
             got = _field(answer, "slug")
             if got != _slug(word):
                 raise Wrong(
-                    "wrong-answer",
+                    WRONG_ANSWER,
                     saw=f"for `{word}` it answers `{got}`",
                     want=f"`{_slug(word)}`, as slug.mjs computes it",
                     try_="is the program in the image the one in your folder?   docker build again",
@@ -75,7 +75,7 @@ class SlugRunsAlone:
         log, code = served.log(), served.exit_code()
         if "RegExp.escape" in log:
             return Wrong(
-                "old-runtime",
+                OLD_RUNTIME,
                 saw=f"the container ended: {served.last_line()}",
                 want="a runtime that knows what the program calls: Node 24",
                 try_="which Node does your FROM bring?   docker run --rm slug:lab node --version",

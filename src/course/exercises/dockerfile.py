@@ -17,7 +17,7 @@ from course.exercises.kit.build_errors import named, wrong_build
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.lab import Served, World
-from course.exercises.kit.verdict import Wrong
+from course.exercises.kit.verdict import EDIT_MISSING, OLD_RUNTIME, WRONG_ANSWER, Wrong
 from course.measure.builds import Build
 
 _PORT = 3000
@@ -37,7 +37,7 @@ def _ask(served: Served, path: str, id_: str) -> dict[str, Any]:
         return dict(json.loads(body))
     except ValueError as error:
         raise Wrong(
-            "wrong-answer",
+            WRONG_ANSWER,
             saw=f"GET {path} answers {status}: {body[:80]}",
             want="the answer of the program in this folder",
             try_="which program does CMD start?",
@@ -213,7 +213,7 @@ class EditKeepsDependencies:
     ) -> None:
         if edited["edition"] != nonce:
             raise Wrong(
-                "edit-missing",
+                EDIT_MISSING,
                 saw=f"after an edit of src/ the image still serves edition `{edited['edition']}`",
                 want=f"the edited source, edition `{nonce}`",
                 try_="which COPY brings src/ in?",
@@ -309,7 +309,7 @@ class OrdersBuilds:
     def _runs(self, nonce: str, said: dict[str, Any], node: str, user: str) -> None:
         if said.get("nonce") != nonce:
             raise Wrong(
-                "edit-missing",
+                EDIT_MISSING,
                 saw="the image answers, but not from the source in this folder",
                 want="a service built from src/ by the Dockerfile",
                 try_="which step compiles src/? is dist/ copied from somewhere?",
@@ -317,7 +317,7 @@ class OrdersBuilds:
         major = re.match(r"v(\d+)", node)
         if major is None or int(major[1]) < 24:
             raise Wrong(
-                "old-runtime",
+                OLD_RUNTIME,
                 saw=f"`node --version` in the container says {node[:60]}",
                 want="Node 24 or newer, as package.json says in `engines`",
                 try_="which image does FROM name?",
@@ -426,7 +426,7 @@ class LockChangeDownloadsNothing:
                 build = again
             if not build.ran:
                 raise Wrong(
-                    "edit-missing",
+                    EDIT_MISSING,
                     saw="after a change of both package files every step came from the cache",
                     want="an image made from them",
                     try_="which COPY brings them in?",
@@ -442,7 +442,7 @@ class LockChangeDownloadsNothing:
         if wrong:
             name, want = next(iter(wrong.items()))
             raise Wrong(
-                "edit-missing" if name == "greet" else "lock-ignored",
+                EDIT_MISSING if name == "greet" else "lock-ignored",
                 saw=f"the image has {name} {versions.get(name)}",
                 want=f"{name} {want}, as package-lock.json says",
                 try_="which npm command installs what the lock file says, and nothing else?",

@@ -22,7 +22,7 @@ from course.exercises.kit.exercise import exercise
 from course.exercises.kit.lab import World
 from course.exercises.kit.probe_release import Trial
 from course.exercises.kit.shop import NAME, Shop
-from course.exercises.kit.verdict import Wrong
+from course.exercises.kit.verdict import NO_ANSWER, Wrong
 from course.measure import traffic
 from course.measure.release import GONE, NONE_KNOWN, NOT_READY
 from course.measure.rollout import Rollout, Sample, containers
@@ -37,6 +37,7 @@ _RELEASE_WAIT = 50.0
 _START = "FAULT_START_MS"
 _LATENCY = "FAULT_LATENCY_MS"
 _DRAIN = "DRAIN_MS"
+_LYING_PROBE = "lying-probe"
 _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint|no nodes available")
 """A pod that finds no node for any other reason asks for what no node has, e.g. a port twice."""
 _DESCRIBE = f"kubectl describe deployment {NAME}"
@@ -180,7 +181,7 @@ def _answering(world: World) -> None:
         )
     if status != 200:
         raise Wrong(
-            "no-answer",
+            NO_ANSWER,
             saw=f"{url} answers {status}, and that {_ANSWER_WAIT:.0f} s after its pods are at rest",
             want="200, from the shop",
             try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
@@ -391,9 +392,9 @@ def _early(world: World, release: Trial) -> Wrong:
         cause, field = "lying-exec", f"readinessProbe.exec is {_short(probe['exec']['command'])}"
     elif "httpGet" in probe:
         path = probe["httpGet"].get("path", "/")
-        cause, field = "lying-probe", f"readinessProbe.httpGet.path is {path}"
+        cause, field = _LYING_PROBE, f"readinessProbe.httpGet.path is {path}"
     else:
-        cause, field = "lying-probe", f"readinessProbe is {_short(probe)}"
+        cause, field = _LYING_PROBE, f"readinessProbe is {_short(probe)}"
     return Wrong(
         cause,
         saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",

@@ -21,12 +21,13 @@ from course.exercises.kit import build_errors
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.lab import Served, World
-from course.exercises.kit.verdict import Wrong
+from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
 from course.measure import layers
 from course.measure.layers import Layer, pieces
 from course.measure.registry import Repository
 
 _PORT = 3000
+_STALE_IMAGE = "stale-image"
 _BASES = ("node:24-slim", "node:20-slim", "debian:bookworm-slim")
 
 # -- a small service in TypeScript, of slim-images-1 and slim-images-4
@@ -154,7 +155,7 @@ def _ask_due(world: World, ref: str) -> None:
             got = _field(body, "due")
             if got != due:
                 raise Wrong(
-                    "wrong-answer",
+                    WRONG_ANSWER,
                     saw=f"asked for {start} and {days} days it answers `{got}`",
                     want=f"`{due}`, as src/server.ts computes it",
                     try_=f"is it the compiled source that runs?   docker run --rm {ref} ls -R dist",
@@ -388,7 +389,7 @@ class ContextSendsNoSecrets:
         image = world.image("welcome:lab")
         if image.id == world.recall("made"):
             raise Wrong(
-                "stale-image",
+                _STALE_IMAGE,
                 saw="welcome:lab is still the image of the start state, secrets and all",
                 want="an image built after your change",
                 try_="docker build --tag welcome:lab slim-images-2",
@@ -449,7 +450,7 @@ class ContextSendsNoSecrets:
         for layer in _layers(world, "welcome:lab", find=(secret,)):
             for path, *_ in layer.found.values():
                 raise Wrong(
-                    "stale-image",
+                    _STALE_IMAGE,
                     saw=f"your folder is mended; welcome:lab was built before and has /{path}",
                     want="an image built after your change",
                     try_="docker build --tag welcome:lab slim-images-2",
@@ -595,7 +596,7 @@ class RebuildIsYesterdays:
             printed = _printed(world, copy.tag)
         if layers.ids(image)[: len(base)] != base:
             raise Wrong(
-                "stale-image",
+                _STALE_IMAGE,
                 saw="your folder builds on yesterday's base; till:lab was built before that",
                 want="till:lab built from the folder as it is",
                 try_="docker build --pull --tag till:lab slim-images-3",
@@ -623,7 +624,7 @@ class RebuildIsYesterdays:
             if wrong.cause != "no-base":
                 raise
             raise Wrong(
-                "only-here",
+                "base-only-here",
                 saw=f"a rebuild with --pull finds no such base: {wrong.saw}",
                 want="a base that another machine can pull too",
                 try_="what does a name without a registry's address mean?   docker pull …",

@@ -23,10 +23,12 @@ _PORT = 3000
 _POLL = 0.15
 _BUSY = 1.0
 """Seconds of a probe that does nothing above which no answer is judged by seconds."""
+_NO_HEALTH_CHECK = "no-health-check"
+_RETRIES_MANY = "retries-many"
 _BY_SECONDS = {
-    *("no-probe-yet", "never-healthy", "too-slow", "no-parcels"),
+    *("no-probe-yet", "never-healthy", "no-parcels"),
     *("unhealthy-at-start", "first-probe-late", "healthy-late", "timeout-short"),
-    *("retries-many", "timeout-long", "interval-long", "one-lost-answer"),
+    *(_RETRIES_MANY, "timeout-long", "interval-long", "one-lost-answer"),
 }
 
 # -- 1: who it is
@@ -624,7 +626,7 @@ class CourierTellsTheTruth:
             raise served.silent("courier:lab", want)
         if health.status == "none":
             raise Wrong(
-                "no-health-check",
+                _NO_HEALTH_CHECK,
                 saw="courier:lab has no health check: Docker says nothing of its health",
                 want=want,
                 try_="docker image inspect courier:lab --format '{{json .Config.Healthcheck}}'",
@@ -660,7 +662,7 @@ class CourierTellsTheTruth:
         last = health.probes[-1] if health.probes else None
         if health.streak or last is None:
             return Wrong(
-                "too-slow",
+                _RETRIES_MANY,
                 saw=f"{saw}: {health.streak} failed probes are not enough",
                 want=want,
                 try_="docker image inspect courier:lab --format '{{json .Config.Healthcheck}}'",
@@ -869,7 +871,7 @@ class AtlasIsBelievedInTime:
                 return served.silent("atlas:lab", "the service of atlas.mjs, up and answering")
             if health.status == "none":
                 return Wrong(
-                    "no-health-check",
+                    _NO_HEALTH_CHECK,
                     saw="atlas:lab has no health check",
                     want="a health check that meets the four demands",
                     try_="docker image inspect atlas:lab --format '{{json .Config.Healthcheck}}'",
@@ -916,7 +918,7 @@ class AtlasIsBelievedInTime:
         if health.status == "unhealthy":
             return _Timeline(unhealthy=time.monotonic() - began)
         if health.streak:
-            cause, why = "retries-many", f"{health.streak} failed probe(s) are not enough"
+            cause, why = _RETRIES_MANY, f"{health.streak} failed probe(s) are not enough"
         elif len(served.processes()) > 1:
             cause, why = "timeout-long", "a probe waits for its answer, and goes on waiting"
         else:

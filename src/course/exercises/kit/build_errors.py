@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 from course.core.text import cut
-from course.exercises.kit.verdict import ENVIRONMENT, Wrong
+from course.exercises.kit.verdict import ARCHITECTURE, ENVIRONMENT, Wrong
 from course.measure import builds
 
 _NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?(.+?)"?: not found')
 _ERROR = re.compile(r"error|not found|cannot|denied", re.I)
 _LINE = 160
+_BUILD_FAILS = "build-fails"
+_COPY_MISSING = "copy-missing"
 
 
 def decode(file: Path, name: str, id_: str) -> str:
@@ -81,7 +83,7 @@ def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:
         )
     warned = "".join(f"; {text}" for text in build.warnings) if "lint" in build.error else ""
     return Wrong(
-        "build-fails",
+        _BUILD_FAILS,
         saw=f"{at}the build stopped: {(build.error + warned)[: 2 * _LINE]}",
         want="a build that ends well",
         try_=f"docker build {id_}",
@@ -148,14 +150,14 @@ def _wrong_step(step: builds.Step, id_: str) -> Wrong:
     missing = _NOT_COPIED.search(step.error)
     if missing and step.takes:
         return Wrong(
-            "copy-missing",
+            _COPY_MISSING,
             saw=f"{named(step)} failed: what it takes from has no /{missing[1]}",
             want="files that are there",
             try_="which step makes that file, in which stage, and in which folder?",
         )
     if missing:
         return Wrong(
-            "copy-missing",
+            _COPY_MISSING,
             saw=f"{named(step)} failed: {missing[1]} is not in {id_}/, "
             "or .dockerignore holds it back",
             want="files that are there",
@@ -163,13 +165,13 @@ def _wrong_step(step: builds.Step, id_: str) -> Wrong:
         )
     if any("exec format error" in line for line in step.log):
         return Wrong(
-            "architecture",
+            ARCHITECTURE,
             saw=f"{named(step)} failed: exec format error, its program is for another processor",
             want="a base image for the processor of this machine",
             try_="build it without --platform, and from a FROM without it",
         )
     return Wrong(
-        "build-fails",
+        _BUILD_FAILS,
         saw=f"{named(step)} failed: {reason(step)}",
         want="a build that ends well",
         try_=f"docker build {id_}   shows all that it said",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from course.core import duplicate
 from course.core.text import printable
 from course.exercises.kit.build_errors import decode, wrong_build
-from course.exercises.kit.verdict import Wrong
+from course.exercises.kit.verdict import EDIT_MISSING, Wrong
 from course.measure import builds, leftovers
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Copy:
         if not build.ran:
             names = ", ".join(edits)
             raise Wrong(
-                "edit-missing",
+                EDIT_MISSING,
                 saw=f"after an edit of {names} every step came from the cache",
                 want="an image made from the edited file",
                 try_="which COPY brings that file in? and what does .dockerignore hold back?",

@@ -21,7 +21,7 @@ from course.core.machine import arch
 from course.core.process import Runner, runner
 from course.exercises.kit import build_errors
 from course.exercises.kit import copy as copy_
-from course.exercises.kit.verdict import Wrong
+from course.exercises.kit.verdict import ARCHITECTURE, NO_ANSWER, Wrong
 from course.learner import progress
 from course.measure import docker_client, leftovers
 from course.measure.container import Observed
@@ -316,13 +316,13 @@ class World:
         ours, is_for = arch(), str(self.image(ref).attrs["Architecture"])
         if is_for == ours:
             return Wrong(
-                "architecture",
+                ARCHITECTURE,
                 saw=f"the kernel cannot run what `{ref}` starts: {_EXEC_FORMAT}",
                 want=f"a program for {ours}, or a script whose first line begins with #!",
                 try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
             )
         return Wrong(
-            "architecture",
+            ARCHITECTURE,
             saw=f"`{ref}` is an image for {is_for}",
             want=f"an image for {ours}, which this machine runs",
             try_="build it without --platform, and from a FROM without it",
@@ -481,7 +481,7 @@ class Served(Observed):
         code = self.exit_code()
         if code is None:
             return Wrong(
-                "no-answer",
+                NO_ANSWER,
                 saw=f"the container runs, but nothing answers on its port {self._port}",
                 want=want,
                 try_=f"docker run --rm {ref}   and read what it prints",

@@ -83,6 +83,16 @@ class Explanation:
 
 ENVIRONMENT = "environment"
 """The cause of what could not be judged."""
+ARCHITECTURE = "architecture"
+"""The cause where an image or its program is for another processor."""
+EDIT_MISSING = "edit-missing"
+"""The cause where a rebuild does not hold what was edited."""
+NO_ANSWER = "no-answer"
+"""The cause where something runs and nothing answers."""
+OLD_RUNTIME = "old-runtime"
+"""The cause where the program needs a newer runtime than it gets."""
+WRONG_ANSWER = "wrong-answer"
+"""The cause where a service answers, but not what its program computes."""
 
 
 class Wrong(Exception):  # noqa: N818 - an answer that is wrong is no error
