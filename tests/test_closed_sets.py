@@ -20,7 +20,7 @@ from course import cli
 from course.core import environment, manifest
 from course.core.errors import CourseError
 from course.core.process import FakeRunner
-from course.engine import up
+from course.engine import detect, up
 from course.engine.docker import Docker
 from tests.conftest import ENGINE
 
@@ -37,7 +37,7 @@ def given() -> set[str]:
     ports = {"registry": 5001, "http": 8080, "https": 8443}
     engine, fake = environment.Engine("kind", {}, [], ports), FakeRunner({"docker": 1})
     steps = {task.gives for task in up.tasks(engine, fake) if task.gives}
-    cluster = up.cluster(engine, FakeRunner({"kubectl": "1"}))
+    cluster = detect.cluster(engine, FakeRunner({"kubectl": "1"}))
     return steps | Docker(fake).capabilities() | cluster.capabilities()
 
 
