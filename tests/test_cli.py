@@ -15,7 +15,7 @@ import typer
 
 from course import cli, status
 from course.core import environment, manifest, paths
-from course.core.errors import CourseError, of_os
+from course.core.errors import CourseError, from_os_error
 from course.core.process import FakeRunner
 from course.engine import tasks as tasks_
 from course.engine import up
@@ -167,7 +167,7 @@ def test_a_home_that_cannot_be_written_is_told_with_the_variable_that_moves_it(
 ) -> None:
     monkeypatch.setenv(place, "/home/jane/.local/course")
     for where in ("/home/jane/.local", "/home/jane/.local/course/logs"):
-        told = of_os(OSError(error, os.strerror(error), where))
+        told = from_os_error(OSError(error, os.strerror(error), where))
         assert where in told.saw and f"export {place}=FOLDER" in told.try_
 
 

@@ -38,7 +38,10 @@ FACES = [
     "course.start",
     "course.measure.rollout",
 ]
-PICTURES = "from course import picture, release_picture; from course.views import builds as bars; from course.views import pictures; from course.views import images as stacks"
+PICTURES = (
+    "from course import picture, release_picture; "
+    "from course.views import COLORS, plot_build_times, plot_layers"
+)
 EXERCISES = sorted(
     f"course.exercises.{lesson['stem'][3:].replace('-', '_')}"
     for lesson in tomllib.loads((paths.ROOT / "course.toml").read_text())["lessons"]

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from course.core import inherited, paths, text
-from course.core.errors import CourseError, of_os
+from course.core.errors import CourseError, from_os_error
 
 app = typer.Typer(
     name="course",
@@ -264,7 +264,9 @@ def env() -> None:
     wanted = inherited.settled(os.environ) | environment.environment()
     given = inherited.before()
     names = [
-        name for name in wanted if name in environment.CONTRACT or given.get(name) != wanted[name]
+        name
+        for name in wanted
+        if name in environment.LESSON_VARIABLES or given.get(name) != wanted[name]
     ]
     for name in sorted(set(given) - set(wanted)):
         if name.isidentifier():
@@ -336,7 +338,7 @@ def bundle_save(file: BundleFile) -> None:
     from course.artifacts import bundle, fetch
     from course.engine import up as up_
 
-    with _environment(), up_.alone() as using:
+    with _environment(), up_.exclusive() as using:
         saved = bundle.save(file, _tell, using=using)
         sha256 = fetch.digest(saved)
     print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB, SHA-256:\n{sha256}")
@@ -355,7 +357,7 @@ def bundle_load(
     from course.artifacts import bundle
     from course.engine import up as up_
 
-    with up_.alone():
+    with up_.exclusive():
         loaded = bundle.load(file, _tell, sha256)
     for part in loaded.unused:
         print(f"· {part} is for another system or version of the course, and is not used")
@@ -465,7 +467,7 @@ def main() -> None:
         code = _INTERRUPTED
     except (CourseError, OSError) as error:
         _debug()
-        said = of_os(error) if isinstance(error, OSError) else error
+        said = from_os_error(error) if isinstance(error, OSError) else error
         print(f"✗ {words}\n  " + str(said).replace("\n", "\n  "), file=sys.stderr)
         sys.exit(1)
     except Exception as error:

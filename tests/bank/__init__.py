@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 
 KINDS = (
     "not-the-serving-object",
@@ -37,7 +37,7 @@ class Answer:
     """
 
     name: str
-    apply: Callable[[World], None]
+    apply: Callable[[Lab], None]
     cause: str
     kind: str
     path: str = ""

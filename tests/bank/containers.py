@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from tests.bank import Answer
 
 
-def _build(world: World, tag: str, dockerfile: str, *more: str) -> None:
-    world.write("Dockerfile", dockerfile)
-    world.run("docker", "build", "--quiet", *more, "--tag", tag, world.folder())
+def _build(lab: Lab, tag: str, dockerfile: str, *more: str) -> None:
+    lab.write("Dockerfile", dockerfile)
+    lab.run("docker", "build", "--quiet", *more, "--tag", tag, lab.folder())
 
 
 _SLUG = 'FROM node:24-slim\nWORKDIR /app\nCOPY slug.mjs ./\nCMD ["node", "slug.mjs"]\n'
@@ -22,19 +22,19 @@ createServer((request, response) => {
 """
 
 
-def _slug_on_another_port(world: World) -> None:
-    source = (world.folder() / "slug.mjs").read_text()
-    world.write("slug.mjs", source.replace("listen(3000", "listen(8000"))
-    _build(world, "slug:lab", _SLUG)
+def _slug_on_another_port(lab: Lab) -> None:
+    source = (lab.folder() / "slug.mjs").read_text()
+    lab.write("slug.mjs", source.replace("listen(3000", "listen(8000"))
+    _build(lab, "slug:lab", _SLUG)
 
 
-def _slug_hard_coded(world: World) -> None:
-    world.write("slug.mjs", _HARD_CODED)
-    _build(world, "slug:lab", _SLUG)
+def _slug_hard_coded(lab: Lab) -> None:
+    lab.write("slug.mjs", _HARD_CODED)
+    _build(lab, "slug:lab", _SLUG)
 
 
-def _slug_without_copy(world: World) -> None:
-    _build(world, "slug:lab", _SLUG.replace("COPY slug.mjs ./\n", ""))
+def _slug_without_copy(lab: Lab) -> None:
+    _build(lab, "slug:lab", _SLUG.replace("COPY slug.mjs ./\n", ""))
 
 
 _PRICE = """\
@@ -47,65 +47,63 @@ CMD ["node", "price.mjs"]
 """
 
 
-def _price_hides_the_error(world: World) -> None:
-    source = (world.folder() / "price.mjs").read_text()
+def _price_hides_the_error(lab: Lab) -> None:
+    source = (lab.folder() / "price.mjs").read_text()
     read = 'JSON.parse(readFileSync("data/rates.json", "utf8"))'
     assert read in source
-    world.write("price.mjs", source.replace(read, "{ EUR: 1, CHF: 1 }"))
-    _build(world, "price:lab", _PRICE.replace("COPY rates/rates.json ./data/rates.json\n", ""))
+    lab.write("price.mjs", source.replace(read, "{ EUR: 1, CHF: 1 }"))
+    _build(lab, "price:lab", _PRICE.replace("COPY rates/rates.json ./data/rates.json\n", ""))
 
 
-def _price_made_up(world: World) -> None:
-    world.write("rates/made-up.json", json.dumps({"EUR": 1, "CHF": 0.5}))
-    _build(world, "price:lab", _PRICE.replace("rates/rates.json .", "rates/made-up.json ."))
+def _price_made_up(lab: Lab) -> None:
+    lab.write("rates/made-up.json", json.dumps({"EUR": 1, "CHF": 0.5}))
+    _build(lab, "price:lab", _PRICE.replace("rates/rates.json .", "rates/made-up.json ."))
 
 
-def _price_committed(world: World) -> None:
+def _price_committed(lab: Lab) -> None:
     # No Dockerfile: what the container lacks is put into one, and that one is kept.
-    made = world.run("docker", "create", "--label", "course.owner=course", "price:lab").strip()
-    world.run("docker", "cp", f"{world.folder()}/rates", f"{made}:/app/data")
-    world.run("docker", "commit", "--change", "ENV PRICE_CURRENCY=CHF", made, "price:lab")
-    world.run("docker", "rm", made)
+    made = lab.run("docker", "create", "--label", "course.owner=course", "price:lab").strip()
+    lab.run("docker", "cp", f"{lab.folder()}/rates", f"{made}:/app/data")
+    lab.run("docker", "commit", "--change", "ENV PRICE_CURRENCY=CHF", made, "price:lab")
+    lab.run("docker", "rm", made)
 
 
-def _quote_name(world: World, tag: str = "1.0") -> str:
-    return f"{world.registry}/quote:{tag}"
+def _quote_name(lab: Lab, tag: str = "1.0") -> str:
+    return f"{lab.registry}/quote:{tag}"
 
 
-def _tag_and_push(world: World, source: str, target: str) -> None:
-    world.run("docker", "tag", source, target)
-    world.run("docker", "push", "--quiet", target)
+def _tag_and_push(lab: Lab, source: str, target: str) -> None:
+    lab.run("docker", "tag", source, target)
+    lab.run("docker", "push", "--quiet", target)
 
 
-def _quote_tagged_here(world: World) -> None:
-    world.run("docker", "tag", "quote:tested", _quote_name(world))
+def _quote_tagged_here(lab: Lab) -> None:
+    lab.run("docker", "tag", "quote:tested", _quote_name(lab))
 
 
-def _quote_rebuilt(world: World) -> None:
-    world.run(
-        "docker", "build", "--quiet", "--no-cache", "--tag", _quote_name(world), world.folder()
-    )
-    world.run("docker", "push", "--quiet", _quote_name(world))
+def _quote_rebuilt(lab: Lab) -> None:
+    lab.run("docker", "build", "--quiet", "--no-cache", "--tag", _quote_name(lab), lab.folder())
+    lab.run("docker", "push", "--quiet", _quote_name(lab))
 
 
-def _quote_test_moved(world: World) -> None:
+def _quote_test_moved(lab: Lab) -> None:
     # The release is not brought to the tested image: the name `tested` is brought to the release.
-    world.run("docker", "pull", "--quiet", _quote_name(world))
-    world.run("docker", "tag", _quote_name(world), "quote:tested")
+    lab.run("docker", "pull", "--quiet", _quote_name(lab))
+    lab.run("docker", "tag", _quote_name(lab), "quote:tested")
 
 
-def _quote_by_sdk(world: World) -> None:
-    image = world.docker.images.get("quote:tested")
-    image.tag(f"{world.registry}/quote", "1.0")
-    world.docker.images.push(f"{world.registry}/quote", "1.0")
+def _quote_by_sdk(lab: Lab) -> None:
+    image = lab.docker.images.get("quote:tested")
+    image.tag(f"{lab.registry}/quote", "1.0")
+    lab.docker.images.push(f"{lab.registry}/quote", "1.0")
 
 
-def _quote_by_digest(world: World) -> None:
+def _quote_by_digest(lab: Lab) -> None:
     # Push under another name, then let the registry itself give that digest the released name.
-    _tag_and_push(world, "quote:tested", _quote_name(world, "candidate"))
-    world.run(
-        *("docker", "buildx", "imagetools", "create", "--tag", _quote_name(world)),
-        _quote_name(world, "candidate"),
+    _tag_and_push(lab, "quote:tested", _quote_name(lab, "candidate"))
+    lab.run(
+        *("docker", "buildx", "imagetools", "create", "--tag", _quote_name(lab)),
+        _quote_name(lab, "candidate"),
     )
 
 

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course.exercises.dockerfile import notes_dockerfile
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.measure import builds
 from tests.bank import Answer
 
-Apply = Callable[[World], None]
+Apply = Callable[[Lab], None]
 
 
 def _dockerfile(text: str) -> Apply:
-    return lambda world: _write(world, text)
+    return lambda lab: _write(lab, text)
 
 
-def _write(world: World, text: str) -> None:
-    world.write("Dockerfile", text)
+def _write(lab: Lab, text: str) -> None:
+    lab.write("Dockerfile", text)
 
 
 _STOPS = """\
@@ -106,35 +106,35 @@ CMD ["node", "src/server.mjs"]
 """
 
 
-def _stops_among_odd_files(world: World) -> None:
+def _stops_among_odd_files(lab: Lab) -> None:
     """The folder as editors and tools leave it; Docker finds `dockerfile` too."""
-    folder = world.folder()
+    folder = lab.folder()
     (folder / "Dockerfile").unlink()
-    world.write("dockerfile", _STOPS)
+    lab.write("dockerfile", _STOPS)
     # An address is at most 107 bytes long.
     with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as made:
         made.bind("ctl")
     os.mkfifo(folder / "pipe")
     for name, to in {"dangling": "nowhere", "loop": "loop", "absolute": "/etc/hostname"}.items():
         (folder / name).symlink_to(to)
-    world.write("new\nline", "x")
+    lab.write("new\nline", "x")
     deep = folder / Path(*["d" * 99] * 12)
     deep.mkdir(parents=True)
     with (folder / "sparse").open("wb") as file:
         file.truncate(20_000_000_000)
 
 
-def _stops_index_from_the_host(world: World) -> None:
+def _stops_index_from_the_host(lab: Lab) -> None:
     words = {"hill": ["Harbour Hill", "Town Hill"]}
-    world.write("index.json", json.dumps({"made": 1, "words": words}))
-    _write(world, _STOPS.replace("RUN node tools/index.mjs", "COPY index.json ./"))
+    lab.write("index.json", json.dumps({"made": 1, "words": words}))
+    _write(lab, _STOPS.replace("RUN node tools/index.mjs", "COPY index.json ./"))
 
 
-def _stops_on_an_older_image(world: World) -> None:
+def _stops_on_an_older_image(lab: Lab) -> None:
     # Everything baked into a base once; the Dockerfile of every day only adds a command.
-    _write(world, _STOPS)
-    world.run("docker", "build", "--quiet", "--tag", "stops-base:lab", world.folder())
-    _write(world, 'FROM stops-base:lab\nCMD ["node", "src/server.mjs"]\n')
+    _write(lab, _STOPS)
+    lab.run("docker", "build", "--quiet", "--tag", "stops-base:lab", lab.folder())
+    _write(lab, 'FROM stops-base:lab\nCMD ["node", "src/server.mjs"]\n')
 
 
 _ORDERS = """\
@@ -173,18 +173,18 @@ def _orders(old: str, new: str) -> Apply:
     """The solution with one thing as a learner would have it; built once, as they would."""
     text = _ORDERS.replace(old, new)
     assert text != _ORDERS
-    return lambda world: _built(world, text)
+    return lambda lab: _built(lab, text)
 
 
-def _built(world: World, text: str) -> None:
-    _write(world, text)
-    world.run("docker", "build", "--quiet", world.folder(), check=False)
+def _built(lab: Lab, text: str) -> None:
+    _write(lab, text)
+    lab.run("docker", "build", "--quiet", lab.folder(), check=False)
 
 
-def _orders_with_dist_of_the_host(world: World) -> None:
-    world.write("dist/index.js", "// compiled on the author's machine\n")
-    world.write(".dockerignore", "node_modules\n.git\n")
-    _built(world, _ORDERS.replace("RUN npm run build", "COPY dist ./dist"))
+def _orders_with_dist_of_the_host(lab: Lab) -> None:
+    lab.write("dist/index.js", "// compiled on the author's machine\n")
+    lab.write(".dockerignore", "node_modules\n.git\n")
+    _built(lab, _ORDERS.replace("RUN npm run build", "COPY dist ./dist"))
 
 
 _GREET = """\
@@ -287,38 +287,38 @@ def _days(index: float, compress: float) -> dict[str, float]:
 def _site(dockerfile: str, day: str, other: str) -> Apply:
     """Measure as the lab does, then write the Dockerfile and the figures."""
 
-    def apply(world: World) -> None:
-        build = builds.run(world.folder(), "--no-cache", env=world.env())
+    def apply(lab: Lab) -> None:
+        build = builds.run(lab.folder(), "--no-cache", env=lab.env())
         steps = [build.find("tools/index.mjs"), build.find("tools/compress.mjs")]
         index, compress = (step.seconds if step else 0.0 for step in steps)
-        _figures(world, index, compress, day, other)
+        _figures(lab, index, compress, day, other)
         if dockerfile:
-            _write(world, dockerfile)
+            _write(lab, dockerfile)
 
     return apply
 
 
-def _figures(world: World, index: float, compress: float, day: str, other: str) -> None:
+def _figures(lab: Lab, index: float, compress: float, day: str, other: str) -> None:
     days = _days(index, compress)
     found = {"index_s": index, "compress_s": compress}
     found |= {"day_s": days[day], "other_day_s": days[other]}
-    world.write("measured.json", json.dumps(found))
+    lab.write("measured.json", json.dumps(found))
 
 
-def _site_made_up(world: World) -> None:
-    _write(world, _SITE)
-    _figures(world, 5.0, 1.0, "compress", "index")
+def _site_made_up(lab: Lab) -> None:
+    _write(lab, _SITE)
+    _figures(lab, 5.0, 1.0, "compress", "index")
 
 
-def _site_prebuilt(world: World) -> None:
-    _site("", "compress", "index")(world)
-    world.write("index.json", json.dumps({"made": 1, "words": {"hill": ["Town Hill"]}}))
-    _write(world, _SITE.replace("RUN node tools/index.mjs", "COPY index.json ./"))
+def _site_prebuilt(lab: Lab) -> None:
+    _site("", "compress", "index")(lab)
+    lab.write("index.json", json.dumps({"made": 1, "words": {"hill": ["Town Hill"]}}))
+    _write(lab, _SITE.replace("RUN node tools/index.mjs", "COPY index.json ./"))
 
 
-def _site_unfinished(world: World) -> None:
-    _write(world, _SITE)
-    world.write("measured.json", json.dumps({"index_s": 0.5, "compress_s": None}))
+def _site_unfinished(lab: Lab) -> None:
+    _write(lab, _SITE)
+    lab.write("measured.json", json.dumps({"index_s": 0.5, "compress_s": None}))
 
 
 BANK: dict[str, list[Answer]] = {

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.probe_release import serving_old
 from course.exercises.kit.shop import CONTAINER, NAME
 from course.measure.rollout import Rollout, containers
@@ -19,10 +19,10 @@ from tests.bank import Answer
 CAREFUL = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 READY = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 3}
 SLEEP = {"preStop": {"sleep": {"seconds": 4}}}
-Change = Callable[[World], None]
+Change = Callable[[Lab], None]
 
 
-def rest(world: World, wait: float = 45.0) -> None:
+def rest(lab: Lab, wait: float = 45.0) -> None:
     """Until the shop is at rest, or goes no further."""
     with Rollout(NAME).watch() as feed:
         while feed.seconds < wait:
@@ -51,20 +51,20 @@ def patch(
     template = {"spec": {**(pod or {}), "containers": [changed]}}
     body = {"spec": {**(spec or {}), "template": template}}
 
-    def apply(world: World) -> None:
-        world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
-        rest(world)
+    def apply(lab: Lab) -> None:
+        lab.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
+        rest(lab)
 
     return apply
 
 
-def nothing(world: World) -> None:
+def nothing(lab: Lab) -> None:
     """The start state as it is."""
-    rest(world)
+    rest(lab)
 
 
-def _edited(world: World, *changes: tuple[str, str]) -> str:
-    text = (world.folder() / "shop.yaml").read_text()
+def _edited(lab: Lab, *changes: tuple[str, str]) -> str:
+    text = (lab.folder() / "shop.yaml").read_text()
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new)
@@ -72,39 +72,35 @@ def _edited(world: World, *changes: tuple[str, str]) -> str:
 
 
 def _applied(*changes: tuple[str, str]) -> Change:
-    def apply(world: World) -> None:
-        world.write("shop.yaml", _edited(world, *changes))
-        world.run("kubectl", "apply", "-f", world.folder() / "shop.yaml")
-        rest(world)
+    def apply(lab: Lab) -> None:
+        lab.write("shop.yaml", _edited(lab, *changes))
+        lab.run("kubectl", "apply", "-f", lab.folder() / "shop.yaml")
+        rest(lab)
 
     return apply
 
 
-def _paused(world: World) -> None:
-    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(
-        world
-    )
-    world.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
+def _paused(lab: Lab) -> None:
+    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(lab)
+    lab.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
 
 
-def _other_deployment(world: World) -> None:
+def _other_deployment(lab: Lab) -> None:
     """A Deployment that is right, and gets no traffic."""
-    text = _edited(world).split("---")
+    text = _edited(lab).split("---")
     old = (
         text[0]
         .replace(f"name: {NAME}\n", f"name: {NAME}-old\n")
         .replace(f"app: {NAME} }}", f"app: {NAME}-old }}")
     )
     service = text[1].replace(f"selector: {{ app: {NAME} }}", f"selector: {{ app: {NAME}-old }}")
-    world.write("old.yaml", "---".join([old, service]))
-    world.run("kubectl", "apply", "-f", world.folder() / "old.yaml")
-    world.run("kubectl", "rollout", "status", f"deployment/{NAME}-old", "--timeout=40s")
-    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(
-        world
-    )
+    lab.write("old.yaml", "---".join([old, service]))
+    lab.run("kubectl", "apply", "-f", lab.folder() / "old.yaml")
+    lab.run("kubectl", "rollout", "status", f"deployment/{NAME}-old", "--timeout=40s")
+    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(lab)
 
 
-def _forged(world: World) -> None:
+def _forged(lab: Lab) -> None:
     """The header that the check reads, written by the route."""
     header = [{"name": "x-orders-version", "value": "1.2.0"}]
     rule = {
@@ -112,10 +108,8 @@ def _forged(world: World) -> None:
         "backendRefs": [{"name": NAME, "port": 80}],
     }
     body = json.dumps({"spec": {"rules": [rule]}})
-    world.run("kubectl", "patch", "httproute", NAME, "--type=merge", "--patch", body)
-    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(
-        world
-    )
+    lab.run("kubectl", "patch", "httproute", NAME, "--type=merge", "--patch", body)
+    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(lab)
 
 
 _BY_SHELL = (
@@ -128,88 +122,86 @@ _ASK = (
 
 
 def _rolled_back(then: dict[str, Any] | None) -> Change:
-    def apply(world: World) -> None:
-        world.run("kubectl", "rollout", "undo", f"deployment/{NAME}")
+    def apply(lab: Lab) -> None:
+        lab.run("kubectl", "rollout", "undo", f"deployment/{NAME}")
         if then:
-            world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(then))
-        rest(world)
+            lab.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(then))
+        rest(lab)
 
     return apply
 
 
-def _only_paused(world: World) -> None:
-    world.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
+def _only_paused(lab: Lab) -> None:
+    lab.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
 
 
-def _only_noticed(world: World) -> None:
+def _only_noticed(lab: Lab) -> None:
     limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
-    world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
+    lab.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
     Rollout(NAME).wait(30)
 
 
-def _stuck_pods_deleted(world: World) -> None:
+def _stuck_pods_deleted(lab: Lab) -> None:
     limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
-    world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
+    lab.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
     bad = [
-        p["metadata"]["name"]
-        for p in world.objects("pods", labelSelector=f"app={NAME}")
-        if _waits(p)
+        p["metadata"]["name"] for p in lab.objects("pods", labelSelector=f"app={NAME}") if _waits(p)
     ]
     if bad:
-        world.run("kubectl", "delete", "pod", "--wait=false", *bad)
-    rest(world)
+        lab.run("kubectl", "delete", "pod", "--wait=false", *bad)
+    rest(lab)
 
 
 def _waits(pod: dict[str, Any]) -> bool:
     return "waiting" in containers.state(pod).get("state", {})
 
 
-def _tag_filled(world: World) -> None:
-    bad = world.recall("bad")
-    world.run("docker", "tag", f"{world.registry}/{NAME}:1.1.0", bad)
-    world.run("docker", "push", "--quiet", bad)
+def _tag_filled(lab: Lab) -> None:
+    bad = lab.recall("bad")
+    lab.run("docker", "tag", f"{lab.registry}/{NAME}:1.1.0", bad)
+    lab.run("docker", "push", "--quiet", bad)
     # The kubelet waits longer and longer between its attempts; a new pod tries at once.
-    _stuck_pods_deleted(world)
+    _stuck_pods_deleted(lab)
     Rollout(NAME).wait(30)
-    rest(world)
+    rest(lab)
 
 
-def _made_anew(world: World) -> None:
-    text = _edited(world, ("spec:\n  replicas", "spec:\n  progressDeadlineSeconds: 8\n  replicas"))
-    world.write("shop.yaml", text)
-    world.run("kubectl", "delete", "deployment", NAME)
-    world.run("kubectl", "apply", "-f", world.folder() / "shop.yaml")
-    rest(world)
+def _made_anew(lab: Lab) -> None:
+    text = _edited(lab, ("spec:\n  replicas", "spec:\n  progressDeadlineSeconds: 8\n  replicas"))
+    lab.write("shop.yaml", text)
+    lab.run("kubectl", "delete", "deployment", NAME)
+    lab.run("kubectl", "apply", "-f", lab.folder() / "shop.yaml")
+    rest(lab)
 
 
 def _forward(version: str) -> Change:
-    def apply(world: World) -> None:
-        image = f"{world.registry}/{NAME}:{version}"
-        world.run("kubectl", "set", "image", f"deployment/{NAME}", f"{CONTAINER}={image}")
+    def apply(lab: Lab) -> None:
+        image = f"{lab.registry}/{NAME}:{version}"
+        lab.run("kubectl", "set", "image", f"deployment/{NAME}", f"{CONTAINER}={image}")
         limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
-        world.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
-        rest(world)
+        lab.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
+        rest(lab)
 
     return apply
 
 
-def _by_digest(world: World) -> None:
-    served = world.manifest(NAME, "1.1.0")
+def _by_digest(lab: Lab) -> None:
+    served = lab.manifest(NAME, "1.1.0")
     assert served
-    image = f"{world.registry}/{NAME}@{served[0]}"
+    image = f"{lab.registry}/{NAME}@{served[0]}"
     spec = {"progressDeadlineSeconds": 9}
     # Another template than the first: its pods are replaced one by one by the same image.
-    patch(spec=spec, container={"image": image})(world)
+    patch(spec=spec, container={"image": image})(lab)
 
 
 def _strategy(unavailable: int | str, surge: int | str, **more: Any) -> Change:
     rolling = {"type": "RollingUpdate"}
     figures = {"maxUnavailable": unavailable, "maxSurge": surge}
 
-    def apply(world: World) -> None:
+    def apply(lab: Lab) -> None:
         body = json.dumps({"spec": {"strategy": {**rolling, "rollingUpdate": figures}, **more}})
-        world.run("kubectl", "patch", "deployment", NAME, "--patch", body)
-        rest(world)
+        lab.run("kubectl", "patch", "deployment", NAME, "--patch", body)
+        rest(lab)
 
     return apply
 
@@ -222,37 +214,37 @@ def _decision(
         "unavailable": {"seconds": seconds, "peak": peak, "fewest_ready": 2},
     }
 
-    def write(world: World) -> None:
+    def write(lab: Lab) -> None:
         text = json.dumps({"choice": "unavailable", "measured": figures})
-        world.write("decision.json", text)
+        lab.write("decision.json", text)
 
     return write
 
 
-def _restarted(world: World) -> None:
+def _restarted(lab: Lab) -> None:
     """Two releases, which leave what two measurements leave; nobody has to wait for the first."""
     for _ in range(2):
-        world.run("kubectl", "rollout", "restart", f"deployment/{NAME}")
+        lab.run("kubectl", "rollout", "restart", f"deployment/{NAME}")
         time.sleep(1.5)
-    rest(world)
+    rest(lab)
 
 
-def _measured_otherwise(world: World) -> None:
+def _measured_otherwise(lab: Lab) -> None:
     """Percentages in the manifest, releases by a setting and its undo, pods as the API has them."""
     old = "{ maxUnavailable: 0, maxSurge: 1 }"
     setting = ("set", "env", f"deployment/{NAME}", "MEASURED=once")
     undo = ("rollout", "undo", f"deployment/{NAME}")
     measured = {}
     for share, change in (("75%", setting), ("60%", undo)):
-        text = _edited(world, (old, f'{{ maxUnavailable: "{share}", maxSurge: 0 }}'))
-        (world.folder() / "applied.yaml").write_text(text)
-        world.run("kubectl", "apply", "-f", world.folder() / "applied.yaml")
-        rest(world)
+        text = _edited(lab, (old, f'{{ maxUnavailable: "{share}", maxSurge: 0 }}'))
+        (lab.folder() / "applied.yaml").write_text(text)
+        lab.run("kubectl", "apply", "-f", lab.folder() / "applied.yaml")
+        rest(lab)
         began = time.monotonic()
         counts: list[tuple[int, int]] = []
-        world.run("kubectl", *change)
+        lab.run("kubectl", *change)
         while not counts or Rollout(NAME).status().state != "complete":
-            pods = world.objects("pods", labelSelector=f"app={NAME}")
+            pods = lab.objects("pods", labelSelector=f"app={NAME}")
             here = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
             counts.append((len(here), sum(_is_ready(pod) for pod in here)))
             time.sleep(0.2)
@@ -261,8 +253,8 @@ def _measured_otherwise(world: World) -> None:
             "peak": max(there for there, _ in counts),
             "fewest_ready": min(ready for _, ready in counts),
         }
-        rest(world)
-    world.write("decision.json", json.dumps({"choice": "60%", "measured": measured}))
+        rest(lab)
+    lab.write("decision.json", json.dumps({"choice": "60%", "measured": measured}))
 
 
 def _is_ready(pod: dict[str, Any]) -> bool:
@@ -270,11 +262,11 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def _sidecar(world: World, **more: Any) -> dict[str, Any]:
+def _sidecar(lab: Lab, **more: Any) -> dict[str, Any]:
     """A container that does nothing, of an image that is there; a patch puts it in front."""
     ends = "process.on('SIGTERM', () => process.exit())"
     idle = ["node", "-e", f"setInterval(() => {{}}, 1e6); {ends}"]
-    image = f"{world.registry}/{NAME}:1.1.0"
+    image = f"{lab.registry}/{NAME}:1.1.0"
     requests = {"requests": {"cpu": "5m", "memory": "32Mi"}}
     return {"name": "beside", "image": image, "command": idle, "resources": requests, **more}
 
@@ -284,21 +276,21 @@ def beside(
 ) -> Change:
     """A sidecar in front of the shop, with changes of both."""
 
-    def apply(world: World) -> None:
-        own = [_sidecar(world, **sidecar), {"name": CONTAINER, **(shop or {})}]
+    def apply(lab: Lab) -> None:
+        own = [_sidecar(lab, **sidecar), {"name": CONTAINER, **(shop or {})}]
         body = {"spec": {**(spec or {}), "template": {"spec": {"containers": own}}}}
-        world.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
+        lab.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
         first = Rollout(NAME)._deployment()["spec"]["template"]["spec"]["containers"][0]
         assert first["name"] == "beside"
-        rest(world)
+        rest(lab)
 
     return apply
 
 
-def _renamed(world: World) -> None:
+def _renamed(lab: Lab) -> None:
     """The solution, in a container of another name, behind a native sidecar of the shop's name."""
     at = "/spec/template/spec"
-    native = _sidecar(world, name=CONTAINER, restartPolicy="Always")
+    native = _sidecar(lab, name=CONTAINER, restartPolicy="Always")
     changes = [
         {"op": "replace", "path": "/spec/strategy", "value": CAREFUL},
         {"op": "replace", "path": f"{at}/containers/0/name", "value": "web"},
@@ -307,33 +299,33 @@ def _renamed(world: World) -> None:
         {"op": "add", "path": f"{at}/initContainers", "value": [native]},
     ]
     text = json.dumps(changes)
-    world.run("kubectl", "patch", "deployment", NAME, "--type=json", "--patch", text)
+    lab.run("kubectl", "patch", "deployment", NAME, "--type=json", "--patch", text)
     drain = ("--containers=web", "DRAIN_MS=10000")
-    world.run("kubectl", "set", "env", f"deployment/{NAME}", *drain)
-    rest(world)
+    lab.run("kubectl", "set", "env", f"deployment/{NAME}", *drain)
+    rest(lab)
 
 
-def _evicted(world: World) -> None:
+def _evicted(lab: Lab) -> None:
     """One pod fills its disk and is evicted; it stays in the list, and another takes its place."""
     limit = {"limits": {"ephemeral-storage": "20Mi", "memory": "256Mi"}}
-    patch(container={"resources": limit})(world)
-    rest(world)
+    patch(container={"resources": limit})(lab)
+    rest(lab)
     with Rollout(NAME).watch() as feed:
         name = next(pod.name for pod in feed.samples()[-1].pods if pod.ready and pod.counts)
         fill = "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
-        world.run("kubectl", "exec", name, "--", "node", "-e", fill)
+        lab.run("kubectl", "exec", name, "--", "node", "-e", fill)
         while not any(pod.name == name and pod.finished for pod in feed.samples()[-1].pods):
             assert feed.seconds < 60, feed.samples()[-1]
             time.sleep(0.2)
-    rest(world)
+    rest(lab)
 
 
 def both(*changes: Change) -> Change:
     """One after the other."""
 
-    def apply(world: World) -> None:
+    def apply(lab: Lab) -> None:
         for change in changes:
-            change(world)
+            change(lab)
 
     return apply
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.measure.registry import Repository
 from tests.bank import Answer
 
 
-def _build(world: World, ref: str, *options: object) -> None:
-    world.run("docker", "build", "--quiet", "--tag", ref, *options, world.folder())
+def _build(lab: Lab, ref: str, *options: object) -> None:
+    lab.run("docker", "build", "--quiet", "--tag", ref, *options, lab.folder())
 
 
-def _dockerfile(world: World, ref: str, text: str, *options: object) -> None:
-    world.write("Dockerfile", text)
-    _build(world, ref, *options)
+def _dockerfile(lab: Lab, ref: str, text: str, *options: object) -> None:
+    lab.write("Dockerfile", text)
+    _build(lab, ref, *options)
 
 
 # -- slim-images-1
@@ -43,15 +43,15 @@ _INSTALL = "RUN npm ci --omit=dev\n"
 _GOOD = _STAGE + _LAST + _INSTALL + _TAKE_DIST + _CMD
 
 
-def _due_hard_coded(world: World) -> None:
-    world.write(
+def _due_hard_coded(lab: Lab) -> None:
+    lab.write(
         "src/server.ts",
         'import { createServer } from "node:http";\n'
         "createServer((request, response) => {\n"
         '  response.end(JSON.stringify({ due: "2026-03-31", late: "no" }));\n'
         "}).listen(3000);\n",
     )
-    _dockerfile(world, "due:lab", _GOOD)
+    _dockerfile(lab, "due:lab", _GOOD)
 
 
 _PRUNE_IN_BUILD = (
@@ -195,22 +195,22 @@ _GREET = 'FROM node:24-slim\nWORKDIR /app\nCOPY . .\nCMD ["node", "api/server.mj
 _IGNORE = "**/node_modules\n**/.env*\n**/*.log\n.git\n"
 
 
-def _ignore(world: World, text: str, name: str = ".dockerignore") -> None:
-    world.write(name, text)
-    _build(world, "welcome:lab")
+def _ignore(lab: Lab, text: str, name: str = ".dockerignore") -> None:
+    lab.write(name, text)
+    _build(lab, "welcome:lab")
 
 
-def _remove_files(world: World) -> None:
+def _remove_files(lab: Lab) -> None:
     for name in (".env", "api/.env", "api/debug.log"):
-        (world.folder() / name).unlink()
+        (lab.folder() / name).unlink()
     for name in ("node_modules", "api/node_modules", ".git"):
-        shutil.rmtree(world.folder() / name)
-    _build(world, "welcome:lab")
+        shutil.rmtree(lab.folder() / name)
+    _build(lab, "welcome:lab")
 
 
-def _delete_in_a_later_step(world: World) -> None:
+def _delete_in_a_later_step(lab: Lab) -> None:
     _dockerfile(
-        world,
+        lab,
         "welcome:lab",
         _GREET.replace(
             "CMD",
@@ -220,9 +220,9 @@ def _delete_in_a_later_step(world: World) -> None:
     )
 
 
-def _bind_all(world: World) -> None:
+def _bind_all(lab: Lab) -> None:
     _dockerfile(
-        world,
+        lab,
         "welcome:lab",
         _GREET.replace(
             "COPY . .\n",
@@ -232,16 +232,16 @@ def _bind_all(world: World) -> None:
     )
 
 
-def _copy_little(world: World) -> None:
+def _copy_little(lab: Lab) -> None:
     _dockerfile(
-        world,
+        lab,
         "welcome:lab",
         _GREET.replace("COPY . .\n", "COPY api/server.mjs api/\nCOPY api/lang api/lang/\n"),
     )
 
 
-def _right_and_not_built(world: World) -> None:
-    world.write(".dockerignore", _IGNORE)
+def _right_and_not_built(lab: Lab) -> None:
+    lab.write(".dockerignore", _IGNORE)
 
 
 _CONTEXT = [
@@ -316,70 +316,70 @@ _CONTEXT = [
 # -- slim-images-3
 
 
-def _base(world: World) -> Repository:
-    return Repository(world.registry, world.recall("repository"))
+def _base(lab: Lab) -> Repository:
+    return Repository(lab.registry, lab.recall("repository"))
 
 
-def _from(world: World, base: str) -> None:
+def _from(lab: Lab, base: str) -> None:
     _dockerfile(
-        world,
+        lab,
         "till:lab",
         f'FROM {base}\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
         "--pull",
     )
 
 
-def _named(world: World, rest: str) -> str:
-    return f"{world.registry}/{world.recall('repository')}{rest}"
+def _named(lab: Lab, rest: str) -> str:
+    return f"{lab.registry}/{lab.recall('repository')}{rest}"
 
 
-def _tag(world: World, ref: str, other: str) -> None:
-    world.run("docker", "tag", ref, other)
+def _tag(lab: Lab, ref: str, other: str) -> None:
+    lab.run("docker", "tag", ref, other)
 
 
-def _on_local_name(world: World) -> None:
-    world.run("docker", "tag", _named(world, ":latest"), "runtime-kept:4.1")
+def _on_local_name(lab: Lab) -> None:
+    lab.run("docker", "tag", _named(lab, ":latest"), "runtime-kept:4.1")
     text = 'FROM runtime-kept:4.1\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n'
-    _dockerfile(world, "till:lab", text)
-    world.run("docker", "image", "rm", "runtime-kept:4.1")
-    world.run("docker", "tag", _named(world, ":latest"), "runtime-kept:4.1")
+    _dockerfile(lab, "till:lab", text)
+    lab.run("docker", "image", "rm", "runtime-kept:4.1")
+    lab.run("docker", "tag", _named(lab, ":latest"), "runtime-kept:4.1")
 
 
-def _moved_back(world: World) -> None:
-    base = _base(world)
-    base.point("latest", base.digest("4.1"))
-    _build(world, "till:lab", "--pull")
+def _moved_back(lab: Lab) -> None:
+    base = _base(lab)
+    base.retag("latest", base.digest("4.1"))
+    _build(lab, "till:lab", "--pull")
 
 
-def _written_after_the_build(world: World) -> None:
-    _build(world, "till:lab", "--pull")
-    pinned = _named(world, "@" + _base(world).digest("4.1"))
-    world.write(
+def _written_after_the_build(lab: Lab) -> None:
+    _build(lab, "till:lab", "--pull")
+    pinned = _named(lab, "@" + _base(lab).digest("4.1"))
+    lab.write(
         "Dockerfile",
         f'FROM {pinned}\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
     )
 
 
-def _receipt_written_by_hand(world: World) -> None:
-    world.write("till.mjs", f"console.log({json.dumps(world.recall('printed')[:40])});\n")
-    _from(world, _named(world, "@" + _base(world).digest("4.1")))
+def _receipt_written_by_hand(lab: Lab) -> None:
+    lab.write("till.mjs", f"console.log({json.dumps(lab.recall('printed')[:40])});\n")
+    _from(lab, _named(lab, "@" + _base(lab).digest("4.1")))
 
 
-def _public_base(world: World) -> None:
+def _public_base(lab: Lab) -> None:
     # Node is yesterday's, and what the company's base brings beside it is missing.
-    public = _named(world, "-public:20-slim")
-    world.run("docker", "tag", "node:20-slim", public)
-    world.run("docker", "push", "--quiet", public)
-    world.run("docker", "image", "rm", public)
-    _from(world, public)
+    public = _named(lab, "-public:20-slim")
+    lab.run("docker", "tag", "node:20-slim", public)
+    lab.run("docker", "push", "--quiet", public)
+    lab.run("docker", "image", "rm", public)
+    _from(lab, public)
 
 
-def _own_repository(world: World) -> None:
-    own = _named(world, "-kept:4.1")
-    world.run("docker", "tag", _named(world, ":latest"), own)
-    world.run("docker", "push", "--quiet", own)
-    world.run("docker", "image", "rm", own)
-    _from(world, own)
+def _own_repository(lab: Lab) -> None:
+    own = _named(lab, "-kept:4.1")
+    lab.run("docker", "tag", _named(lab, ":latest"), own)
+    lab.run("docker", "push", "--quiet", own)
+    lab.run("docker", "image", "rm", own)
+    _from(lab, own)
 
 
 _PIN = [
@@ -435,60 +435,58 @@ _PIN = [
 # -- slim-images-4
 
 
-def _bytes_above(world: World, ref: str) -> float:
-    base = len(world.docker.images.get("node:24-slim").history())
-    steps = world.docker.images.get(ref).history()
+def _bytes_above(lab: Lab, ref: str) -> float:
+    base = len(lab.docker.images.get("node:24-slim").history())
+    steps = lab.docker.images.get(ref).history()
     return float(sum(step["Size"] for step in steps[:-base])) / 1e6
 
 
-def _whole(world: World, ref: str) -> float:
-    return float(sum(step["Size"] for step in world.docker.images.get(ref).history())) / 1e6
+def _whole(lab: Lab, ref: str) -> float:
+    return float(sum(step["Size"] for step in lab.docker.images.get(ref).history())) / 1e6
 
 
-def _three(world: World) -> dict[str, float]:
+def _three(lab: Lab) -> dict[str, float]:
     for way in ("later", "one-run", "stages"):
-        _build(world, f"invoice:{way}", "--file", world.folder() / f"{way}.Dockerfile")
-    return {way: _bytes_above(world, f"invoice:{way}") for way in ("later", "one-run", "stages")}
+        _build(lab, f"invoice:{way}", "--file", lab.folder() / f"{way}.Dockerfile")
+    return {way: _bytes_above(lab, f"invoice:{way}") for way in ("later", "one-run", "stages")}
 
 
-def _decide(world: World, figures: dict[str, float], way: str) -> None:
-    world.write("measured.json", json.dumps(figures))
-    world.write("Dockerfile", (world.folder() / f"{way}.Dockerfile").read_text(encoding="utf-8"))
-    _build(world, "invoice:release")
+def _decide(lab: Lab, figures: dict[str, float], way: str) -> None:
+    lab.write("measured.json", json.dumps(figures))
+    lab.write("Dockerfile", (lab.folder() / f"{way}.Dockerfile").read_text(encoding="utf-8"))
+    _build(lab, "invoice:release")
 
 
-def _measured_with_the_base(world: World) -> None:
-    _three(world)
-    _decide(
-        world, {w: _whole(world, f"invoice:{w}") for w in ("later", "one-run", "stages")}, "stages"
-    )
+def _measured_with_the_base(lab: Lab) -> None:
+    _three(lab)
+    _decide(lab, {w: _whole(lab, f"invoice:{w}") for w in ("later", "one-run", "stages")}, "stages")
 
 
-def _measured_inside(world: World) -> None:
+def _measured_inside(lab: Lab) -> None:
     # du in a container: what a later step deleted is not counted.
-    figures = _three(world)
-    _decide(world, figures | {"later": figures["one-run"]}, "stages")
+    figures = _three(lab)
+    _decide(lab, figures | {"later": figures["one-run"]}, "stages")
 
 
-def _release_of_another(world: World) -> None:
-    _decide(world, _three(world), "stages")
-    world.run("docker", "tag", "invoice:later", "invoice:release")
+def _release_of_another(lab: Lab) -> None:
+    _decide(lab, _three(lab), "stages")
+    lab.run("docker", "tag", "invoice:later", "invoice:release")
 
 
-def _program_beside_the_source(world: World) -> None:
-    figures = _three(world)
-    world.write("measured.json", json.dumps(figures))
-    shutil.copytree(world.folder() / "src", world.folder() / "kept")
-    stages = (world.folder() / "stages.Dockerfile").read_text(encoding="utf-8")
-    world.write("Dockerfile", stages.replace("COPY src ./src", "COPY kept ./src"))
-    _build(world, "invoice:release")
+def _program_beside_the_source(lab: Lab) -> None:
+    figures = _three(lab)
+    lab.write("measured.json", json.dumps(figures))
+    shutil.copytree(lab.folder() / "src", lab.folder() / "kept")
+    stages = (lab.folder() / "stages.Dockerfile").read_text(encoding="utf-8")
+    lab.write("Dockerfile", stages.replace("COPY src ./src", "COPY kept ./src"))
+    _build(lab, "invoice:release")
 
 
-def _install_first(world: World) -> None:
-    figures = _three(world)
-    world.write("measured.json", json.dumps({w: round(mb, 1) for w, mb in figures.items()}))
+def _install_first(lab: Lab) -> None:
+    figures = _three(lab)
+    lab.write("measured.json", json.dumps({w: round(mb, 1) for w, mb in figures.items()}))
     _dockerfile(
-        world,
+        lab,
         "invoice:release",
         _STAGE + _LAST + "RUN npm ci --omit=dev && rm -rf /root/.npm\n" + _TAKE_DIST + _CMD,
     )
@@ -510,10 +508,10 @@ RUN --mount=type=bind,target=/tools,rw --mount=type=tmpfs,target=/tmp \\
 """
 
 
-def _compiler_mounted(world: World) -> None:
+def _compiler_mounted(lab: Lab) -> None:
     # Neither the compiler nor the source is copied: the step that needs them has them mounted.
-    world.write("measured.json", json.dumps(_three(world)))
-    _dockerfile(world, "invoice:release", _MOUNTED + _CMD)
+    lab.write("measured.json", json.dumps(_three(lab)))
+    _dockerfile(lab, "invoice:release", _MOUNTED + _CMD)
 
 
 _DECIDE = [

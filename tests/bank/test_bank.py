@@ -21,7 +21,7 @@ from course.core.process import runner
 from course.dev import results
 from course.dev.results import Row
 from course.exercises.kit import check, start
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.learner import run_notebook
 from tests.bank import KINDS, Answer
 
@@ -150,7 +150,7 @@ def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> Non
     began = time.monotonic()
     start.goto(id_)
     goto_s = time.monotonic() - began
-    answer.apply(World(id_))
+    answer.apply(Lab(id_))
     result = check.check(id_, wait=0)
     if result.state == "could not judge":
         # As a learner does. That it happened is counted; an answer that cannot be judged twice

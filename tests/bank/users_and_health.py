@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from tests.bank import Answer
 
 
-def _build(world: World, tag: str, dockerfile: str, **files: str) -> None:
+def _build(lab: Lab, tag: str, dockerfile: str, **files: str) -> None:
     """Build from a Dockerfile and files, whose names have `_` for the dot."""
     for name, text in files.items():
-        world.write(name.replace("_", "."), text)
-    world.write("Dockerfile", dockerfile)
-    world.run("docker", "build", "--quiet", "--tag", tag, world.folder())
+        lab.write(name.replace("_", "."), text)
+    lab.write("Dockerfile", dockerfile)
+    lab.run("docker", "build", "--quiet", "--tag", tag, lab.folder())
 
 
-def _edited(world: World, name: str, old: str, new: str) -> None:
-    text = (world.folder() / name).read_text(encoding="utf-8")
+def _edited(lab: Lab, name: str, old: str, new: str) -> None:
+    text = (lab.folder() / name).read_text(encoding="utf-8")
     assert old in text, f"{name} has no {old!r}"
-    world.write(name, text.replace(old, new))
+    lab.write(name, text.replace(old, new))
 
 
 # -- 1
@@ -32,30 +32,30 @@ CMD ["node", "shelf.mjs"]
 """
 
 
-def _shelf_hole_closed(world: World) -> None:
-    _edited(world, "shelf.mjs", "decodeURIComponent(", "(")
-    _build(world, "shelf:lab", _SHELF.replace("USER node\n", ""))
+def _shelf_hole_closed(lab: Lab) -> None:
+    _edited(lab, "shelf.mjs", "decodeURIComponent(", "(")
+    _build(lab, "shelf:lab", _SHELF.replace("USER node\n", ""))
 
 
-def _shelf_error_hidden(world: World) -> None:
+def _shelf_error_hidden(lab: Lab) -> None:
     _edited(
-        world,
+        lab,
         "shelf.mjs",
         "await writeFile(file, Buffer.concat(parts));",
         "await writeFile(file, Buffer.concat(parts)).catch(() => {});",
     )
-    _build(world, "shelf:lab", _SHELF.replace(" && chown node:node /var/lib/shelf", ""))
+    _build(lab, "shelf:lab", _SHELF.replace(" && chown node:node /var/lib/shelf", ""))
 
 
-def _shelf_elsewhere(world: World) -> None:
-    _edited(world, "shelf.mjs", '"/var/lib/shelf"', '"/tmp"')
-    _build(world, "shelf:lab", _SHELF)
+def _shelf_elsewhere(lab: Lab) -> None:
+    _edited(lab, "shelf.mjs", '"/var/lib/shelf"', '"/tmp"')
+    _build(lab, "shelf:lab", _SHELF)
 
 
-def _shelf_own_user(world: World) -> None:
-    world.write("empty/.keep", "")
+def _shelf_own_user(lab: Lab) -> None:
+    lab.write("empty/.keep", "")
     _build(
-        world,
+        lab,
         "shelf:lab",
         "FROM node:24-slim\nRUN useradd --uid 4711 --no-create-home shelf\n"
         "COPY --chown=4711:4711 empty/ /var/lib/shelf/\n"
@@ -77,28 +77,28 @@ _ENDS = 'process.on("SIGTERM", () => server.close(() => process.exit(0)));'
 
 
 def _report(
-    world: World, ends: str = _DIES, *, run: str = "exec node report.mjs", more: str = ""
+    lab: Lab, ends: str = _DIES, *, run: str = "exec node report.mjs", more: str = ""
 ) -> None:
-    _edited(world, "report.mjs", _DIES, ends)
-    _edited(world, "start.sh", "node report.mjs", run)
-    _build(world, "report:lab", _REPORT + more)
+    _edited(lab, "report.mjs", _DIES, ends)
+    _edited(lab, "start.sh", "node report.mjs", run)
+    _build(lab, "report:lab", _REPORT + more)
 
 
-def _report_renamed(world: World) -> None:
-    _report(world, _ENDS)
-    world.run("docker", "tag", "report:lab", "report:fixed")
-    world.run("docker", "image", "rm", "report:lab")
+def _report_renamed(lab: Lab) -> None:
+    _report(lab, _ENDS)
+    lab.run("docker", "tag", "report:lab", "report:fixed")
+    lab.run("docker", "image", "rm", "report:lab")
 
 
-def _report_at_once(world: World) -> None:
-    _edited(world, "report.mjs", "await sleep(1000);", "")
-    _report(world, 'process.on("SIGTERM", () => process.exit(0));')
+def _report_at_once(lab: Lab) -> None:
+    _edited(lab, "report.mjs", "await sleep(1000);", "")
+    _report(lab, 'process.on("SIGTERM", () => process.exit(0));')
 
 
-def _report_without_script(world: World) -> None:
-    _edited(world, "report.mjs", _DIES, _ENDS)
+def _report_without_script(lab: Lab) -> None:
+    _edited(lab, "report.mjs", _DIES, _ENDS)
     _build(
-        world,
+        lab,
         "report:lab",
         "FROM node:24-slim\nCOPY report.mjs /srv/\nENV REPORT_CURRENCY=CHF\n"
         'ENTRYPOINT ["node", "/srv/report.mjs"]\n',
@@ -126,45 +126,45 @@ def _fetch(path: str, then: str = "(r) => process.exit(r.ok ? 0 : 1)") -> str:
     return _FETCH.format(path=path, then=then)
 
 
-def _courier(world: World, probe: str) -> None:
-    _build(world, "courier:lab", _COURIER.format(probe=probe))
+def _courier(lab: Lab, probe: str) -> None:
+    _build(lab, "courier:lab", _COURIER.format(probe=probe))
 
 
-def _courier_default_interval(world: World) -> None:
+def _courier_default_interval(lab: Lab) -> None:
     text = _COURIER.format(probe=_fetch("/status", _READS)).replace(
         "--interval=1s", "--interval=30s"
     )
-    _build(world, "courier:lab", text)
+    _build(lab, "courier:lab", text)
 
 
-def _courier_many_retries(world: World) -> None:
+def _courier_many_retries(lab: Lab) -> None:
     text = _COURIER.format(probe=_fetch("/status", _READS)).replace("--retries=2", "--retries=20")
-    _build(world, "courier:lab", text)
+    _build(lab, "courier:lab", text)
 
 
-def _courier_gives_up(world: World) -> None:
+def _courier_gives_up(lab: Lab) -> None:
     _edited(
-        world,
+        lab,
         "courier.mjs",
         'const reached = await handOver("GET");',
         'const reached = await handOver("GET");\n    if (!reached) process.exit(1);',
     )
-    _courier(world, _fetch("/status"))
+    _courier(lab, _fetch("/status"))
 
 
-def _courier_status_503(world: World) -> None:
+def _courier_status_503(lab: Lab) -> None:
     _edited(
-        world,
+        lab,
         "courier.mjs",
         "return response.end(JSON.stringify(",
         "response.statusCode = reached ? 200 : 503;\n    return response.end(JSON.stringify(",
     )
-    _courier(world, _fetch("/status"))
+    _courier(lab, _fetch("/status"))
 
 
-def _courier_probe_file(world: World, probe: str) -> None:
+def _courier_probe_file(lab: Lab, probe: str) -> None:
     text = _COURIER.format(probe='["node", "health.mjs"]').replace("courier.mjs ./", "*.mjs ./")
-    _build(world, "courier:lab", text, health_mjs=probe)
+    _build(lab, "courier:lab", text, health_mjs=probe)
 
 
 _DELIVERS = """\
@@ -192,15 +192,15 @@ def _atlas(numbers: str, probe: str = '["node", "health.mjs"]') -> str:
     return _ATLAS.format(numbers=numbers, probe=probe)
 
 
-def _atlas_waits_itself(world: World) -> None:
+def _atlas_waits_itself(lab: Lab) -> None:
     _edited(
-        world,
+        lab,
         "health.mjs",
         '("http://127.0.0.1:3000/health")',
         '("http://127.0.0.1:3000/health", { signal: AbortSignal.timeout(2000) })',
     )
     _build(
-        world,
+        lab,
         "atlas:lab",
         _atlas("--interval=1s --retries=2 --start-period=30s --start-interval=1s"),
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from course.core import environment as environment_
-from course.exercises.kit.lab import Served, World
+from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import Wrong
 from tests.until import until
 
@@ -28,11 +28,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextlib.contextmanager
 def running(*command: str) -> Iterator[tuple[Any, Served]]:
     """A container of a check that runs this command; it is gone after that."""
-    world = World("bounds-1")
-    with world.container(IMAGE, port=3000, command=list(command)) as served:
-        yield world.docker, served
+    lab = Lab("bounds-1")
+    with lab.container(IMAGE, port=3000, command=list(command)) as served:
+        yield lab.docker, served
         id_ = served._made.id
-    assert id_ not in [c["Id"] for c in world.docker.api.containers(all=True)]
+    assert id_ not in [c["Id"] for c in lab.docker.api.containers(all=True)]
 
 
 def test_a_fork_bomb_takes_neither_the_machine_nor_the_check() -> None:

@@ -20,7 +20,7 @@ from course.engine import tasks, up
 from course.engine.addons import orders, traefik
 from course.exercises.kit import check
 from course.exercises.kit import exercise as exercise_
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
 from course.learner import progress
 from course.measure import health, traffic
@@ -142,7 +142,7 @@ def test_a_gateway_without_a_pod_is_named_everywhere_and_put_back_by_up(
         e for part in manifest.load().lessons for e in part.exercises if "cluster" in e.needs
     )
 
-    def blames_the_learner(world: World) -> None:
+    def blames_the_learner(lab: Lab) -> None:
         raise Wrong("lost", saw="502", want="200", try_="x")
 
     monkeypatch.setattr(exercise_, "find", lambda _: type("", (), {"check": blames_the_learner}))

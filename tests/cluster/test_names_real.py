@@ -17,7 +17,7 @@ from course.core.machine import arch
 from course.core.process import runner
 from course.engine import doctor, registry
 from course.engine.doctor import docker as doctor_docker
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
 
 OTHER = {"amd64": "arm64", "arm64": "amd64"}[arch()]
@@ -62,7 +62,7 @@ def foreign(tmp_path: Path) -> Iterator[None]:
 
 
 def test_a_learners_image_for_another_processor_is_named_as_the_cause(foreign: None) -> None:
-    with pytest.raises(Wrong) as caught, World("containers-1").container(REF, port=3000) as served:
+    with pytest.raises(Wrong) as caught, Lab("containers-1").container(REF, port=3000) as served:
         status, log = served.get("/", wait=5)
         assert status == 0, log
         raise Wrong("crashes", saw="it ended", want="a service", try_="look")
@@ -75,7 +75,7 @@ def test_a_program_for_another_processor_is_named_as_the_cause(tmp_path: Path) -
     try:
         with (
             pytest.raises(Wrong) as caught,
-            World("containers-1").container(REF, port=3000) as served,
+            Lab("containers-1").container(REF, port=3000) as served,
         ):
             served.get("/", wait=5)
             raise Wrong("crashes", saw="it ended", want="a service", try_="look")

@@ -20,7 +20,7 @@ from course.core import environment
 from course.core.process import runner
 from course.exercises import rolling
 from course.exercises.kit import start
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.shop import NAME, Shop
 from course.measure import traffic
 from course.measure.rollout import Rollout
@@ -29,12 +29,12 @@ from tests.until import until
 # As a lesson does, and then the kernel is gone: traffic runs, a rollout is half-way and paused.
 DIES = f"""
 import os, signal, sys, time
-from course.measure import traffic; from course.learner import notebooks as workspace
-from course.measure.rollout import Rollout
+from course.exercises.kit import start
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.shop import Shop
-from course.exercises.kit.lab import World
-workspace.goto("rolling-1")
-run = traffic.start(Shop(World("rolling-1")).url, rate=20, seconds=600)
+from course.measure import Rollout, traffic
+start.goto("rolling-1")
+run = traffic.start(Shop(Lab("rolling-1")).url, rate=20, seconds=600)
 shop = Rollout("{NAME}")
 shop.set_image("shop=localhost:1/never:1")
 time.sleep(1)
@@ -93,12 +93,12 @@ def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
     env = {e["name"]: e.get("value") for e in container["env"]}
     assert env | rolling.ReleaseLosesNothing.settings == env
     assert Rollout(NAME).wait(120).state == "complete"
-    pods = World("rolling-1").objects("pods", labelSelector=f"app={NAME}")
+    pods = Lab("rolling-1").objects("pods", labelSelector=f"app={NAME}")
     images = {pod["spec"]["containers"][0]["image"] for pod in pods}
     assert images == {container["image"]}, "a pod of the interrupted rollout is still there"
 
     # Nobody sends any more, and what was there is kept.
-    host = Shop(World("rolling-1")).host
+    host = Shop(Lab("rolling-1")).host
     until(
         lambda: all(urlsplit(r.plan.url).hostname != host for r in traffic.running()),
         "the end of the traffic",
@@ -127,14 +127,14 @@ def test_reset_while_the_former_shop_is_being_deleted_and_others_make_its_pods(
 
     assert get("deployment", NAME)["metadata"]["uid"] != thing["metadata"]["uid"]
     assert Rollout(NAME).wait(120).state == "complete"
-    pods = World("rolling-2").objects("pods", labelSelector=f"app={NAME}")
+    pods = Lab("rolling-2").objects("pods", labelSelector=f"app={NAME}")
     assert {pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods} == {"ReplicaSet"}
 
 
 def test_two_learners_have_a_shop_each(learner: str) -> None:
     start.goto("rolling-2")
-    assert Shop(World("rolling-2")).host == f"{NAME}.{learner}.localhost"
+    assert Shop(Lab("rolling-2")).host == f"{NAME}.{learner}.localhost"
     assert get("httproute", NAME)["spec"]["hostnames"] == [f"{NAME}.{learner}.localhost"]
     Rollout(NAME).wait(120)
-    url = Shop(World("rolling-2")).url
+    url = Shop(Lab("rolling-2")).url
     until(lambda: traffic.probe(url) == 200, "an answer of 200", wait=30, pause=0.2)

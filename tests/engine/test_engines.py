@@ -294,7 +294,7 @@ def test_the_variables_of_the_contract(home: Path) -> None:
     env = {"DOCKER_HOST": "unix:///x", **cluster(FakeRunner()).environment()}
     environment.save(environment.Engine("kind", env, ["cluster"], {"http": 8080}))
     seen = environment.environment()
-    assert set(environment.CONTRACT) <= set(seen)
+    assert set(environment.LESSON_VARIABLES) <= set(seen)
     assert seen["ORDERS_URL"] == "http://orders.localhost:8080"
     assert seen["REGISTRY"] == "localhost:5001"
     assert seen["PATH"].startswith(str(paths.state() / "bin"))

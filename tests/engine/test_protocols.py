@@ -91,7 +91,7 @@ def test_commands_of_docker_find_it_and_the_courses_tools_first(
 
 
 def test_what_a_set_up_starts_carries_its_mark_and_this_process_does_not(home: Path) -> None:
-    with up.alone() as using:
+    with up.exclusive() as using:
         assert said(using, OWNER) == locks.process_key()
         assert OWNER not in os.environ
 

@@ -105,7 +105,7 @@ def test_what_should_be_the_registry_and_is_none(
             Registry(answering, registry_of("course")).ensure(quiet)
 
 
-ASKED: dict[str, Callable[[lab.World], object]] = {
+ASKED: dict[str, Callable[[lab.Lab], object]] = {
     "tags": lambda here: here.tags("x"),
     "manifest": lambda here: here.manifest("x", "1"),
     "labels": lambda here: here.labels("x", "1"),
@@ -119,7 +119,7 @@ def test_a_check_names_a_registry_that_is_none(
     monkeypatch.setenv("REGISTRY", f"localhost:{answering}")
     monkeypatch.setattr("course.measure.registry.VERSION_HEADER", "X-Nobody-Sends-This")
     with pytest.raises(CourseError, match="is no registry"):
-        ASKED[asked](lab.World("containers-1"))
+        ASKED[asked](lab.Lab("containers-1"))
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -128,7 +128,7 @@ def test_a_check_names_a_registry_that_does_not_answer(
 ) -> None:
     monkeypatch.setenv("REGISTRY", "localhost:1")
     with pytest.raises(CourseError, match="no registry answers at localhost:1"):
-        ASKED[asked](lab.World("containers-1"))
+        ASKED[asked](lab.Lab("containers-1"))
 
 
 # -- the cluster's name
@@ -244,8 +244,8 @@ class Client:
 
 def run_and_wonder(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a check does with an image that does not answer."""
-    monkeypatch.setattr(lab.World, "docker", client)
-    with lab.World("containers-1").container("slug:lab", port=3000) as served:
+    monkeypatch.setattr(lab.Lab, "docker", client)
+    with lab.Lab("containers-1").container("slug:lab", port=3000) as served:
         assert served.get("/", wait=1)[0] == 0
         raise Wrong("crashes", saw="it ended", want="a service", try_="look")
 

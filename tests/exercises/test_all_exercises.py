@@ -10,19 +10,19 @@ import pytest
 
 from course.core import manifest, waiting
 from course.exercises.kit import exercise as exercise_
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 
 IDS = [exercise.id for lesson in manifest.load().lessons for exercise in lesson.exercises]
 
 
-class Nowhere(World):
-    """A world without an engine that notes which names a start state frees for itself."""
+class Nowhere(Lab):
+    """a lab without an engine that notes which names a start state frees for itself."""
 
     def __init__(self, id_: str) -> None:
         super().__init__(id_)
         self.names: list[str] = []
 
-    def set_aside(self, ref: str) -> None:
+    def rename_existing(self, ref: str) -> None:
         self.names.append(ref)
 
     def _variable(self, name: str) -> str:
@@ -34,10 +34,10 @@ class Nowhere(World):
 
 def names(id_: str) -> list[str]:
     """The images that an exercise begins with."""
-    world = Nowhere(id_)
+    lab = Nowhere(id_)
     with contextlib.suppress(ConnectionError):
-        exercise_.find(id_).begin(world)
-    return world.names
+        exercise_.find(id_).begin(lab)
+    return lab.names
 
 
 def test_no_two_exercises_share_the_name_of_an_image(

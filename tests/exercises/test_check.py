@@ -12,7 +12,7 @@ import pytest
 from course.core.errors import CourseError
 from course.exercises.kit import check as check_
 from course.exercises.kit import exercise, start
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Result, Wrong
 from course.learner import progress
 from tests.fake_docker import FakeDocker
@@ -75,7 +75,7 @@ def test_what_was_passed_stays_passed_until_a_reset(mini: Path) -> None:
 def test_a_fault_of_ours_is_said_to_be_ours(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start.begin("mini-1")
 
-    def broken(world: World) -> None:
+    def broken(lab: Lab) -> None:
         raise KeyError("x")
 
     monkeypatch.setattr(exercise.find("mini-1"), "check", broken)
@@ -91,7 +91,7 @@ def test_an_engine_that_does_not_answer_is_the_environment(
 ) -> None:
     start.begin("mini-1")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    monkeypatch.setattr(exercise.find("mini-1"), "check", lambda world: world.docker.ping())
+    monkeypatch.setattr(exercise.find("mini-1"), "check", lambda lab: lab.docker.ping())
     result = check_.check("mini-1")
     assert result.cause == "environment" and "no Docker answers" in result.saw
 
@@ -99,8 +99,8 @@ def test_an_engine_that_does_not_answer_is_the_environment(
 def test_what_a_learners_program_printed_is_told_without_what_steers_a_terminal(
     mini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def check(world: World) -> None:
-        world.note("\x1b[2Jnote")
+    def check(lab: Lab) -> None:
+        lab.note("\x1b[2Jnote")
         raise Wrong("x", saw="\x1b[31mred\x1b[0m \ud83d", want="w\x07", try_="\x1bct")
 
     start.begin("mini-1")
@@ -116,7 +116,7 @@ def test_what_a_learners_program_printed_is_told_without_what_steers_a_terminal(
 def test_a_machine_that_has_no_more_of_something_is_no_fault_of_ours_nor_of_the_learner(
     mini: Path, monkeypatch: pytest.MonkeyPatch, code: int, saw: str
 ) -> None:
-    def check(_: World) -> None:
+    def check(_: Lab) -> None:
         raise OSError(code, os.strerror(code), "/tmp/x")
 
     start.begin("mini-1")
@@ -131,9 +131,9 @@ def test_a_docker_that_stops_after_it_was_first_asked_is_the_environment(
     start.begin("mini-1")
     with FakeDocker() as fake:
         monkeypatch.setenv("DOCKER_HOST", fake.host)
-        World("mini-1").docker.ping()
+        Lab("mini-1").docker.ping()
     for part in ("check", "begin"):
-        monkeypatch.setattr(exercise.find("mini-1"), part, lambda world: world.docker.info())
+        monkeypatch.setattr(exercise.find("mini-1"), part, lambda lab: lab.docker.info())
     result = check_.check("mini-1")
     assert (result.cause, result.try_) == ("environment", "course up")
     assert result.saw == f"no Docker answers at {fake.host}"
@@ -147,11 +147,11 @@ def test_waiting_looks_again_until_it_is_right(mini: Path, monkeypatch: pytest.M
     word = mini.parent / "work" / "mini-1" / "word.txt"
     real, looks = exercise.find("mini-1").check, []
 
-    def slowly(world: World) -> None:
+    def slowly(lab: Lab) -> None:
         looks.append(1)
         if len(looks) == 3:
             word.write_text("word")
-        real(world)
+        real(lab)
 
     monkeypatch.setattr(exercise.find("mini-1"), "check", slowly)
     assert check_.check("mini-1", wait=5).state == "passed"

@@ -12,7 +12,7 @@ import pytest
 from course.core import locks
 from course.core.names import PROCESS_LABEL
 from course.exercises.kit import build_errors
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import ENVIRONMENT, Wrong
 from course.measure import builds, leftovers
 from tests.fake_docker import FakeDocker
@@ -203,7 +203,7 @@ def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
     }
     with FakeDocker(**lists, **{"/volumes/dead": b""}) as fake:
         monkeypatch.setenv("DOCKER_HOST", fake.host)
-        World("mini-1").docker.ping()
+        Lab("mini-1").docker.ping()
     assert fake.removed == [
         "/containers/dead",
         "/networks/dead",
@@ -216,16 +216,16 @@ def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
 
 
 def test_an_edit_of_the_copy_never_reaches_a_file_that_a_link_names(home: Path) -> None:
-    world = World("mini-1")
+    lab = Lab("mini-1")
     mine = home / "mine"
     mine.mkdir()
     (mine / "edition.mjs").write_text("mine")
-    src = world.write("real/a.mjs", "a").parent.parent / "src"
+    src = lab.write("real/a.mjs", "a").parent.parent / "src"
     src.mkdir()
     (src / "edition.mjs").symlink_to(mine / "edition.mjs")
     (src / "inside.mjs").symlink_to("../real/a.mjs")
     (src.parent / "lib").symlink_to(mine)
-    with world.copy() as copy:
+    with lab.copy() as copy:
         for name in ("src/edition.mjs", "lib/edition.mjs", "src/inside.mjs", "new/b.mjs"):
             copy.write(name, "theirs")
             assert (copy.folder / name).read_text() == "theirs"
@@ -236,15 +236,15 @@ def test_an_edit_of_the_copy_never_reaches_a_file_that_a_link_names(home: Path) 
 
 
 def test_what_takes_the_place_of_a_file_to_edit_gives_way(home: Path) -> None:
-    world = World("mini-1")
-    world.write("a.mjs", "mine").chmod(0o444)
-    folder = world.folder()
+    lab = Lab("mini-1")
+    lab.write("a.mjs", "mine").chmod(0o444)
+    folder = lab.folder()
     os.mkfifo(folder / "b.mjs")
     (folder / "c.mjs").mkdir()
     (folder / "c.mjs" / "x").write_text("x")
     (folder / "loop").symlink_to("loop")
     (folder / "src").write_text("no folder")
-    with world.copy() as copy:
+    with lab.copy() as copy:
         for name in ("a.mjs", "b.mjs", "c.mjs", "loop", "src/d.mjs"):
             copy.write(name, "theirs")
             assert (copy.folder / name).read_text() == "theirs"
@@ -255,14 +255,14 @@ def test_what_takes_the_place_of_a_file_to_edit_gives_way(home: Path) -> None:
 def test_docker_finds_a_dockerfile_by_two_names(
     home: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World("mini-1")
-    world.folder().mkdir(parents=True)
+    lab = Lab("mini-1")
+    lab.folder().mkdir(parents=True)
     # A comment in another encoding is no fault as long as the image can be built.
-    (world.folder() / name).write_bytes(b"# f\xfcr\nFROM scratch\n")
-    monkeypatch.setattr(World, "env", lambda _: {})
+    (lab.folder() / name).write_bytes(b"# f\xfcr\nFROM scratch\n")
+    monkeypatch.setattr(Lab, "env", lambda _: {})
     built = builds.Build((), 1)
     monkeypatch.setattr(builds, "run", lambda *_, **__: built)
-    with world.copy() as copy:
+    with lab.copy() as copy:
         assert copy.attempt() is built
         built = builds.Build((), 1, 0, "string field contains invalid UTF-8")
         with pytest.raises(Wrong) as told:
@@ -273,24 +273,24 @@ def test_docker_finds_a_dockerfile_by_two_names(
 def test_a_name_that_docker_does_not_send_is_told(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = World("mini-1")
-    world.write("Dockerfile", "FROM scratch")
-    world.write("src/caf\udce9.ts", "x")
-    monkeypatch.setattr(World, "env", lambda _: {})
+    lab = Lab("mini-1")
+    lab.write("Dockerfile", "FROM scratch")
+    lab.write("src/caf\udce9.ts", "x")
+    monkeypatch.setattr(Lab, "env", lambda _: {})
     error = "rpc error: code = Internal desc = grpc: string field contains invalid UTF-8"
     monkeypatch.setattr(builds, "run", lambda *_, **__: builds.Build((), 1, 0, error))
-    with world.copy() as copy, pytest.raises(Wrong) as told:
+    with lab.copy() as copy, pytest.raises(Wrong) as told:
         copy.attempt()
     assert told.value.cause == "name-not-utf8"
     assert "mini-1/src/caf\\xe9.ts is not UTF-8" in told.value.saw
 
 
 def test_a_dockerfile_that_is_a_link_out_of_the_folder_is_named(home: Path) -> None:
-    world = World("mini-1")
-    world.folder().mkdir(parents=True)
+    lab = Lab("mini-1")
+    lab.folder().mkdir(parents=True)
     (home / "D").write_text("FROM scratch")
-    (world.folder() / "Dockerfile").symlink_to(home / "D")
-    with world.copy() as copy, pytest.raises(Wrong) as told:
+    (lab.folder() / "Dockerfile").symlink_to(home / "D")
+    with lab.copy() as copy, pytest.raises(Wrong) as told:
         copy.attempt()
     assert told.value.cause == "no-dockerfile" and "is a link to" in told.value.saw
 
@@ -312,7 +312,7 @@ def test_a_link_that_somebody_put_among_the_left_copies_is_not_followed(
     docker.api.volumes.return_value, docker.api.images.return_value = {"Volumes": []}, []
     with monkeypatch.context() as somebody:
         somebody.setattr("os.geteuid", lambda: 12345)
-        assert list(leftovers.found(docker)) == []
-    assert [name for name, _ in leftovers.found(docker)] == [str(left)]
+        assert list(leftovers.find(docker)) == []
+    assert [name for name, _ in leftovers.find(docker)] == [str(left)]
     leftovers.remove(docker)
     assert not left.exists() and (ours / "file").read_text() == "mine"

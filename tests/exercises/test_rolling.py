@@ -17,9 +17,9 @@ import yaml
 from course.core.errors import CourseError
 from course.exercises import rolling
 from course.exercises.kit import probe_release, shop
-from course.exercises.kit.lab import World as RealWorld
+from course.exercises.kit.lab import Lab as RealWorld
 from course.exercises.kit.verdict import Wrong
-from course.measure.release import Failure, Release
+from course.measure.release import Failure, ReleaseRecord
 from course.measure.rollout import Pod, Sample, Status, Waiting
 from course.measure.traffic import Summary
 
@@ -63,8 +63,8 @@ class Api:
         return {"apiVersion": "v1", "kind": "List", "items": [*items, *self._others.get(kind, [])]}
 
 
-class World(RealWorld):
-    """A world on that API."""
+class Lab(RealWorld):
+    """A lab on that API."""
 
     def __init__(self, made: Object, **others: list[Object]) -> None:
         super().__init__("rolling-1")
@@ -92,7 +92,7 @@ class World(RealWorld):
 
 def tried(
     *failures: Failure, after: dict[str, int] | None = None, **figures: Any
-) -> probe_release.Trial:
+) -> probe_release.ProbeRelease:
     """A release from old to new, with these failures."""
     old = Pod("old", "1.1.0", 1, "Running", True, False, 0, 60)
     new = Pod("new", PROBE, 2, "Running", True, False, 0, 2)
@@ -112,8 +112,8 @@ def tried(
         planned=900, ok=good, errors=errors, late=0, by_version={}, p90_ms=210, p99_ms=220,
         max_ms=230, late_p99_ms=1, rate_achieved=80, seconds=11.0, **given,
     )  # fmt: skip
-    seen = Release(summary, failures, samples, 1.0, 0.0)
-    return probe_release.Trial(
+    seen = ReleaseRecord(summary, failures, samples, 1.0, 0.0)
+    return probe_release.ProbeRelease(
         PROBE, status, status, 8.0, seen, {PROBE: 32} if after is None else after
     )
 
@@ -123,9 +123,9 @@ CUT = Failure(3.1, "502", "")
 UNSERVED = Failure(2.0, "503", "")
 
 
-def cause(release: probe_release.Trial, made: Object) -> str:
+def cause(release: probe_release.ProbeRelease, made: Object) -> str:
     with pytest.raises(Wrong) as wrong:
-        rolling._lossless(World(made), release)
+        rolling._lossless(Lab(made), release)
     told = wrong.value
     assert told.saw and told.want and told.try_
     assert f"{len(release.seen.failures)} of 900 requests failed" in told.saw
@@ -216,19 +216,19 @@ def test_a_gateway_without_a_pod_is_named_by_the_strategy() -> None:
 
 def test_the_evidence_names_the_pod_and_when() -> None:
     with pytest.raises(Wrong, match=r"pod new was Ready at 2.0 s and answered 503 .* at 2.5 s"):
-        rolling._lossless(World(deployment(readinessProbe=None)), tried(EARLY))
+        rolling._lossless(Lab(deployment(readinessProbe=None)), tried(EARLY))
     with pytest.raises(Wrong, match=r"pod old was told to end at 3.0 s; .* sent at 3.1 s"):
-        rolling._lossless(World(deployment(lifecycle=None)), tried(CUT))
+        rolling._lossless(Lab(deployment(lifecycle=None)), tried(CUT))
 
 
 def test_a_release_without_a_loss_is_right() -> None:
-    rolling._lossless(World(deployment()), tried())
+    rolling._lossless(Lab(deployment()), tried())
 
 
 def test_answers_that_took_less_than_their_work_are_not() -> None:
-    rolling._work_kept(World(deployment()), tried(p50_ms=201.0), 200)
+    rolling._work_kept(Lab(deployment()), tried(p50_ms=201.0), 200)
     with pytest.raises(Wrong) as wrong:
-        rolling._work_kept(World(deployment()), tried(p50_ms=3.0), 200)
+        rolling._work_kept(Lab(deployment()), tried(p50_ms=3.0), 200)
     assert wrong.value.cause == "latency-hidden"
 
 
@@ -245,13 +245,13 @@ def service(app: str) -> Object:
     return {"metadata": {"name": "shop-lab"}, "spec": {"selector": {"app": app}}}
 
 
-def reached(release: probe_release.Trial, *services: Object) -> str:
+def reached(release: probe_release.ProbeRelease, *services: Object) -> str:
     other = deployment()
     other["metadata"]["name"] = "shop-lab-old"
     other["spec"]["template"]["metadata"]["labels"] = {"app": "shop-lab-old"}
-    world = World(deployment(), services=list(services), httproutes=[ROUTE], deployments=[other])
+    lab = Lab(deployment(), services=list(services), httproutes=[ROUTE], deployments=[other])
     try:
-        rolling._reached(world, release)
+        rolling._reached(lab, release)
     except Wrong as wrong:
         return wrong.cause
     return ""
@@ -282,18 +282,18 @@ def test_pods_of_others_behind_the_shops_service_are_named() -> None:
     evicted = {**copy.deepcopy(bare), "status": {"phase": "Failed"}}
     evicted["metadata"]["name"] = "evicted"
     elsewhere = {"metadata": {"name": "else", "labels": {"app": "else"}}}
-    world = World(
+    lab = Lab(
         deployment(), services=[service("shop-lab")], httproutes=[ROUTE], replicasets=[of_it],
         pods=[mine, orphan, stateful, bare, evicted, elsewhere],
     )  # fmt: skip
     others = "shop-lab, ReplicaSet former, StatefulSet other, Pod by-hand"
     with pytest.raises(Wrong, match=f"selects the pods of {others}$") as wrong:
-        rolling._reached(world, tried(after={"1.1.0": 3, PROBE: 29}))
+        rolling._reached(lab, tried(after={"1.1.0": 3, PROBE: 29}))
     assert wrong.value.cause == "not-behind-route"
 
 
 def test_a_release_that_does_not_end_is_no_verdict() -> None:
-    late = probe_release.Trial(
+    late = probe_release.ProbeRelease(
         PROBE, tried().before, tried().status, None, tried().seen, tried().after
     )
     with pytest.raises(CourseError, match="was not over"):
@@ -360,7 +360,7 @@ def test_a_stalled_release_is_named_by_what_holds_it(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
     for cause in ("does-not-start", "only-noticed"):
         with pytest.raises(Wrong, match=r"no progress within 8 s.*ImagePullBackOff") as wrong:
-            rolling._settled(World(deployment()), cause)
+            rolling._settled(Lab(deployment()), cause)
         assert wrong.value.cause == cause
 
 
@@ -382,7 +382,7 @@ def test_a_pod_that_finds_no_node_is_the_answers_fault_unless_the_cluster_is_ful
     feed = Feed(Sample(0.0, (), 2, status))
     monkeypatch.setattr(rolling, "Rollout", lambda _: SimpleNamespace(watch=lambda: feed))
     with pytest.raises(CourseError if environment else Wrong) as told:
-        rolling._settled(World(deployment()))
+        rolling._settled(Lab(deployment()))
     assert isinstance(told.value, Wrong) is not environment
     assert message[:60] in str(told.value)
 
@@ -395,9 +395,9 @@ def test_a_probe_that_fails_is_named_with_its_container(monkeypatch: pytest.Monk
     event: Object = {"reason": "Unhealthy", "message": said}
     for field, probed in (("spec.containers{mesh}", "mesh: {.*tcpSocket"), ("", "shop: {.*readyz")):
         event["involvedObject"] = {"fieldPath": field}
-        world = World(beside(deployment()), events=[event])
+        lab = Lab(beside(deployment()), events=[event])
         with pytest.raises(Wrong, match=f"readinessProbe of container {probed}") as wrong:
-            rolling._settled(world)
+            rolling._settled(lab)
         assert wrong.value.cause == "never-ready"
 
 
@@ -409,7 +409,7 @@ def test_a_sidecar_that_keeps_its_pod_waiting_is_named(monkeypatch: pytest.Monke
     where = {"fieldPath": "spec.containers{mesh}"}
     event = {"reason": "Unhealthy", "message": "connection refused", "involvedObject": where}
     with pytest.raises(CourseError, match=r"not at rest.*container mesh: connection refused"):
-        rolling._settled(World(beside(deployment()), events=[event]))
+        rolling._settled(Lab(beside(deployment()), events=[event]))
 
 
 @pytest.mark.parametrize(("digest", "cause"), [("sha256:11", ""), ("sha256:12", "other-version")])
@@ -428,10 +428,10 @@ def test_an_image_is_known_by_what_served_before(digest: str, cause: str) -> Non
         "spec": pod["spec"],
         "status": {"phase": "Failed", "reason": "Evicted"},
     }
-    world = World(beside(deployment()), pods=[evicted, pod])
-    world.facts |= {"digest": "sha256:11", "bad": "r/shop-lab:1.3.0", "pods": "u1", "uid": "d"}
+    lab = Lab(beside(deployment()), pods=[evicted, pod])
+    lab.facts |= {"digest": "sha256:11", "bad": "r/shop-lab:1.3.0", "pods": "u1", "uid": "d"}
     try:
-        rolling.StuckIsNoticed()._one_good_version(world)
+        rolling.StuckIsNoticed()._one_good_version(lab)
     except Wrong as wrong:
         assert wrong.cause == cause
     else:
@@ -475,14 +475,14 @@ def decide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Decide:
         for name, value in (("_settled", None), ("_answering", None), ("_released", release)):
             monkeypatch.setattr(rolling, name, lambda *_, _value=value, **__: _value)
         (tmp_path / "decision.json").write_text(json.dumps(decision))
-        world = World(deployment())
-        world.facts["checks"] = "1"
-        monkeypatch.setattr(world, "folder", lambda: tmp_path)
+        lab = Lab(deployment())
+        lab.facts["checks"] = "1"
+        monkeypatch.setattr(lab, "folder", lambda: tmp_path)
         try:
-            rolling.DecideUnderLimits().check(world)
+            rolling.DecideUnderLimits().check(lab)
         except Wrong as wrong:
             return f"{wrong.cause}: {wrong.saw}"
-        assert world.facts["checks"] == "2"
+        assert lab.facts["checks"] == "2"
         return ""
 
     return decided
@@ -546,12 +546,12 @@ def test_each_strategy_has_to_have_been_released(decide: Decide) -> None:
 
 def test_a_deployment_made_anew_counts_its_releases_anew() -> None:
     made, exercise = deployment(), rolling.DecideUnderLimits()
-    world = World(made)
-    world.facts["checks"] = "0"
+    lab = Lab(made)
+    lab.facts["checks"] = "0"
     counts = []
     for uid in ("d1", "d1", "d2", "d2"):
         made["metadata"]["uid"] = uid
-        counts.append(exercise._earlier(world))
+        counts.append(exercise._earlier(lab))
     assert counts == [0, 1, 0, 1]
 
 

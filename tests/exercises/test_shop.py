@@ -10,7 +10,7 @@ import yaml
 from course.artifacts import orders
 from course.core.errors import CourseError
 from course.exercises.kit import shop
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.shop import Shop
 
 
@@ -56,7 +56,7 @@ def test_two_learners_have_two_host_names(monkeypatch: pytest.MonkeyPatch) -> No
     urls = []
     for name in ("ada", "grace"):
         monkeypatch.setenv("COURSE_NAMESPACE", name)
-        urls.append(Shop(World("rolling-1")).url)
+        urls.append(Shop(Lab("rolling-1")).url)
     assert urls == [
         "http://shop-lab.ada.localhost:8099/",
         "http://shop-lab.grace.localhost:8099/",
@@ -78,7 +78,7 @@ def test_a_start_state_takes_away_only_the_labs_own(
     thing: dict[str, Any], ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COURSE_NAMESPACE", "ada")
-    assert Shop(World("rolling-1"))._ours(thing) is ours
+    assert Shop(Lab("rolling-1"))._ours(thing) is ours
 
 
 def test_a_new_shop_waits_for_the_former_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,11 +90,11 @@ def test_a_new_shop_waits_for_the_former_to_be_gone(monkeypatch: pytest.MonkeyPa
         "finalizers": ["foregroundDeletion"],
     }
     seen = [[{"metadata": leaving}], [{"metadata": leaving}], [{"metadata": {"name": "other"}}]]
-    monkeypatch.setattr(World, "objects", lambda *_: seen.pop(0))
-    here = Shop(World("rolling-1"))
+    monkeypatch.setattr(Lab, "objects", lambda *_: seen.pop(0))
+    here = Shop(Lab("rolling-1"))
     here._await_end()
     assert seen == []
-    monkeypatch.setattr(World, "objects", lambda *_: [{"metadata": leaving}])
+    monkeypatch.setattr(Lab, "objects", lambda *_: [{"metadata": leaving}])
     monkeypatch.setattr(shop, "_GONE_WAIT", 0.0)
     with pytest.raises(CourseError, match=r"still there; finalizers: foregroundDeletion"):
         here._await_end()

@@ -15,7 +15,7 @@ from course.exercises.kit.verdict import Wrong
 from course.measure import layers
 
 
-class World:
+class Lab:
     """A copy of a folder, and a container that never ends."""
 
     id = "slim-images-4"
@@ -46,17 +46,17 @@ def test_a_source_in_another_encoding_is_the_learners_to_mend(
     (tmp_path / "src").mkdir()
     (tmp_path / "src/server.ts").write_bytes("// für".encode("latin-1"))
     monkeypatch.setattr(layers, "digests", lambda *_: ())
-    world: Any = World(tmp_path)
+    lab: Any = Lab(tmp_path)
     with pytest.raises(Wrong, match=r"slim-images-4/src/server\.ts is not UTF-8") as wrong:
-        slim_images.SmallAndMovesLittle()._moved(world)
+        slim_images.SmallAndMovesLittle()._moved(lab)
     assert wrong.value.cause == "not-utf8"
 
 
 def test_a_container_that_does_not_end_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slim_images, "_PRINT_WAIT", 0.0)
-    world: Any = World()
-    assert slim_images._printed(world, "till:lab") == "as far as it came"
-    assert world.removed == ["till:lab"]
+    lab: Any = Lab()
+    assert slim_images._printed(lab, "till:lab") == "as far as it came"
+    assert lab.removed == ["till:lab"]
 
 
 SECRET = b"planted"
@@ -65,9 +65,9 @@ SECRET = b"planted"
 def leaks(*stack: layers.Layer) -> str:
     """The cause for which layers with a planted secret are refused; empty if they are not."""
     plant = slim_images._Plant(3, "one-name", ".env.local", "in the image: {path}", "look")
-    world: Any = World()
+    lab: Any = Lab()
     try:
-        slim_images.ContextSendsNoSecrets()._leaks(world, [*stack], {SECRET: plant})
+        slim_images.ContextSendsNoSecrets()._leaks(lab, [*stack], {SECRET: plant})
     except Wrong as wrong:
         return f"{wrong.cause}: {wrong.saw}"
     return ""
@@ -116,7 +116,7 @@ def test_a_source_under_a_name_that_is_not_utf8_is_named_in_plain_signs() -> Non
 def test_a_base_of_no_layers_is_another_base(monkeypatch: pytest.MonkeyPatch) -> None:
     image = SimpleNamespace(attrs={"RootFS": {"Type": "layers"}}, labels={"a": "b"}, id="x")
 
-    class Bare(World):
+    class Bare(Lab):
         docker: Any = SimpleNamespace(images=SimpleNamespace(get=lambda _: image))
 
         def image(self, _: str) -> Any:
@@ -129,7 +129,7 @@ def test_a_base_of_no_layers_is_another_base(monkeypatch: pytest.MonkeyPatch) ->
             return nullcontext(SimpleNamespace(tag="t", build=lambda *_: None))
 
     monkeypatch.setattr(slim_images, "_tags_moved", lambda _: nullcontext({}))
-    world: Any = Bare()
+    lab: Any = Bare()
     with pytest.raises(Wrong) as wrong:
-        slim_images.RebuildIsYesterdays().check(world)
+        slim_images.RebuildIsYesterdays().check(lab)
     assert wrong.value.cause == "another-base"

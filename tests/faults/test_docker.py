@@ -25,7 +25,7 @@ from course.core.process import runner
 from course.engine import tasks, up
 from course.engine.docker import Docker, remembered
 from course.exercises.kit import check, exercise, start
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
 from course.learner import progress
 from course.measure import health
@@ -80,7 +80,7 @@ def test_a_docker_that_restarts_during_a_check_is_blamed_and_not_the_learner(
         Docker(runner()).stop()
         up.up(tasks.Display())
 
-    def meanwhile(world: World) -> None:
+    def meanwhile(lab: Lab) -> None:
         thread = threading.Thread(target=restart)
         thread.start()
         thread.join(300)

@@ -19,7 +19,7 @@ from course.core.errors import CourseError
 from course.core.process import CommandError, FakeRunner
 from course.dev import build
 from course.exercises.kit import exercise, start
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.learner import hints, notebooks, progress
 from course.learner.saves import save
 from tests.until import until
@@ -53,7 +53,7 @@ def test_the_current_exercise_is_the_one_that_was_begun_last(
     start.begin("mini-1")  # as it was, and the one that is worked on again
     assert progress.current() == "mini-1"
 
-    def fails(_: World) -> None:
+    def fails(_: Lab) -> None:
         raise CourseError("no Docker")
 
     monkeypatch.setattr(exercise.find("mini-2"), "begin", fails)
@@ -91,8 +91,8 @@ def test_two_saves_in_one_second_are_two(mini: Path) -> None:
 def test_a_start_state_that_breaks_off_is_not_started(
     mini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(world: World) -> None:
-        world.write("half.txt", "half")
+    def interrupted(lab: Lab) -> None:
+        lab.write("half.txt", "half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(exercise.find("mini-1"), "begin", interrupted)

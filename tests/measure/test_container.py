@@ -17,10 +17,10 @@ import docker.errors
 import pytest
 
 from course.exercises.kit import lab
-from course.exercises.kit.lab import Served, World
+from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import Wrong
 from course.measure import container as container_
-from course.measure.container import Health, Observed, Probe, Process
+from course.measure.container import Container, Health, Probe, Process
 
 
 class Made:
@@ -62,7 +62,7 @@ class Made:
 def test_the_first_process_comes_first() -> None:
     made = Made()
     made.rows = [["12", "70", "1000", "1000", "node a.mjs"], ["70", "1", "0", "0", "sh -c node"]]
-    first, second = Observed(made).processes()
+    first, second = Container(made).processes()
     assert first == Process(70, 1, 0, 0, "sh -c node", first=True)
     assert (second.uid, second.first) == (1000, False)
 
@@ -70,11 +70,11 @@ def test_the_first_process_comes_first() -> None:
 def test_a_container_that_has_ended_has_no_processes() -> None:
     made = Made(Running=False)
     made.rows = None
-    assert Observed(made).processes() == []
+    assert Container(made).processes() == []
 
 
 def test_a_file_is_put_with_its_owner_and_read_back() -> None:
-    seen = Observed(Made())
+    seen = Container(Made())
     seen.put("/probe/budget.txt", b"100", uid=7, mode=0o640)
     entry = seen.stat("/probe/budget.txt")
     assert entry is not None
@@ -85,24 +85,24 @@ def test_a_file_is_put_with_its_owner_and_read_back() -> None:
 
 
 def test_health_without_a_check_and_with_one() -> None:
-    assert Observed(Made()).health() == Health("none", 0, ())
+    assert Container(Made()).health() == Health("none", 0, ())
     log = [{"Start": "2026-01-01T00:00:00Z", "ExitCode": -1, "Output": "exceeded timeout\n"}]
     made = Made(Health={"Status": "unhealthy", "FailingStreak": 3, "Log": log})
     probe = Probe("2026-01-01T00:00:00Z", -1, "exceeded timeout")
-    assert Observed(made).health() == Health("unhealthy", 3, (probe,))
+    assert Container(made).health() == Health("unhealthy", 3, (probe,))
 
 
 def test_health_before_the_first_probe() -> None:
     made = Made(Health={"Status": "starting", "FailingStreak": 0, "Log": None})
-    assert Observed(made).health() == Health("starting", 0, ())
+    assert Container(made).health() == Health("starting", 0, ())
 
 
 def test_a_stop_tells_how_it_ended() -> None:
     made = Made()
-    stopped = Observed(made).stop(grace=4)
+    stopped = Container(made).stop(grace=4)
     assert made.stopped_with == 4
     assert (stopped.code, stopped.seconds < 1) == (137, True)
-    assert Observed(made).exit_code() == 137
+    assert Container(made).exit_code() == 137
 
 
 class NeverStarts:
@@ -145,8 +145,8 @@ def test_an_image_that_cannot_start_is_a_wrong_answer_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, said: str, told: str
 ) -> None:
     engine = NeverStarts(said)
-    monkeypatch.setattr(World, "docker", engine)
-    with pytest.raises(Wrong) as wrong, World("x-1").container("x:lab", port=3000):
+    monkeypatch.setattr(Lab, "docker", engine)
+    with pytest.raises(Wrong) as wrong, Lab("x-1").container("x:lab", port=3000):
         pytest.fail("it must not get here")
     assert wrong.value.cause == "cannot-start"
     assert told in wrong.value.saw
@@ -173,7 +173,7 @@ def test_a_service_that_does_not_answer_is_told_by_its_end(
 ) -> None:
     made = Made(Running=running, ExitCode=int(not running))
     made.said = said
-    wrong = Served(made, 3000).silent("x:lab", "an answer")
+    wrong = Served(made, 3000).why_no_answer("x:lab", "an answer")
     assert (wrong.cause, wrong.want) == (cause, "an answer")
     assert wrong.saw.endswith(told)
 
@@ -233,7 +233,7 @@ def test_an_answer_that_does_not_end_is_a_wrong_answer_in_bounded_time(
     with answering(*pieces, pause=pause, forever=forever) as served:
         with pytest.raises(Wrong) as wrong:
             served.get("/orders")
-        assert served.knock() == (0, "")
+        assert served.get_once() == (0, "")
     assert time.monotonic() - began < 8
     assert wrong.value.cause == "answer-endless"
     assert "GET /orders" in wrong.value.saw and told in wrong.value.saw
@@ -273,13 +273,13 @@ class Exec(Made):
 
 
 def test_what_a_command_prints_comes_whole() -> None:
-    assert Observed(Exec(b"1000", b"\n")).output("id", "-u") == b"1000\n"
+    assert Container(Exec(b"1000", b"\n")).output("id", "-u") == b"1000\n"
     assert Served(Exec(b"1000\n"), 3000).run("id", "-u") == "1000"
 
 
 def test_of_what_a_command_prints_without_end_as_much_is_read_as_a_check_can_want() -> None:
     made = Exec(endless=True)
-    assert len(Observed(made).output("yes")) == 4_000_000
+    assert len(Container(made).output("yes")) == 4_000_000
     made.sender.join(5)
     assert not made.sender.is_alive(), "who sends must be told that nobody reads"
 
@@ -288,7 +288,7 @@ def test_a_command_that_neither_prints_nor_ends_is_left(monkeypatch: pytest.Monk
     monkeypatch.setattr(container_, "_COMMAND_WAIT", 0.2)
     began = time.monotonic()
     made = Exec()
-    assert Observed(made).output("sleep") == b"" and time.monotonic() - began < 5
+    assert Container(made).output("sleep") == b"" and time.monotonic() - began < 5
     assert made.theirs.recv(1) == b""
 
 
@@ -302,8 +302,8 @@ def test_a_container_of_a_check_is_bounded_whatever_its_program_does(
             asked.update(more)
             return self
 
-    monkeypatch.setattr(World, "docker", Engine("no"))
-    with pytest.raises(Wrong), World("x-1").container("x:lab", port=3000, mem_limit="64m"):
+    monkeypatch.setattr(Lab, "docker", Engine("no"))
+    with pytest.raises(Wrong), Lab("x-1").container("x:lab", port=3000, mem_limit="64m"):
         pytest.fail("it must not get here")
     assert asked["pids_limit"] == 512 and asked["mem_limit"] == "64m"
     assert asked["memswap_limit"] == "64m" and "max-size" in asked["log_config"]["Config"]

@@ -23,7 +23,7 @@ from course.engine.doctor import cluster
 from course.exercises.kit import check as check_
 from course.exercises.kit import exercise as exercise_
 from course.exercises.kit import start as start_
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Result, Wrong
 from course.measure import health
 from course.measure.cluster import ApiError
@@ -497,7 +497,7 @@ def test_a_check_that_waits_goes_on_until_it_can_judge(
     monkeypatch.setattr(check_, "_PAUSE", 0.01)
     looks: list[int] = []
 
-    def flaky(world: World) -> None:
+    def flaky(lab: Lab) -> None:
         looks.append(1)
         if len(looks) < 3:
             raise Wrong("lost", saw="lost", want="all", try_="x")

@@ -72,7 +72,7 @@ def seen(*stack: dict[str, bytes] | Sequence[Member]) -> dict[str, int]:
 
 
 def sizes(found: Sequence[layers.Layer]) -> dict[str, int]:
-    return {path: file.size for path, file in layers.seen(found).items()}
+    return {path: file.size for path, file in layers.visible_files(found).items()}
 
 
 STACK = (
@@ -166,7 +166,7 @@ def test_a_hard_link_keeps_the_content_whose_first_name_goes() -> None:
         saved((("a", b"a secret"), ("b", "= a")), (("c", "= a"), (".wh.a", b""))), find=(b"secret",)
     )
     assert found[0].files == {"a": 8, "b": 0} and found[0].size == 8
-    assert layers.seen(found) == dict.fromkeys("bc", layers.File(8, 0, "a"))
+    assert layers.visible_files(found) == dict.fromkeys("bc", layers.File(8, 0, "a"))
     assert found[0].found == {b"secret": ("a",)}
 
 
@@ -243,7 +243,7 @@ def test_a_name_that_is_not_utf8_can_be_printed_and_removed(form: int) -> None:
     found = layers.parse(saved(*stack))
     assert [*found[0].files] == ["caf\\xe9.ts", "a\\nb"]
     json.dumps([*found[0].files], ensure_ascii=False).encode()
-    assert [*layers.seen(found)] == ["a\\nb"]
+    assert [*layers.visible_files(found)] == ["a\\nb"]
 
 
 def test_a_text_is_found_across_the_pieces_in_which_a_file_is_read(

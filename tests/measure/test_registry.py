@@ -91,9 +91,9 @@ def test_a_tag_is_moved_and_moved_back(runtime: Repository) -> None:
     first = runtime.digest("1.0")
     other = runtime.relabel("1.0", {"moved": "yes"})
     assert other != first
-    runtime.point("1.0", other)
+    runtime.retag("1.0", other)
     assert runtime.tags() == {"1.0": other}
-    runtime.point("1.0", first)
+    runtime.retag("1.0", first)
     assert runtime.tags() == {"1.0": first}
 
 

@@ -11,9 +11,16 @@ from matplotlib.figure import Figure
 from course.core.errors import CourseError
 from course.exercises.kit import probe_release
 from course.measure import release
-from course.measure.release import GONE, NONE_KNOWN, NOT_READY, SLOW, Failure, Release
+from course.measure.release import (
+    NO_READY_ENDPOINT,
+    POD_ERROR,
+    POD_LOST,
+    TIMED_OUT,
+    Failure,
+    ReleaseRecord,
+)
 from course.measure.rollout import Pod, Sample, Status
-from course.measure.traffic import Answer, Batch
+from course.measure.traffic import Batch, Response
 from course.measure.traffic.summary import Tally
 from course.views import release as views_release
 from course.views.widgets.pods import TimelineModel
@@ -33,7 +40,7 @@ def sample(at: float, *pods: Pod, state: Any = "progressing") -> Sample:
 class Run:
     """A run that has ended."""
 
-    answers: list[Answer]
+    answers: list[Response]
     blind: tuple[tuple[float, float], ...] = ()
     unsent: tuple[float, ...] = ()
     started: float = 1000.5
@@ -59,8 +66,8 @@ class Feed:
         return self.kept
 
 
-def answers(*errors: tuple[str, str]) -> list[Answer]:
-    return [Answer(i / RATE, 0.1, 5.0, v, e) for i, (e, v) in enumerate(errors)]
+def answers(*errors: tuple[str, str]) -> list[Response]:
+    return [Response(i / RATE, 0.1, 5.0, v, e) for i, (e, v) in enumerate(errors)]
 
 
 GOOD = ("", "1.1.0")
@@ -68,34 +75,34 @@ GOOD = ("", "1.1.0")
 
 def test_both_records_are_put_on_the_traffics_clock() -> None:
     run = Run(answers(GOOD, ("502", ""), GOOD))
-    seen = release.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
+    seen = release.merge_feeds(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
     assert seen.zero == 0.5  # the traffic began half a second after the feed
     assert seen.failures == (Failure(0.1, "502", "", 0.105),)
 
 
 def test_a_given_zero_moves_the_failures() -> None:
     run = Run(answers(GOOD, ("502", "")))
-    seen = release.read(run, Feed([sample(0.0, pod("a"))]), zero=2.0)  # type: ignore[arg-type]
+    seen = release.merge_feeds(run, Feed([sample(0.0, pod("a"))]), zero=2.0)  # type: ignore[arg-type]
     assert seen.failures[0].at == pytest.approx(0.1 + 0.5 - 2.0)
 
 
 @pytest.mark.parametrize(
     ("error", "version", "why"),
     [
-        ("503", "1.2.0", NOT_READY),
-        ("500", "1.2.0", NOT_READY),
-        ("503", "", NONE_KNOWN),
-        ("502", "", GONE),
-        ("reset", "", GONE),
-        ("timeout", "", SLOW),
+        ("503", "1.2.0", POD_ERROR),
+        ("500", "1.2.0", POD_ERROR),
+        ("503", "", NO_READY_ENDPOINT),
+        ("502", "", POD_LOST),
+        ("reset", "", POD_LOST),
+        ("timeout", "", TIMED_OUT),
     ],
 )
 def test_a_failure_is_told_by_who_answered(error: str, version: str, why: str) -> None:
-    assert Failure(0.0, error, version).why == why
+    assert Failure(0.0, error, version).category == why
 
 
 def test_pods_on_their_way_out_are_neither_there_nor_ready() -> None:
-    seen = Release(
+    seen = ReleaseRecord(
         Run(answers(GOOD)).summary(),
         (),
         (
@@ -106,18 +113,18 @@ def test_pods_on_their_way_out_are_neither_there_nor_ready() -> None:
         1.0,
         0.0,
     )
-    assert (seen.found, seen.peak, seen.fewest) == (2, 3, 1)
-    assert (seen.fullest.at, seen.emptiest.at) == (1.2, 2.0)
+    assert (seen.ready_at_start, seen.peak_pods, seen.fewest_ready) == (2, 3, 1)
+    assert (seen.at_peak.at, seen.at_fewest.at) == (1.2, 2.0)
     assert len(seen.during) == 3  # the state that the release found counts
 
 
 def test_a_pod_that_was_evicted_or_failed_during_a_release_does_not_count() -> None:
     left = replace(pod("evicted", ready=False), finished=True)
     three = (pod("a"), pod("b"), pod("c", ready=False))
-    seen = Release(
+    seen = ReleaseRecord(
         Run(answers(GOOD)).summary(), (), (sample(0.0, *three, left), sample(2.0, *three)), 1.0, 0.0
     )
-    assert (seen.found, seen.peak, seen.fewest) == (2, 3, 2)
+    assert (seen.ready_at_start, seen.peak_pods, seen.fewest_ready) == (2, 3, 2)
 
 
 def test_a_name_of_253_characters_leaves_room_for_the_picture() -> None:
@@ -132,13 +139,13 @@ def test_a_name_of_253_characters_leaves_room_for_the_picture() -> None:
 def test_the_finding_is_computed_and_names_what_failed_most() -> None:
     run = Run(answers(GOOD, ("503", "1.2.0"), ("503", "1.2.0"), ("502", ""), *[GOOD] * 6))
     shown = views_release.release_picture(run, Feed([sample(0.0, pod("a"))]), "No probe")  # type: ignore[arg-type]
-    assert f"3 of 10 failed, 2 {NOT_READY}" in (shown._repr_html_() or "")
+    assert f"3 of 10 failed, 2 {POD_ERROR}" in (shown._repr_html_() or "")
     assert "requests planned" in repr(shown)
 
 
 def test_without_a_failure_the_verdict_with_its_bound_is_the_finding() -> None:
     run = Run(answers(*[GOOD] * 300))
-    seen = release.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
+    seen = release.merge_feeds(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
     assert views_release.finding(seen) == (
         "0 of 300 failed: with 95 % confidence fewer than 1 % fail"
     )
@@ -146,15 +153,15 @@ def test_without_a_failure_the_verdict_with_its_bound_is_the_finding() -> None:
 
 def test_a_blind_run_is_told_as_unknown_and_not_as_zero() -> None:
     run = Run(answers(*[GOOD] * 300), blind=((1.0, 0.25),))
-    seen = release.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
+    seen = release.merge_feeds(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
     assert seen.blind_ms == 250
     assert views_release.finding(seen).startswith("unknown: blind for 250 ms")
 
 
-def tried(run: Run) -> probe_release.Trial:
-    seen = release.read(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
+def tried(run: Run) -> probe_release.ProbeRelease:
+    seen = release.merge_feeds(run, Feed([sample(0.0, pod("a"))]))  # type: ignore[arg-type]
     status = Status("complete", "done")
-    return probe_release.Trial("probe-1", status, status, 5.0, seen, {"probe-1": 10})
+    return probe_release.ProbeRelease("probe-1", status, status, 5.0, seen, {"probe-1": 10})
 
 
 def test_a_check_does_not_judge_what_its_generator_did_not_see() -> None:

@@ -26,7 +26,7 @@ from course.core.errors import CourseError
 from course.measure import traffic
 from course.measure.traffic import feed
 from course.measure.traffic.exchange import Client
-from course.measure.traffic.feed import Answer, Batch, Reader
+from course.measure.traffic.feed import Batch, Reader, Response
 from course.measure.traffic.plan import Plan
 from course.measure.traffic.summary import Summary, Tally, outages
 from course.measure.traffic.target import parse
@@ -607,7 +607,9 @@ def test_a_reader_sees_whole_lines_only(tmp_path: Path) -> None:
         assert reader.started == 1000.0
         out.write(line[20:])
         out.flush()
-        assert list(reader.read()) == [Batch(0.0, (Answer(0.0, 0.005, 0.9, "v1", ""),), planned=1)]
+        assert list(reader.read()) == [
+            Batch(0.0, (Response(0.0, 0.005, 0.9, "v1", ""),), planned=1)
+        ]
         assert list(reader.read()) == []
         out.write(feed.last_line(feed.End("done", 1, 0.1)))
     assert list(reader.read()) == []
@@ -623,14 +625,14 @@ def test_each_request_belongs_to_one_slot(rate: float) -> None:
     assert all(abs(count - per_slot) < 1 for count in inner)
 
 
-def _tallied(answers: list[Answer], **extra: object) -> Summary:
+def _tallied(answers: list[Response], **extra: object) -> Summary:
     tally = Tally(rate=100)
     tally.add([Batch(0.0, tuple(answers), len(answers), **extra)])  # type: ignore[arg-type]
     return tally.summary(seconds=len(answers) / 100, ended="done")
 
 
 def test_nothing_failed_is_said_with_its_bound() -> None:
-    summary = _tallied([Answer(i / 100, 0.1, 1.0, "v1", "") for i in range(15000)])
+    summary = _tallied([Response(i / 100, 0.1, 1.0, "v1", "") for i in range(15000)])
     assert summary.state == "ok"
     assert summary.verdict.startswith("0 of 15,000 failed:")
     assert "0.02 %" in summary.verdict
@@ -638,7 +640,7 @@ def test_nothing_failed_is_said_with_its_bound() -> None:
 
 @pytest.mark.parametrize(("count", "most"), [(3, "100 %"), (10, "30 %"), (1000, "0.3 %")])
 def test_the_bound_of_few_requests_is_a_plain_number(count: int, most: str) -> None:
-    summary = _tallied([Answer(i / 100, 0.1, 1.0, "v1", "") for i in range(count)])
+    summary = _tallied([Response(i / 100, 0.1, 1.0, "v1", "") for i in range(count)])
     assert f"fewer than {most} fail" in summary.verdict
 
 
@@ -650,13 +652,13 @@ def test_the_bound_of_few_requests_is_a_plain_number(count: int, most: str) -> N
     ],
 )
 def test_doubt_is_said(extra: dict[str, object], reason: str) -> None:
-    summary = _tallied([Answer(i / 100, 0.1, 1.0) for i in range(50)], **extra)
+    summary = _tallied([Response(i / 100, 0.1, 1.0) for i in range(50)], **extra)
     assert summary.state == "unknown"
     assert summary.verdict.startswith(f"unknown: {reason}")
 
 
 def test_a_failure_is_a_failure_even_when_blind() -> None:
-    answers = [Answer(0.0, 0.1, 1.0), Answer(0.01, 20.0, 22.0, "", "refused")]
+    answers = [Response(0.0, 0.1, 1.0), Response(0.01, 20.0, 22.0, "", "refused")]
     summary = _tallied(answers, blind=((0.01, 0.5),))
     assert summary.state == "failed"
     assert "blind for 500 ms" in summary.verdict
@@ -664,14 +666,14 @@ def test_a_failure_is_a_failure_even_when_blind() -> None:
 
 def test_what_was_on_its_way_when_the_generator_was_killed_is_not_forgotten() -> None:
     tally = Tally(rate=100)
-    tally.add([Batch(0.0, (Answer(0.0, 0.1, 1.0),), planned=10, unsent=(0.01,))])
+    tally.add([Batch(0.0, (Response(0.0, 0.1, 1.0),), planned=10, unsent=(0.01,))])
     summary = tally.summary(seconds=0.1, ended="died")
     assert (summary.planned, summary.ok, summary.unsent) == (10, 1, 9)
     assert summary.state == "unknown"
 
 
 def test_late_answers_prove_nothing() -> None:
-    summary = _tallied([Answer(0.0, 0.1, 1.0), Answer(0.01, 30.0, 31.0)])
+    summary = _tallied([Response(0.0, 0.1, 1.0), Response(0.01, 30.0, 31.0)])
     assert (summary.ok, summary.late, summary.state) == (1, 1, "unknown")
 
 

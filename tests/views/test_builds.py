@@ -27,10 +27,12 @@ def test_steps_that_ran_side_by_side_have_lanes_of_their_own() -> None:
 
 
 def test_the_picture_tells_the_same_in_words() -> None:
-    shown = builds.bars([("first", FIRST), ("again", AGAIN)], title="It is kept", guess=(1, 3))
+    shown = builds.plot_build_times(
+        [("first", FIRST), ("again", AGAIN)], title="It is kept", guess=(1, 3)
+    )
     text = repr(shown)
     assert "RUN npm ci" in text and "kept" in text and "9.0" in text
     assert "It is kept. first: 10.0 s, 2 steps done again" in shown.markup
-    shown = builds.chains([("first", FIRST), ("again", AGAIN)], changed="a", title="t")
+    shown = builds.plot_cached_steps([("first", FIRST), ("again", AGAIN)], changed="a", title="t")
     assert "again: done again are none" in shown.markup
     assert "done again" in repr(shown)

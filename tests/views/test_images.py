@@ -10,9 +10,9 @@ import pytest
 
 from course.measure import builds
 from course.measure.builds import Build, Step
-from course.measure.layers import Piece, pieces
-from course.views.builds import bars, chains
-from course.views.images import _columns, stacks, stages
+from course.measure.layers import Piece, image_layers
+from course.views.builds import plot_build_times, plot_cached_steps
+from course.views.images import _columns, plot_layers, plot_stages
 
 
 def image(layers: list[str], history: list[tuple[str, int]]) -> Any:
@@ -27,19 +27,22 @@ def test_layers_of_the_base_are_told_from_those_above_it() -> None:
     own = image(
         ["a", "b"], [("", 100), ("ENV A=1", 0), ("RUN |1 V=2 /bin/sh -c npm ci # buildkit", 7)]
     )
-    assert pieces(own, BASE) == [Piece("Debian's files", 100, True), Piece("RUN npm ci", 7, False)]
+    assert image_layers(own, BASE) == [
+        Piece("Debian's files", 100, True),
+        Piece("RUN npm ci", 7, False),
+    ]
 
 
 def test_an_image_on_another_base_has_layers_of_its_own_only() -> None:
     other = image(["x", "b"], [("COPY /bare / # buildkit", 5), ("COPY /app /app # buildkit", 2)])
-    assert [piece.base for piece in pieces(other, BASE)] == [False, False]
+    assert [piece.base for piece in image_layers(other, BASE)] == [False, False]
     imported = image(["x"], [("", 5)])  # `docker import` names no step
-    assert pieces(imported, BASE) == [Piece("files of no step", 5, False)]
+    assert image_layers(imported, BASE) == [Piece("files of no step", 5, False)]
 
 
 def test_the_picture_tells_each_image_in_words_too() -> None:
     layers = [Piece("Debian's files", 200_000_000, True), Piece("RUN npm ci", 100_000_000, False)]
-    shown = stacks([("one", layers), ("two", layers[:1])], title="less", guess=250)
+    shown = plot_layers([("one", layers), ("two", layers[:1])], title="less", guess=250)
     assert "one: 300 MB, 200 of it from the base; two: 200 MB" in shown.markup
     assert "RUN npm ci" in shown.text and "100.00" in shown.text
 
@@ -54,10 +57,10 @@ def test_a_shells_variables_in_a_picture_are_no_formula(
     monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", parse)
     one = Build((step("", 1, "FROM node:24-slim"), step("", 2, text, on="FROM node:24-slim")), 2.0)
     for shown in (
-        bars([(text, one)], title=text),
-        chains([(text, one)], changed=text, title=text),
-        stages(one, title=text),
-        stacks([(text, [Piece(text, 1_000_000, False)])], title=text),
+        plot_build_times([(text, one)], title=text),
+        plot_cached_steps([(text, one)], changed=text, title=text),
+        plot_stages(one, title=text),
+        plot_layers([(text, [Piece(text, 1_000_000, False)])], title=text),
     ):
         assert text in shown.text
 
@@ -87,7 +90,7 @@ def test_a_step_that_stages_share_stands_in_each_of_them() -> None:
         ),
         1.0,
     )
-    rows = [line.split(maxsplit=1) for line in stages(build, title="t").text.splitlines()[1:]]
+    rows = [line.split(maxsplit=1) for line in plot_stages(build, title="t").text.splitlines()[1:]]
     by_stage: dict[str, list[str]] = {}
     for stage, rest in rows:
         by_stage.setdefault(stage, []).append(" ".join(rest.split()))
@@ -123,7 +126,7 @@ def test_the_last_stage_is_the_one_that_nothing_is_made_from(name: str, image: s
     found = columns(name)
     assert {stage for stage, is_image in found.items() if is_image} == image
     assert len(found) > len(image)
-    assert "in the image" in stages(builds.read(REAL / f"{name}.jsonl"), title="t").text
+    assert "in the image" in plot_stages(builds.read(REAL / f"{name}.jsonl"), title="t").text
 
 
 def test_an_image_on_nothing_has_no_step_of_what_it_takes_from() -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from course.artifacts import first_seen
-from course.core.errors import CourseError, of_os
+from course.core.errors import CourseError, from_os_error
 
 if TYPE_CHECKING:
     # Not at run time: a bundle is read where there is nothing but Python itself.
@@ -435,7 +435,7 @@ def _disk(part: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             error.filename = str(part)  # a write names no file
-        raise of_os(error) from error
+        raise from_os_error(error) from error
 
 
 def digest(path: Path) -> str:

@@ -32,7 +32,7 @@ from typing import IO, Any, cast
 
 from course.artifacts import archives
 from course.core import files, paths, private
-from course.core.errors import CourseError, of_os
+from course.core.errors import CourseError, from_os_error
 from course.core.process import Runner, runner
 
 FORMAT = 3
@@ -427,7 +427,7 @@ def main() -> None:
     try:
         environment(Path(sys.argv[1]), *sys.argv[2:3])
     except (CourseError, OSError) as error:
-        said = of_os(error) if isinstance(error, OSError) else error
+        said = from_os_error(error) if isinstance(error, OSError) else error
         print(f"✗ make start BUNDLE={sys.argv[1]}", file=sys.stderr)
         sys.exit("  " + str(said).replace("\n", "\n  "))
 

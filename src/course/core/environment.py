@@ -25,7 +25,7 @@ class Engine:
     ports: dict[str, int] = field(default_factory=dict)
 
 
-CONTRACT = (
+LESSON_VARIABLES = (
     "DOCKER_HOST",
     "KUBECONFIG",
     "REGISTRY",

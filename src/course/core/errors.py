@@ -44,7 +44,7 @@ class CourseError(Exception):
         ]
 
 
-def of_os(error: OSError) -> CourseError:
+def from_os_error(error: OSError) -> CourseError:
     """What the system refused, in the learner's terms."""
     where = f" ({error.filename})" if error.filename else ""
     if error.errno == errno.ENOSPC:
@@ -64,7 +64,7 @@ def of_os(error: OSError) -> CourseError:
     return CourseError(f"{error.strerror or error}{where}", "", "course doctor")
 
 
-def told(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+def wrap_os_errors(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
     """A function that tells what the system refused as a `CourseError`."""
 
     @functools.wraps(function)
@@ -72,6 +72,6 @@ def told(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
         try:
             return function(*args, **kwargs)
         except OSError as error:
-            raise of_os(error) from error
+            raise from_os_error(error) from error
 
     return telling

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from course.core.errors import told
+from course.core.errors import wrap_os_errors
 
 
 def lazy(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
@@ -29,7 +29,7 @@ def lazy(face: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         is_module = home.endswith(f".{name}") and not hasattr(module, name)
         value = module if is_module else getattr(module, name)
         if inspect.isfunction(value):
-            value = told(value)
+            value = wrap_os_errors(value)
         setattr(sys.modules[face], name, value)
         return value
 

@@ -1,8 +1,8 @@
 """What the parts of the clone are made of: a graph whose nodes are files and entries of files.
 
-A node is named as a reader would: a path in the clone (`src/course/exercises/kit/lab.py`, `apps/orders`), an
-entry (`course.toml: containers-1`, `airgap/images/images.toml: node:24-slim`) or a command
-(`course goto`). Each has a hash of its content and leads to the nodes that it uses:
+A node is named as a reader would: a path in the clone (`src/course/exercises/kit/lab.py`,
+`apps/orders`), an entry (`course.toml: containers-1`, `airgap/images/images.toml: node:24-slim`)
+or a command (`course goto`). Each has a hash of its content and leads to the nodes that it uses:
 
 * a module to the modules behind the names that it imports, the packages around them, the files
   that it names by its own place, `-m` modules and `course` commands that it starts. A name of a
@@ -34,7 +34,7 @@ from course.dev.things import BANK, FOLDERS, Kind, module_of
 from course.dev.uses import Uses, commands, imported_in, plain, uses
 
 _CLI = "course.cli"
-_EXERCISES = "course.exercises.kit.exercise"
+_EXERCISES = "course.exercises"
 _ADDONS = "course.engine.addons"
 _ORDERS, _CLUSTER = "orders", "cluster"
 """Needs of a lesson, as in `manifest.CAPABILITIES`."""

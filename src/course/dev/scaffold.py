@@ -44,12 +44,12 @@ _CODE = '''
 class {name}:
     """{title}."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """Set the start state."""
         raise NotImplementedError("the start state of {id}")
 
-    def check(self, world: World) -> None:
-        """Look at the world."""
+    def check(self, lab: Lab) -> None:
+        """Look at the lab."""
         raise NotImplementedError("the check of {id}")
 '''
 

@@ -37,7 +37,7 @@ class Uses:
     """What one text uses.
 
     Args:
-        imports: dotted names: `course.measure.traffic`, `course.measure.rollout.Rollout`, `course.setup`.
+        imports: dotted names: `course.measure.traffic`, `course.measure.Rollout`, `course.setup`.
         started: dotted names in its strings: modules that it loads or starts by name.
         words: its strings, without docstrings.
         pairs: words that follow each other in a list, a call or a path.

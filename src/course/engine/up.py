@@ -141,7 +141,7 @@ def up(display: tasks_.Display, *, until: str = "") -> None:
     Raises:
         CourseError: a step failed.
     """
-    with alone() as using:
+    with exclusive() as using:
         if not paths.own_cache():
             raise _not_ours()
         of = engine()
@@ -192,7 +192,7 @@ def _of_node(of: Cluster) -> str:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[Runner]:
+def exclusive() -> Iterator[Runner]:
     """One `up` or `down` at a time; a second one waits. What a killed one left behind is ended.
 
     Yields:
@@ -243,7 +243,7 @@ def down(report: Report, *, purge: bool = False) -> None:
         report: told what is being done.
         purge: remove labelled images, volumes and the cache as well.
     """
-    with alone() as using:
+    with exclusive() as using:
         jupyterlab.stop()
         of = environment.current()
         docker = detect.containers(using, of)

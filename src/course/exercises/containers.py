@@ -10,7 +10,7 @@ import unicodedata
 from urllib.parse import quote
 
 from course.exercises.kit.exercise import exercise
-from course.exercises.kit.lab import Served, World
+from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
 
 _PORT = 3000
@@ -42,16 +42,16 @@ createServer((request, response) => {
 class SlugRunsAlone:
     """An image of a small service, with the runtime that it needs."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A program, and no image of it."""
-        world.set_aside("slug:lab")
-        world.write("slug.mjs", _SLUG)
+        lab.rename_existing("slug:lab")
+        lab.write("slug.mjs", _SLUG)
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Run the image with nothing of this machine and ask it about words made up now."""
-        image = world.image("slug:lab")
+        image = lab.image("slug:lab")
         words = [f"Crème {secrets.token_hex(3)}, brûlée!", f"a_b  {secrets.token_hex(3)}/Ç"]
-        with world.observe("a run of slug:lab"), world.container("slug:lab", port=_PORT) as served:
+        with lab.observe("a run of slug:lab"), lab.container("slug:lab", port=_PORT) as served:
             status, body = served.get(f"/?text={quote(words[0])}")
             if status == 0:
                 raise self._why_silent(served)
@@ -66,10 +66,10 @@ class SlugRunsAlone:
                     try_="is the program in the image the one in your folder?   docker build again",
                 )
         version = _field(answers[0], "node")
-        world.note(f"it ran under Node {version}, whatever this machine has")
+        lab.note(f"it ran under Node {version}, whatever this machine has")
         # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
         size = sum(step["Size"] for step in image.history())
-        world.note(f"the image holds {size / 1e6:.0f} MB to run a {len(_SLUG)} byte program")
+        lab.note(f"the image holds {size / 1e6:.0f} MB to run a {len(_SLUG)} byte program")
 
     def _why_silent(self, served: Served) -> Wrong:
         log, code = served.log(), served.exit_code()
@@ -94,7 +94,7 @@ class SlugRunsAlone:
                 want="a command that keeps running: the service",
                 try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
             )
-        return served.silent("slug:lab", f"the service of slug.mjs, listening on {_PORT}")
+        return served.why_no_answer("slug:lab", f"the service of slug.mjs, listening on {_PORT}")
 
 
 def _field(body: str, name: str) -> str:
@@ -143,33 +143,33 @@ docker run --rm --publish 127.0.0.1:3100:3000 \\
 class PriceNeedsNothing:
     """Break-it: an image that works only with what its author's machine lends it."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A service whose image lacks a folder and a setting, and the script that lends both."""
-        world.set_aside("price:lab")
+        lab.rename_existing("price:lab")
         rate = round(0.9 + secrets.randbelow(900) / 10000, 4)
         old = round(rate + 0.0523, 4)
-        world.write("price.mjs", _PRICE)
-        world.write("Dockerfile", _PRICE_DOCKERFILE)
-        world.write("run.sh", _PRICE_RUN).chmod(0o755)
-        world.write("rates/rates.json", json.dumps({"EUR": 1, "CHF": rate}) + "\n")
-        world.write("rates.2025.json", json.dumps({"EUR": 1, "CHF": old}) + "\n")
-        world.remember("rate", str(rate))
-        world.remember("old", str(old))
-        world.run("docker", "build", "--quiet", "--tag", "price:lab", world.folder())
-        world.made("price:lab")
+        lab.write("price.mjs", _PRICE)
+        lab.write("Dockerfile", _PRICE_DOCKERFILE)
+        lab.write("run.sh", _PRICE_RUN).chmod(0o755)
+        lab.write("rates/rates.json", json.dumps({"EUR": 1, "CHF": rate}) + "\n")
+        lab.write("rates.2025.json", json.dumps({"EUR": 1, "CHF": old}) + "\n")
+        lab.remember("rate", str(rate))
+        lab.remember("old", str(old))
+        lab.run("docker", "build", "--quiet", "--tag", "price:lab", lab.folder())
+        lab.record_start_image("price:lab")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Run the image with no mount and no variable and ask it for a price."""
-        world.image("price:lab")
-        rate, old = float(world.recall("rate")), float(world.recall("old"))
+        lab.image("price:lab")
+        rate, old = float(lab.recall("rate")), float(lab.recall("old"))
         cents = 10_000_000 + secrets.randbelow(1_000_000)
         with (
-            world.observe("a run of price:lab"),
-            world.container("price:lab", port=_PORT) as served,
+            lab.observe("a run of price:lab"),
+            lab.container("price:lab", port=_PORT) as served,
         ):
             status, body = served.get(f"/?cents={cents}")
             if status == 0:
-                raise self._why_silent(world, served)
+                raise self._why_silent(lab, served)
         currency, got = _field(body, "currency"), _field(body, "cents")
         if currency != "CHF":
             raise Wrong(
@@ -183,7 +183,7 @@ class PriceNeedsNothing:
         except ValueError:
             seen = math.nan  # its rates do not have the currency
         if abs(seen - rate) * cents <= 1:
-            world.note("it started with no -v and no -e: all it needs travels with it")
+            lab.note("it started with no -v and no -e: all it needs travels with it")
             return
         if abs(seen - old) < 1e-6:
             cause, why = "stale-rates", "the rate of rates.2025.json"
@@ -198,9 +198,9 @@ class PriceNeedsNothing:
             try_="docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json",
         )
 
-    def _why_silent(self, world: World, served: Served) -> Wrong:
+    def _why_silent(self, lab: Lab, served: Served) -> Wrong:
         log = served.log()
-        other = world.other_tags("price:lab")
+        other = lab.other_tags("price:lab")
         if "ENOENT" in log:
             saw = f"without the author's folder it ends: {served.last_line()}"
             return Wrong(
@@ -216,7 +216,7 @@ class PriceNeedsNothing:
                 want="the setting in the image, for the time it runs",
                 try_="docker image inspect price:lab --format '{{.Config.Env}}'",
             )
-        return served.silent("price:lab", f"the service of price.mjs, listening on {_PORT}")
+        return served.why_no_answer("price:lab", f"the service of price.mjs, listening on {_PORT}")
 
 
 _QUOTE_DOCKERFILE = """\
@@ -231,53 +231,53 @@ CMD ["node", "quote.mjs"]
 class RegistryServesTested:
     """A registry's tag that points to another image than the one that was tested."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A tested image here, and an older one in the registry under the released name."""
-        world.set_aside("quote:tested")
-        name = f"{world.registry}/quote:1.0"
-        world.write("Dockerfile", _QUOTE_DOCKERFILE)
+        lab.rename_existing("quote:tested")
+        name = f"{lab.registry}/quote:1.0"
+        lab.write("Dockerfile", _QUOTE_DOCKERFILE)
         for edition in ("old", "tested"):
             nonce = secrets.token_hex(4)
-            world.write("quote.mjs", f'console.log("quote, {edition} edition {nonce}");\n')
+            lab.write("quote.mjs", f'console.log("quote, {edition} edition {nonce}");\n')
             tag = name if edition == "old" else "quote:tested"
-            world.run("docker", "build", "--quiet", "--tag", tag, world.folder())
-        world.run("docker", "push", "--quiet", name)
-        served = world.manifest("quote", "1.0")
-        world.remember("old", served[0] if served else "")
-        world.made("quote:tested")
+            lab.run("docker", "build", "--quiet", "--tag", tag, lab.folder())
+        lab.run("docker", "push", "--quiet", name)
+        served = lab.manifest("quote", "1.0")
+        lab.remember("old", served[0] if served else "")
+        lab.record_start_image("quote:tested")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Ask the registry what it serves as quote:1.0 and compare digests."""
-        tested = world.image("quote:tested")
-        if tested.id != world.recall("made"):
+        tested = lab.image("quote:tested")
+        if tested.id != lab.recall("made"):
             raise Wrong(
                 "tested-replaced",
                 saw=f"`quote:tested` is now {_short(tested.id)}, another image than the tested one",
-                want=f"`quote:tested` as it was: {_short(world.recall('made'))}",
+                want=f"`quote:tested` as it was: {_short(lab.recall('made'))}",
                 try_="course reset containers-3   gives it back; then move the other name",
             )
-        served = world.manifest("quote", "1.0")
+        served = lab.manifest("quote", "1.0")
         if served is None:
             raise Wrong(
                 "gone",
                 saw="the registry has no quote:1.0 at all",
                 want="quote:1.0 is the tested image",
-                try_=f"curl -s {world.registry}/v2/quote/tags/list",
+                try_=f"curl -s {lab.registry}/v2/quote/tags/list",
             )
         if tested.id in _digests(served):
-            world.note(f"one digest here and there: {served[0][:19]}…")
+            lab.note(f"one digest here and there: {served[0][:19]}…")
             return
         want = f"the tested image, {_short(tested.id)}"
-        try_ = f"docker buildx imagetools inspect {world.registry}/quote:1.0"
-        if served[0] != world.recall("old"):
+        try_ = f"docker buildx imagetools inspect {lab.registry}/quote:1.0"
+        if served[0] != lab.recall("old"):
             raise Wrong(
                 "rebuilt",
                 saw=f"the registry serves {_short(served[0])}: not the old image, not the tested",
                 want=want,
                 try_=try_ + "   what does a second `docker build` make?",
             )
-        for tag in world.tags("quote"):
-            other = world.manifest("quote", tag)
+        for tag in lab.tags("quote"):
+            other = lab.manifest("quote", tag)
             if tag != "1.0" and other and tested.id in _digests(other):
                 raise Wrong(
                     "wrong-tag",

@@ -16,7 +16,7 @@ from course.core import paths
 from course.exercises.kit.build_errors import named, wrong_build
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.exercise import exercise
-from course.exercises.kit.lab import Served, World
+from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import EDIT_MISSING, OLD_RUNTIME, WRONG_ANSWER, Wrong
 from course.measure.builds import Build
 
@@ -61,7 +61,7 @@ def _silent(served: Served, id_: str) -> Wrong:
             want="every file that the program reads, where it reads it",
             try_=f"docker run --rm $(docker build -q {id_}) ls -R --ignore=node_modules",
         )
-    return served.silent(f"$(docker build -q {id_})", f"the service, listening on {_PORT}")
+    return served.why_no_answer(f"$(docker build -q {id_})", f"the service, listening on {_PORT}")
 
 
 def _slowest(build: Build) -> str:
@@ -160,20 +160,20 @@ CMD ["node", "src/server.mjs"]
 class EditKeepsDependencies:
     """Two slow steps, and each is done again for a change of its own input only."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A service with a dependency and a generated index; everything is copied first."""
-        world.set_aside("stops:lab")
-        world.write("package.json", _package("stops", "1.0.0", _PACKAGES))
-        world.write("package-lock.json", _lock("stops", "1.0.0", _PACKAGES))
-        world.write("tools/index.mjs", _INDEX_TOOL)
-        world.write("data/stops.txt", _STOPS)
-        world.write("src/edition.mjs", 'export const edition = "first";\n')
-        world.write("src/server.mjs", _STOPS_SERVER)
-        world.write("Dockerfile", _STOPS_DOCKERFILE)
+        lab.rename_existing("stops:lab")
+        lab.write("package.json", _package("stops", "1.0.0", _PACKAGES))
+        lab.write("package-lock.json", _lock("stops", "1.0.0", _PACKAGES))
+        lab.write("tools/index.mjs", _INDEX_TOOL)
+        lab.write("data/stops.txt", _STOPS)
+        lab.write("src/edition.mjs", 'export const edition = "first";\n')
+        lab.write("src/server.mjs", _STOPS_SERVER)
+        lab.write("Dockerfile", _STOPS_DOCKERFILE)
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Edit the source of a copy, then its data, and ask each image what it was made of."""
-        with world.observe("three builds of a copy"), world.copy() as copy:
+        with lab.observe("three builds of a copy"), lab.copy() as copy:
             copy.write("src/server.mjs", _STOPS_SERVER)
             copy.write("tools/index.mjs", _INDEX_TOOL)
             copy.build()
@@ -185,8 +185,8 @@ class EditKeepsDependencies:
             stop = f"{copy.nonce} Square"
             build = copy.rebuild({"data/stops.txt": f"{_STOPS}{stop}\n"})
             with copy.container(port=_PORT) as served:
-                found = _ask(served, f"/?word={copy.nonce}", world.id).get("stops")
-                moved = _ask(served, "/about", world.id)
+                found = _ask(served, f"/?word={copy.nonce}", lab.id).get("stops")
+                moved = _ask(served, "/about", lab.id)
         if found != [stop]:
             raise Wrong(
                 "stale-index",
@@ -202,7 +202,7 @@ class EditKeepsDependencies:
                 want="the index made again, and the install kept",
                 try_="which of the two slow steps stands below the other's COPY?",
             )
-        world.note("an edit of src/ keeps both slow steps, an edit of data/ keeps the install")
+        lab.note("an edit of src/ keeps both slow steps, an edit of data/ keeps the install")
 
     def _about(self, copy: Copy) -> dict[str, Any]:
         with copy.container(port=_PORT) as served:
@@ -267,26 +267,26 @@ def notes_dockerfile() -> str:
 class OrdersBuilds:
     """Break-it: the notes' Dockerfile for orders."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """The source of orders and the notes' Dockerfile."""
-        world.set_aside("orders:lab")
+        lab.rename_existing("orders:lab")
         source = paths.ROOT / "apps" / "orders"
-        world.folder().mkdir(parents=True, exist_ok=True)
+        lab.folder().mkdir(parents=True, exist_ok=True)
         for name in _ORDERS_FILES:
             if (source / name).is_dir():
-                shutil.copytree(source / name, world.folder() / name)
+                shutil.copytree(source / name, lab.folder() / name)
             else:
-                shutil.copy2(source / name, world.folder() / name)
-        world.write("Dockerfile", notes_dockerfile())
+                shutil.copy2(source / name, lab.folder() / name)
+        lab.write("Dockerfile", notes_dockerfile())
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Build a copy whose source has a nonce, run it, and try the rule on Node's version."""
-        with world.observe("two builds of a copy, and a run"), world.copy() as copy:
+        with lab.observe("two builds of a copy, and a run"), lab.copy() as copy:
             answer = f'({{ service: "orders", nonce: "{copy.nonce}", version: config.version }})'
             edited = orders_file("src/app.ts").replace(_ORDERS_ROOT, answer)
             copy.rebuild({"src/app.ts": edited}, wait=240)
             with copy.container(port=_PORT, env=_ORDERS_ENV) as served:
-                said = _ask(served, "/", world.id)
+                said = _ask(served, "/", lab.id)
                 node = served.run("node", "--version")
                 user = served.run("id", "-u")
             self._runs(copy.nonce, said, node, user)
@@ -303,8 +303,8 @@ class OrdersBuilds:
         # Nothing else changed since the build before: but a registry that is away is no refusal.
         said_why = "\n".join(build.failed.log) if build.failed else ""
         if not re.search(r"engine|\b99\b", said_why, re.I):
-            raise wrong_build(build, world.id, 240)
-        world.note(f"it runs on Node {node} as user {user}; a Node that is too old stops the build")
+            raise wrong_build(build, lab.id, 240)
+        lab.note(f"it runs on Node {node} as user {user}; a Node that is too old stops the build")
 
     def _runs(self, nonce: str, said: dict[str, Any], node: str, user: str) -> None:
         if said.get("nonce") != nonce:
@@ -375,21 +375,21 @@ CMD ["node", "server.mjs"]
 class LockChangeDownloadsNothing:
     """An install that must run again, and need not download again."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A service in the good order, without a cache mount."""
-        world.set_aside("greet:lab")
-        world.write("package.json", _package("greet", "1.0.0", _GREET_PACKAGES))
-        world.write("package-lock.json", _lock("greet", "1.0.0", _GREET_PACKAGES))
-        world.write("server.mjs", _GREET_SERVER)
-        world.write("Dockerfile", _GREET_DOCKERFILE)
+        lab.rename_existing("greet:lab")
+        lab.write("package.json", _package("greet", "1.0.0", _GREET_PACKAGES))
+        lab.write("package-lock.json", _lock("greet", "1.0.0", _GREET_PACKAGES))
+        lab.write("server.mjs", _GREET_SERVER)
+        lab.write("Dockerfile", _GREET_DOCKERFILE)
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Build a copy on an empty cache, then with a new version and a registry without files.
 
         In the second lock file each package keeps its checksum, and its address is one that no
         registry has: an install from the cache succeeds, a download cannot.
         """
-        with world.observe("two builds of a copy"), world.copy() as copy:
+        with lab.observe("two builds of a copy"), lab.copy() as copy:
             # A name space of its own: the cache is empty, as on a machine that never built this.
             own = ("--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={copy.nonce}")
             copy.write("server.mjs", _GREET_SERVER)
@@ -406,7 +406,7 @@ class LockChangeDownloadsNothing:
                     try_="which option forbids npm to ask the registry?",
                 )
             if build.error:
-                raise wrong_build(build, world.id, 120)
+                raise wrong_build(build, lab.id, 120)
             self._versions(copy, first)
             version = f"1.2.{int(copy.nonce, 16)}"
             lock = _lock("greet", version, _GREET_PACKAGES).replace(".tgz", f"-{copy.nonce}.tgz")
@@ -422,7 +422,7 @@ class LockChangeDownloadsNothing:
                 again = copy.attempt("--tag", copy.tag, *own)
                 kept = build.failed and again.find(build.failed.instruction)
                 if again.error or not kept or not kept.cached:
-                    raise self._why(build, world.id)
+                    raise self._why(build, lab.id)
                 build = again
             if not build.ran:
                 raise Wrong(
@@ -432,7 +432,7 @@ class LockChangeDownloadsNothing:
                     try_="which COPY brings them in?",
                 )
             self._versions(copy, version)
-        world.note(f"another version number: {_slowest(build)} was done again, from its cache")
+        lab.note(f"another version number: {_slowest(build)} was done again, from its cache")
 
     def _versions(self, copy: Copy, own: str) -> None:
         with copy.container(port=_PORT) as served:
@@ -540,20 +540,20 @@ def _timetable() -> str:
 class CheaperOrder:
     """Two slow steps that do not need each other: which order costs less a day."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A site whose index is made first, since its data change less often."""
-        world.set_aside("site:lab")
-        world.write("tools/index.mjs", _INDEX_TOOL)
-        world.write("tools/compress.mjs", _ASSETS_TOOL)
-        world.write("data/stops.txt", _STOPS)
-        world.write("assets/timetable.txt", _timetable())
-        world.write("server.mjs", _SITE_SERVER)
-        world.write("Dockerfile", _SITE_DOCKERFILE)
+        lab.rename_existing("site:lab")
+        lab.write("tools/index.mjs", _INDEX_TOOL)
+        lab.write("tools/compress.mjs", _ASSETS_TOOL)
+        lab.write("data/stops.txt", _STOPS)
+        lab.write("assets/timetable.txt", _timetable())
+        lab.write("server.mjs", _SITE_SERVER)
+        lab.write("Dockerfile", _SITE_DOCKERFILE)
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Change the data and then the assets of a copy; compare with what was measured."""
-        claim = self._claim(world)
-        with world.observe("three builds of a copy"), world.copy() as copy:
+        claim = self._claim(lab)
+        with lab.observe("three builds of a copy"), lab.copy() as copy:
             for name, text in (("index", _INDEX_TOOL), ("compress", _ASSETS_TOOL)):
                 copy.write(f"tools/{name}.mjs", text)
             copy.write("server.mjs", _SITE_SERVER)
@@ -589,15 +589,15 @@ class CheaperOrder:
                 try_="compute both days from your figures: which step waits for which change?",
             )
         self._compare(claim, index, compress, compress_too, index_too)
-        world.note(
+        lab.note(
             f"measured here: index {index:.1f} s, compression {compress:.1f} s; "
             f"you measured {claim['index_s']:.1f} s and {claim['compress_s']:.1f} s"
         )
 
-    def _claim(self, world: World) -> dict[str, float]:
+    def _claim(self, lab: Lab) -> dict[str, float]:
         names = ("index_s", "compress_s", "day_s", "other_day_s")
         want = f"dockerfile-4/measured.json with {', '.join(names)}: numbers, in seconds"
-        if not (world.folder() / "measured.json").is_file():
+        if not (lab.folder() / "measured.json").is_file():
             raise Wrong(
                 "no-measurement",
                 saw="there is no dockerfile-4/measured.json",
@@ -605,7 +605,7 @@ class CheaperOrder:
                 try_="build with --no-cache and --progress=rawjson; course.builds reads the file",
             )
         try:
-            found = dict(json.loads(world.read("measured.json")))
+            found = dict(json.loads(lab.read("measured.json")))
         except (ValueError, TypeError) as error:
             raise self._incomplete(f"it does not parse: {error}", want) from error
         for name in names:

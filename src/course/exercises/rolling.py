@@ -19,12 +19,12 @@ from course.core.errors import CourseError
 from course.core.text import cut
 from course.exercises.kit import probe_release, shop
 from course.exercises.kit.exercise import exercise
-from course.exercises.kit.lab import World
-from course.exercises.kit.probe_release import Trial
+from course.exercises.kit.lab import Lab
+from course.exercises.kit.probe_release import ProbeRelease
 from course.exercises.kit.shop import NAME, Shop
 from course.exercises.kit.verdict import NO_ANSWER, Wrong
 from course.measure import traffic
-from course.measure.release import GONE, NONE_KNOWN, NOT_READY
+from course.measure.release import NO_READY_ENDPOINT, POD_ERROR, POD_LOST
 from course.measure.rollout import Rollout, Sample, containers
 from course.measure.rollout.columns import condition, is_finished
 from course.measure.rollout.status import controller
@@ -61,11 +61,11 @@ lifecycle:
 # -- what every check does
 
 
-def _settled(world: World, held: str = "does-not-start") -> Rollout:
+def _settled(lab: Lab, held: str = "does-not-start") -> Rollout:
     """The shop at rest: nothing of an earlier change is under way.
 
     Args:
-        world: the exercise's.
+        lab: the exercise's.
         held: the cause to name if its newest pods cannot start.
 
     Raises:
@@ -81,10 +81,10 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
             "no-deployment",
             saw=error.saw,
             want=f"a Deployment `{NAME}`",
-            try_=f"kubectl get deployments; course reset {world.id}",
+            try_=f"kubectl get deployments; course reset {lab.id}",
         ) from error
     looked = 0.0
-    with world.observe("the shop comes to rest"), rollout.watch() as feed:
+    with lab.observe("the shop comes to rest"), rollout.watch() as feed:
         while True:
             sample = feed.samples()[-1]
             if sample.status.state == "paused":
@@ -93,11 +93,11 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
                 break
             if feed.seconds > looked + 1:
                 looked = feed.seconds
-                _not_stuck(world, sample, feed.seconds, held)
+                _not_stuck(lab, sample, feed.seconds, held)
             if feed.seconds > _SETTLE_WAIT:
                 raise CourseError(
                     f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}"
-                    f"{_kept_waiting(world, sample)}",
+                    f"{_kept_waiting(lab, sample)}",
                     "a rollout that has ended",
                     f"kubectl rollout status deployment/{NAME}; then run the check again",
                 )
@@ -112,7 +112,7 @@ def _settled(world: World, held: str = "does-not-start") -> Rollout:
     return rollout
 
 
-def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
+def _not_stuck(lab: Lab, sample: Sample, now: float, cause: str) -> None:
     """Whether what is not ready may still become so.
 
     Raises:
@@ -128,7 +128,7 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
             "kubectl get pods --all-namespaces   what can go?",
         )
     if held and now > _HELD_AFTER:
-        image = containers.service(_template(world))["image"]
+        image = containers.service(_template(lab))["image"]
         raise Wrong(
             cause,
             saw=f"Deployment {NAME}: {sample.status.message}; its image is {image}; pod {held[0]}",
@@ -139,9 +139,9 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
         if pod.ready or pod.terminating or pod.phase != "Running":
             continue
         # 4xx is the service's own word that there is nothing; a refused connection may pass.
-        refused = [e for e in _unhealthy(world, pod.name) if "statuscode: 4" in e["message"]]
+        refused = [e for e in _unhealthy(lab, pod.name) if "statuscode: 4" in e["message"]]
         if refused:
-            name, probe = _probed(_template(world), refused[-1])
+            name, probe = _probed(_template(lab), refused[-1])
             raise Wrong(
                 "never-ready",
                 saw=f"pod {pod.name} runs and does not become Ready; event Unhealthy: "
@@ -152,29 +152,29 @@ def _not_stuck(world: World, sample: Sample, now: float, cause: str) -> None:
             )
 
 
-def _unhealthy(world: World, pod: str) -> list[dict[str, Any]]:
+def _unhealthy(lab: Lab, pod: str) -> list[dict[str, Any]]:
     """What the kubelet says of a pod's probes that failed."""
-    events = world.objects("events", fieldSelector=f"involvedObject.name={pod}")
+    events = lab.objects("events", fieldSelector=f"involvedObject.name={pod}")
     return [{"message": "", **e} for e in events if e.get("reason") == "Unhealthy"]
 
 
-def _kept_waiting(world: World, sample: Sample) -> str:
+def _kept_waiting(lab: Lab, sample: Sample) -> str:
     """The last probe that failed of a pod that runs and is not ready."""
     for pod in sample.pods:
-        if pod.phase == "Running" and not pod.ready and (said := _unhealthy(world, pod.name)):
-            name, _ = _probed(_template(world), said[-1])
+        if pod.phase == "Running" and not pod.ready and (said := _unhealthy(lab, pod.name)):
+            name, _ = _probed(_template(lab), said[-1])
             return f"; pod {pod.name}, container {name}: {cut(said[-1]['message'], 160)}"
     return ""
 
 
-def _answering(world: World) -> None:
+def _answering(lab: Lab) -> None:
     """Whether anything answers under the shop's name.
 
     Raises:
         Wrong: nothing does.
     """
-    url = Shop(world).url
-    with world.observe("its first answer"):
+    url = Shop(lab).url
+    with lab.observe("its first answer"):
         # Without a probe a pod is at rest before it listens.
         status = waiting.eventually(
             lambda: traffic.probe(url), wait=_ANSWER_WAIT, pause=0.2, until=lambda got: got == 200
@@ -188,7 +188,9 @@ def _answering(world: World) -> None:
         )
 
 
-def _released(world: World, rollout: Rollout, settings: Mapping[str, str], **options: Any) -> Trial:
+def _released(
+    lab: Lab, rollout: Rollout, settings: Mapping[str, str], **options: Any
+) -> ProbeRelease:
     """A release of the check's own under traffic.
 
     Raises:
@@ -196,14 +198,14 @@ def _released(world: World, rollout: Rollout, settings: Mapping[str, str], **opt
         CourseError: the generator was blind.
     """
     options = {"wait": _RELEASE_WAIT, **options}
-    with world.observe("a release under traffic"):
-        release = probe_release.release(rollout, Shop(world).url, settings, **options)
+    with lab.observe("a release under traffic"):
+        release = probe_release.release(rollout, Shop(lab).url, settings, **options)
     release.judgeable()
-    _reached(world, release)
+    _reached(lab, release)
     return release
 
 
-def _reached(world: World, release: Trial) -> None:
+def _reached(lab: Lab, release: ProbeRelease) -> None:
     """Whether the release is what is served when it is over.
 
     Raises:
@@ -214,13 +216,13 @@ def _reached(world: World, release: Trial) -> None:
             "not-the-shop",
             saw=f"{NAME} rolled out {release.version}, and no answer has x-orders-version",
             want="the shop's own answers",
-            try_=f"curl -si {Shop(world).url}   kubectl describe httproute {NAME}",
+            try_=f"curl -si {Shop(lab).url}   kubectl describe httproute {NAME}",
         )
     others = {v: n for v, n in release.after.items() if v != release.version}
     if release.seconds is None or not others:
         return
     others_said = ", ".join(f"`{version}`" for version in others)
-    backends = _backends(world)
+    backends = _backends(lab)
     strange = [b for b in backends if b[1] != [NAME]]
     if strange:
         service, owners = strange[0]
@@ -229,7 +231,7 @@ def _reached(world: World, release: Trial) -> None:
             saw=f"Deployment {NAME} rolled out {release.version}, and the answers go on naming "
             f"{others_said}: Service {service} selects the pods of "
             f"{', '.join(owners) or 'nobody'}",
-            want=f"the Deployment {NAME}, and it alone, behind {Shop(world).host}",
+            want=f"the Deployment {NAME}, and it alone, behind {Shop(lab).host}",
             try_="kubectl get httproute,service -o wide; kubectl get pods --show-labels",
         )
     raise Wrong(
@@ -241,13 +243,13 @@ def _reached(world: World, release: Trial) -> None:
     )
 
 
-def _backends(world: World) -> list[tuple[str, list[str]]]:
+def _backends(lab: Lab) -> list[tuple[str, list[str]]]:
     """Each Service behind the shop's name, with the Deployments whose pods it selects."""
-    host = Shop(world).host
-    services = {t["metadata"]["name"]: t for t in world.objects("services")}
-    deployments = world.objects("deployments")
+    host = Shop(lab).host
+    services = {t["metadata"]["name"]: t for t in lab.objects("services")}
+    deployments = lab.objects("deployments")
     found = []
-    for route in world.objects("httproutes"):
+    for route in lab.objects("httproutes"):
         if host not in (route["spec"].get("hostnames") or []):
             continue
         for rule in route["spec"].get("rules") or []:
@@ -259,7 +261,7 @@ def _backends(world: World) -> list[tuple[str, list[str]]]:
                     for t in deployments
                     if _selects(chosen, t["spec"]["template"])
                 ]
-                found.append((ref["name"], owners + _strangers(world, chosen)))
+                found.append((ref["name"], owners + _strangers(lab, chosen)))
     return found
 
 
@@ -268,11 +270,11 @@ def _selects(chosen: Mapping[str, str], thing: Mapping[str, Any]) -> bool:
     return bool(chosen) and all(labels.get(key) == value for key, value in chosen.items())
 
 
-def _strangers(world: World, chosen: Mapping[str, str]) -> list[str]:
+def _strangers(lab: Lab, chosen: Mapping[str, str]) -> list[str]:
     """Whose the pods are that a Service selects and that no Deployment has made."""
-    sets = {t["metadata"]["uid"]: t for t in world.objects("replicasets")}
+    sets = {t["metadata"]["uid"]: t for t in lab.objects("replicasets")}
     found = []
-    for pod in world.objects("pods"):
+    for pod in lab.objects("pods"):
         if not _selects(chosen, pod) or is_finished(pod):
             continue
         owner = controller(pod)
@@ -283,7 +285,7 @@ def _strangers(world: World, chosen: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _finished(release: Trial) -> None:
+def _finished(release: ProbeRelease) -> None:
     """Whether the release came to its end.
 
     Raises:
@@ -304,12 +306,12 @@ def _finished(release: Trial) -> None:
 # -- what lost the requests
 
 
-def _deployment(world: World) -> dict[str, Any]:
-    return world.api.get("deployments", NAME)
+def _deployment(lab: Lab) -> dict[str, Any]:
+    return lab.api.get("deployments", NAME)
 
 
-def _template(world: World) -> dict[str, Any]:
-    return dict(_deployment(world)["spec"]["template"])
+def _template(lab: Lab) -> dict[str, Any]:
+    return dict(_deployment(lab)["spec"]["template"])
 
 
 def _probed(template: Mapping[str, Any], event: Mapping[str, Any]) -> tuple[str, Any]:
@@ -327,7 +329,7 @@ def _short(thing: Any) -> str:
     return cut(thing if isinstance(thing, str) else json.dumps(thing), 120)
 
 
-def _lossless(world: World, release: Trial) -> None:
+def _lossless(lab: Lab, release: ProbeRelease) -> None:
     """Whether no request was lost.
 
     Raises:
@@ -335,20 +337,20 @@ def _lossless(world: World, release: Trial) -> None:
     """
     if not release.seen.failures:
         return
-    if release.seen.why(NOT_READY):
-        raise _early(world, release)
-    if release.seen.why(NONE_KNOWN):
-        raise _unserved(world, release)
-    raise _cut(world, release)
+    if release.seen.failures_by(POD_ERROR):
+        raise _early(lab, release)
+    if release.seen.failures_by(NO_READY_ENDPOINT):
+        raise _unserved(lab, release)
+    raise _cut(lab, release)
 
 
-def _early(world: World, release: Trial) -> Wrong:
+def _early(lab: Lab, release: ProbeRelease) -> Wrong:
     """Requests that a pod got before it could serve."""
-    deployment = _deployment(world)
+    deployment = _deployment(lab)
     container = containers.service(deployment["spec"]["template"])
     probe = container.get("readinessProbe") or {}
-    given = world.recall(_START)
-    first = release.seen.why(NOT_READY)[0]
+    given = lab.recall(_START)
+    first = release.seen.failures_by(POD_ERROR)[0]
     ready = [
         (s.at - release.seen.zero, pod.name)
         for s in release.seen.during
@@ -403,30 +405,30 @@ def _early(world: World, release: Trial) -> Wrong:
     )
 
 
-def _unserved(world: World, release: Trial) -> Wrong:
+def _unserved(lab: Lab, release: ProbeRelease) -> Wrong:
     """Requests for which the gateway knew no pod."""
-    spec = _deployment(world)["spec"]
-    times = [f.at for f in release.seen.why(NONE_KNOWN)]
+    spec = _deployment(lab)["spec"]
+    times = [f.at for f in release.seen.failures_by(NO_READY_ENDPOINT)]
     strategy = spec.get("strategy") or {}
     field = _short(strategy.get("rollingUpdate") or strategy)
     return Wrong(
         "none-left",
         saw=f"{release.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the release the "
-        f"gateway knew no ready pod (ReplicaSets: {release.seen.fewest} ready at the least). "
+        f"gateway knew no ready pod (ReplicaSets: {release.seen.fewest_ready} ready at the least). "
         f"Deployment {NAME}: strategy {field}",
         want="a ready pod at every moment: as many as the traffic needs",
         try_=f"kubectl explain deployment.spec.strategy.rollingUpdate; {_DESCRIBE}",
     )
 
 
-def _cut(world: World, release: Trial) -> Wrong:
+def _cut(lab: Lab, release: ProbeRelease) -> Wrong:
     """Requests that were under way to a pod that ended."""
-    template = _template(world)
+    template = _template(lab)
     spec, container = template["spec"], containers.service(template)
     hook = (container.get("lifecycle") or {}).get("preStop")
     grace = spec.get("terminationGracePeriodSeconds", 30)
     drain = containers.variable(container, _DRAIN)
-    first = release.seen.why(GONE)[0]
+    first = release.seen.failures_by(POD_LOST)[0]
     leaving = [
         (s.at - release.seen.zero, pod.name)
         for s in release.seen.during
@@ -469,7 +471,7 @@ def _cut(world: World, release: Trial) -> Wrong:
     )
 
 
-def _work_kept(world: World, release: Trial, want_ms: float) -> None:
+def _work_kept(lab: Lab, release: ProbeRelease, want_ms: float) -> None:
     """Whether a request still takes as long as it does: less work is no safeguard.
 
     Raises:
@@ -481,16 +483,16 @@ def _work_kept(world: World, release: Trial, want_ms: float) -> None:
             saw=f"half of the requests were answered within {release.seen.summary.p50_ms:.0f} ms: "
             f"{_LATENCY} of Deployment {NAME} is no longer {want_ms:.0f}",
             want=f"requests that take {want_ms:.0f} ms, as they do, and are answered all the same",
-            try_=f"cat {world.id}/shop.yaml   the work of a request is given",
+            try_=f"cat {lab.id}/shop.yaml   the work of a request is given",
         )
 
 
-def _start(world: World, **parts: Any) -> None:
+def _start(lab: Lab, **parts: Any) -> None:
     """Put the shop of an exercise there."""
-    here = Shop(world)
+    here = Shop(lab)
     for name in (_START, _LATENCY):
-        world.remember(name, parts["settings"].get(name, ""))
-    here.place(shop.manifest(host=here.host, image=here.image("1.1.0"), **parts))
+        lab.remember(name, parts["settings"].get(name, ""))
+    here.apply_start_state(shop.manifest(host=here.host, image=here.image("1.1.0"), **parts))
 
 
 # -- the exercises
@@ -502,29 +504,29 @@ class ReleaseLosesNothing:
 
     settings: ClassVar = {_START: "1500", _LATENCY: "200", _DRAIN: "0"}
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """Two pods, all of them replaced at once, no probe, an exit without a look back."""
         _start(
-            world,
+            lab,
             replicas=2,
             settings=self.settings,
             strategy="type: RollingUpdate\nrollingUpdate: { maxUnavailable: 100%, maxSurge: 0 }\n",
         )
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Release a version under traffic and count what is lost."""
-        rollout = _settled(world)
-        _answering(world)
-        release = _released(world, rollout, {_START: "1500"})
-        _lossless(world, release)
+        rollout = _settled(lab)
+        _answering(lab)
+        release = _released(lab, rollout, {_START: "1500"})
+        _lossless(lab, release)
         _finished(release)
-        _work_kept(world, release, 200)
+        _work_kept(lab, release, 200)
         _two_or_more(release)
-        _figures(world, release)
+        _figures(lab, release)
 
 
-def _two_or_more(release: Trial) -> None:
-    if release.seen.found < 2:
+def _two_or_more(release: ProbeRelease) -> None:
+    if release.seen.ready_at_start < 2:
         raise Wrong(
             "one-pod",
             saw=f"Deployment {NAME}: {_ready_before(release)}",
@@ -533,19 +535,20 @@ def _two_or_more(release: Trial) -> None:
         )
 
 
-def _ready_before(release: Trial) -> str:
-    found, asked = release.seen.found, release.before.desired
+def _ready_before(release: ProbeRelease) -> str:
+    found, asked = release.seen.ready_at_start, release.before.desired
     return f"ready pods when the release began: {found}; spec.replicas is {asked}"
 
 
-def _figures(world: World, release: Trial) -> None:
+def _figures(lab: Lab, release: ProbeRelease) -> None:
     good = release.seen.summary
-    world.note(
+    lab.note(
         f"0 of {good.planned:,} requests failed in a release of {release.seconds:.1f} s: "
         f"under {3 / max(1, good.ok):.2%} at 95 %"
     )
-    world.note(
-        f"at one time at most {release.seen.peak} pods, and at least {release.seen.fewest} ready; "
+    lab.note(
+        f"at one time at most {release.seen.peak_pods} pods, "
+        f"and at least {release.seen.fewest_ready} ready; "
         f"blind {good.blind_ms:.0f} ms, {release.seen.blind_ms:.0f} ms at the most"
     )
 
@@ -556,28 +559,28 @@ class ProbeTellsTheTruth:
 
     settings: ClassVar = {_START: "2000", _DRAIN: "10000"}
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """Everything is careful, and the probe asks whether the process lives."""
         _start(
-            world,
+            lab,
             replicas=2,
             settings=self.settings,
             strategy=_CAREFUL,
             container=_READY.replace("/readyz", "/healthz") + _PRE_STOP,
         )
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Release a version that starts more slowly than the last one, under traffic."""
-        rollout = _settled(world)
-        _answering(world)
+        rollout = _settled(lab)
+        _answering(lab)
         # Another time in each check: who measured the last one and set a delay has learnt nothing.
         start_ms = 4500 + secrets.randbelow(2000)
-        release = _released(world, rollout, {_START: str(start_ms)})
-        _lossless(world, release)
+        release = _released(lab, rollout, {_START: str(start_ms)})
+        _lossless(lab, release)
         _finished(release)
         _two_or_more(release)
-        _figures(world, release)
-        world.note(f"this release took {start_ms / 1000:.1f} s to start, the one before it 2 s")
+        _figures(lab, release)
+        lab.note(f"this release took {start_ms / 1000:.1f} s to start, the one before it 2 s")
 
 
 @exercise("rolling-3")
@@ -586,20 +589,20 @@ class AcceptedIsAnswered:
 
     settings: ClassVar = {_START: "0", _LATENCY: "1500", _DRAIN: "0"}
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """Ready pods replace ready pods; those that leave cut what they have begun."""
-        _start(world, replicas=2, settings=self.settings, strategy=_CAREFUL, container=_READY)
+        _start(lab, replicas=2, settings=self.settings, strategy=_CAREFUL, container=_READY)
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Release a version while some hundred requests are under way."""
-        rollout = _settled(world)
-        _answering(world)
-        release = _released(world, rollout, {}, rate=150.0)
-        _lossless(world, release)
+        rollout = _settled(lab)
+        _answering(lab)
+        release = _released(lab, rollout, {}, rate=150.0)
+        _lossless(lab, release)
         _finished(release)
-        _work_kept(world, release, 1500)
+        _work_kept(lab, release, 1500)
         _two_or_more(release)
-        _figures(world, release)
+        _figures(lab, release)
 
 
 @exercise("rolling-4")
@@ -608,41 +611,41 @@ class StuckIsNoticed:
 
     notice = 10.0
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """1.1.0 serves; a release of an image that was never pushed hangs."""
-        here = Shop(world)
-        bad = f"{world.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
+        here = Shop(lab)
+        bad = f"{lab.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
         here.image("1.2.0")
         _start(
-            world,
+            lab,
             replicas=2,
             settings={_START: "0", _DRAIN: "10000"},
             strategy=_CAREFUL,
             container=_READY + _PRE_STOP,
         )
         Rollout(NAME).wait(_FIRST_WAIT)
-        pods = _counted(world)
-        world.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
-        world.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
-        world.remember("digest", _image_id(pods[0]).rsplit("@", 1)[-1])
-        world.remember("uid", _deployment(world)["metadata"]["uid"])
-        world.remember("bad", bad)
-        world.run("kubectl", "set", "image", f"deployment/{NAME}", f"{shop.CONTAINER}={bad}")
+        pods = _counted(lab)
+        lab.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
+        lab.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
+        lab.remember("digest", _image_id(pods[0]).rsplit("@", 1)[-1])
+        lab.remember("uid", _deployment(lab)["metadata"]["uid"])
+        lab.remember("bad", bad)
+        lab.run("kubectl", "set", "image", f"deployment/{NAME}", f"{shop.CONTAINER}={bad}")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Look at what serves; then release another bad image and see who notices when."""
-        limit = _deployment(world)["spec"].get("progressDeadlineSeconds", 600)
+        limit = _deployment(lab)["spec"].get("progressDeadlineSeconds", 600)
         held = "only-noticed" if limit <= self.notice else "still-stuck"
-        rollout = _settled(world, held=held)
-        self._one_good_version(world)
-        _answering(world)
-        bad = f"{world.registry}/{NAME}:{secrets.token_hex(4)}"
-        with world.observe("a release of a bad image under traffic"):
+        rollout = _settled(lab, held=held)
+        self._one_good_version(lab)
+        _answering(lab)
+        bad = f"{lab.registry}/{NAME}:{secrets.token_hex(4)}"
+        with lab.observe("a release of a bad image under traffic"):
             release = probe_release.release(
-                rollout, Shop(world).url, {}, wait=self.notice + 1, image=bad
+                rollout, Shop(lab).url, {}, wait=self.notice + 1, image=bad
             )
         release.judgeable()
-        _lossless(world, release)
+        _lossless(lab, release)
         noticed = [
             s.at - release.seen.zero for s in release.seen.during if s.status.state == "stalled"
         ]
@@ -656,18 +659,18 @@ class StuckIsNoticed:
                 want=f"ProgressDeadlineExceeded within {self.notice:.0f} s",
                 try_="kubectl explain deployment.spec.progressDeadlineSeconds",
             )
-        self._not_too_soon(world, noticed[0], limit)
-        world.note(f"a bad image was noticed after {noticed[0]:.1f} s and cost 0 requests")
+        self._not_too_soon(lab, noticed[0], limit)
+        lab.note(f"a bad image was noticed after {noticed[0]:.1f} s and cost 0 requests")
 
-    def _one_good_version(self, world: World) -> None:
-        deployment = _deployment(world)
+    def _one_good_version(self, lab: Lab) -> None:
+        deployment = _deployment(lab)
         image = containers.service(deployment["spec"]["template"])["image"]
-        pods = _counted(world)
+        pods = _counted(lab)
         # What served when the exercise began: a tag may name another image by now, or none.
-        digest = world.recall("digest")
+        digest = lab.recall("digest")
         wrong = [pod for pod in pods if not _image_id(pod).endswith(digest)]
         named = image.split("@")[0].rsplit(":", 1)[-1]
-        if image.startswith(world.recall("bad")):
+        if image.startswith(lab.recall("bad")):
             raise Wrong(
                 "tag-filled",
                 saw=f"Deployment {NAME} still asks for {image}, which exists now",
@@ -682,9 +685,9 @@ class StuckIsNoticed:
                 want=f"1.1.0 in every pod: digest {digest[-12:]}",
                 try_=f"kubectl rollout history deployment/{NAME}",
             )
-        left = set(world.recall("pods").split()) & {pod["metadata"]["uid"] for pod in pods}
+        left = set(lab.recall("pods").split()) & {pod["metadata"]["uid"] for pod in pods}
         meta = deployment["metadata"]
-        if not left and meta["uid"] != world.recall("uid"):
+        if not left and meta["uid"] != lab.recall("uid"):
             raise Wrong(
                 "made-anew",
                 saw=f"Deployment {NAME} was made at {meta['creationTimestamp']}, after the "
@@ -694,11 +697,11 @@ class StuckIsNoticed:
                 try_="course reset rolling-4   then: which ReplicaSet has ready pods, and which "
                 "not?   kubectl get replicasets",
             )
-        world.note(f"{len(left)} of the first 2 pods have served all the while; image {named}")
+        lab.note(f"{len(left)} of the first 2 pods have served all the while; image {named}")
 
-    def _not_too_soon(self, world: World, noticed: float, limit: int) -> None:
+    def _not_too_soon(self, lab: Lab, noticed: float, limit: int) -> None:
         """A deadline that ordinary releases miss would cry wolf."""
-        start = float(world.recall("ready"))
+        start = float(lab.recall("ready"))
         # A start is known to the second, and slow on a busy machine.
         if noticed < min(6.0, max(3.0, 1.5 * start)):
             raise Wrong(
@@ -721,11 +724,11 @@ def _image_id(pod: Mapping[str, Any]) -> str:
     return str(containers.state(pod).get("imageID") or "")
 
 
-def _counted(world: World) -> list[dict[str, Any]]:
+def _counted(lab: Lab) -> list[dict[str, Any]]:
     """The shop's pods but for those that leave, or have ended: evicted, failed or completed."""
     return [
         pod
-        for pod in world.objects("pods", labelSelector=f"app={NAME}")
+        for pod in lab.objects("pods", labelSelector=f"app={NAME}")
         if "deletionTimestamp" not in pod["metadata"] and not is_finished(pod)
     ]
 
@@ -739,48 +742,49 @@ class DecideUnderLimits:
     """`late`: two rounds of a start, a second each for process and probe, and this are the 20 s."""
     settings: ClassVar = {_START: "5000", _DRAIN: "10000"}
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """Four pods, careful and slow."""
         _start(
-            world,
+            lab,
             replicas=4,
             settings=self.settings,
             strategy=_CAREFUL,
             container=_READY + _PRE_STOP,
         )
-        world.remember("checks", "0")
+        lab.remember("checks", "0")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Release under traffic, count pods and seconds, and compare with the learner's figures."""
-        rollout = _settled(world)
-        _answering(world)
-        release = _released(world, rollout, {_START: "5000"}, wait=self.seconds + 0.5)
-        own = release.before.revision - 1 - 2 * self._earlier(world)
-        strategy = _short(_deployment(world)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
-        if release.seen.found != self.pods:
+        rollout = _settled(lab)
+        _answering(lab)
+        release = _released(lab, rollout, {_START: "5000"}, wait=self.seconds + 0.5)
+        own = release.before.revision - 1 - 2 * self._earlier(lab)
+        strategy = _short(_deployment(lab)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
+        if release.seen.ready_at_start != self.pods:
             raise Wrong(
                 "replicas-changed",
                 saw=f"Deployment {NAME}: {_ready_before(release)}",
                 want=f"{self.pods}, which the traffic needs between releases",
                 try_=f"kubectl get deployment {NAME}",
             )
-        if release.seen.peak > self.most:
+        if release.seen.peak_pods > self.most:
             raise Wrong(
                 "too-many-pods",
-                saw=f"{_at(release, release.seen.fullest.at)}: {release.seen.peak} pods, with "
+                saw=f"{_at(release, release.seen.at_peak.at)}: {release.seen.peak_pods} pods, with "
                 f"{strategy}",
                 want=f"at most {self.most}: there is no room for a fifth",
                 try_="which of the two figures lets a release make a pod more?",
             )
-        if release.seen.fewest < self.fewest:
+        if release.seen.fewest_ready < self.fewest:
             raise Wrong(
                 "too-few-ready",
-                saw=f"{_at(release, release.seen.emptiest.at)}: {release.seen.fewest} pods ready, "
+                saw=f"{_at(release, release.seen.at_fewest.at)}: "
+                f"{release.seen.fewest_ready} pods ready, "
                 f"with {strategy}",
                 want=f"{self.fewest} or more at every moment",
                 try_="how many may be away at one time?",
             )
-        _lossless(world, release)
+        _lossless(lab, release)
         if release.seconds is None or release.seconds > self.seconds:
             self._not_too_busy(release)
             raise Wrong(
@@ -790,28 +794,28 @@ class DecideUnderLimits:
                 want=f"over within {self.seconds:.0f} s",
                 try_="each round takes a start of 5 s: how many rounds are there?",
             )
-        self._defended(world, release, own)
-        _figures(world, release)
+        self._defended(lab, release, own)
+        _figures(lab, release)
 
-    def _earlier(self, world: World) -> int:
+    def _earlier(self, lab: Lab) -> int:
         """How many checks this Deployment has seen before; this one is remembered.
 
         Each is two releases, there and back; the start state is one. One that was made anew under
         its name counts its revisions anew.
         """
-        known, _, checks = world.recall("checks").rpartition(" ")
-        uid = str(_deployment(world)["metadata"].get("uid", ""))
+        known, _, checks = lab.recall("checks").rpartition(" ")
+        uid = str(_deployment(lab)["metadata"].get("uid", ""))
         earlier = int(checks) if uid == known or not known else 0
-        world.remember("checks", f"{uid} {earlier + 1}".strip())
+        lab.remember("checks", f"{uid} {earlier + 1}".strip())
         return earlier
 
-    def _not_too_busy(self, release: Trial) -> None:
+    def _not_too_busy(self, release: ProbeRelease) -> None:
         """See that seconds mean something here, before a release is called slow for them.
 
         Raises:
             CourseError: its rounds would be in time, if containers did not start as late as here.
         """
-        at_once = max(1, min(self.pods, release.seen.peak - release.seen.fewest))
+        at_once = max(1, min(self.pods, release.seen.peak_pods - release.seen.fewest_ready))
         if self.start * self.pods / at_once >= self.seconds:
             return  # with so few at once the starts alone take too long, on any machine
         made: dict[str, float] = {}
@@ -833,17 +837,17 @@ class DecideUnderLimits:
                 "end what else keeps this machine busy, then run the check again",
             )
 
-    def _defended(self, world: World, release: Trial, own: int) -> None:
+    def _defended(self, lab: Lab, release: ProbeRelease, own: int) -> None:
         """The learner's own figures, against what has just been measured, and what is possible.
 
         Args:
-            world: the exercise's.
+            lab: the exercise's.
             release: the check's.
             own: how many releases the learner has made.
         """
         want = "decision.json with `choice` and the figures of both, as the lab's cell writes it"
         try:
-            decision = json.loads((world.folder() / "decision.json").read_text(encoding="utf-8"))
+            decision = json.loads((lab.folder() / "decision.json").read_text(encoding="utf-8"))
             rejected = {
                 name: {k: float(figures[k]) for k in ("seconds", "peak", "fewest_ready")}
                 for name, figures in decision["measured"].items()
@@ -852,7 +856,7 @@ class DecideUnderLimits:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Wrong(
                 "no-decision",
-                saw=f"{world.id}/decision.json: {type(error).__name__}: {error}",
+                saw=f"{lab.id}/decision.json: {type(error).__name__}: {error}",
                 want=want,
                 try_="run the measuring cell for both strategies, then write down what they showed",
             ) from error
@@ -892,16 +896,16 @@ class DecideUnderLimits:
                 )
         near = 0.5 * chosen["seconds"] <= (release.seconds or 0) <= 2 * chosen["seconds"]
         same = (chosen["peak"], chosen["fewest_ready"]) == (
-            release.seen.peak,
-            release.seen.fewest,
+            release.seen.peak_pods,
+            release.seen.fewest_ready,
         )
         if not (near and same):
             raise Wrong(
                 "figures-differ",
                 saw=f"decision.json says {chosen['seconds']:g} s, at most {chosen['peak']:g} pods, "
                 f"at least {chosen['fewest_ready']:g} ready; this release took "
-                f"{release.seconds:.1f} s, at most {release.seen.peak} pods, at least "
-                f"{release.seen.fewest} ready",
+                f"{release.seconds:.1f} s, at most {release.seen.peak_pods} pods, at least "
+                f"{release.seen.fewest_ready} ready",
                 want="figures of the strategy that the Deployment has: the seconds within a factor "
                 "of 2, the pods exactly",
                 try_="run the measuring cell again with the strategy that you chose",
@@ -918,6 +922,6 @@ class DecideUnderLimits:
         return counted and seconds * at_once >= self.start * self.pods
 
 
-def _at(release: Trial, at: float) -> str:
+def _at(release: ProbeRelease, at: float) -> str:
     """A moment of a release, as a message names it."""
     return f"Deployment {NAME}, {max(0.0, at - release.seen.zero):.1f} s after its release began"

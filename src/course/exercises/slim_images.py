@@ -20,10 +20,10 @@ from course.core.text import cut
 from course.exercises.kit import build_errors
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.exercise import exercise
-from course.exercises.kit.lab import Served, World
+from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
 from course.measure import layers
-from course.measure.layers import Layer, pieces
+from course.measure.layers import Layer, image_layers
 from course.measure.registry import Repository
 
 _PORT = 3000
@@ -128,23 +128,23 @@ def _due_lock() -> dict[str, Any]:
     }
 
 
-def _write_due(world: World) -> None:
+def _write_due(lab: Lab) -> None:
     for name, content in (
         ("package.json", _DUE_PACKAGE),
         ("package-lock.json", _due_lock()),
         ("tsconfig.json", _DUE_TSCONFIG),
     ):
-        world.write(name, json.dumps(content, indent=2) + "\n")
-    world.write("src/server.ts", _DUE)
+        lab.write(name, json.dumps(content, indent=2) + "\n")
+    lab.write("src/server.ts", _DUE)
 
 
-def _ask_due(world: World, ref: str) -> None:
+def _ask_due(lab: Lab, ref: str) -> None:
     """Run the service's image and ask it for dates made up now.
 
     Raises:
         Wrong: it does not start, does not answer, or computes something else.
     """
-    with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
+    with lab.observe(f"a run of {_called(ref)}"), lab.container(ref, port=_PORT) as served:
         for _ in range(2):
             start = datetime.date(2024, 1, 1) + datetime.timedelta(days=secrets.randbelow(2000))
             days = 1 + secrets.randbelow(400)
@@ -180,7 +180,7 @@ def _silent(ref: str, served: Served) -> Wrong:
             want="the compiled program in the image, where CMD looks for it",
             try_=f"docker run --rm {ref} ls -R   and which stage has a dist/?",
         )
-    return served.silent(ref, f"the service, listening on {_PORT}")
+    return served.why_no_answer(ref, f"the service, listening on {_PORT}")
 
 
 def _field(body: str, name: str) -> str:
@@ -193,11 +193,11 @@ def _field(body: str, name: str) -> str:
 # -- shared ways to look at images and to build copies
 
 
-def _layers(world: World, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
+def _layers(lab: Lab, ref: str, find: Sequence[bytes] = ()) -> list[Layer]:
     """The layers of an image above the course's base images."""
-    with world.observe(f"a look into each layer of {_called(ref)}"):
-        known = layers.digests(world.docker, _BASES)
-        return layers.read(world.docker, ref, known=known, find=find)
+    with lab.observe(f"a look into each layer of {_called(ref)}"):
+        known = layers.digests(lab.docker, _BASES)
+        return layers.read(lab.docker, ref, known=known, find=find)
 
 
 def _called(ref: str) -> str:
@@ -205,10 +205,10 @@ def _called(ref: str) -> str:
     return "the copy's image" if ref.startswith(f"{CHECK_IMAGE}:") else ref
 
 
-def _sizes(world: World, ref: str) -> tuple[int, int]:
+def _sizes(lab: Lab, ref: str) -> tuple[int, int]:
     """Bytes above node:24-slim, as `docker history` has them, and bytes in all."""
-    with world.observe(f"a look at the layers of {ref}"):
-        found = pieces(world.image(ref), world.docker.images.get(_BASES[0]))
+    with lab.observe(f"a look at the layers of {ref}"):
+        found = image_layers(lab.image(ref), lab.docker.images.get(_BASES[0]))
     return sum(p.size for p in found if not p.base), sum(p.size for p in found)
 
 
@@ -242,19 +242,19 @@ CMD ["node", "dist/server.js"]
 class ShipsWhatRuns:
     """A single-stage image of a TypeScript service that has to leave its build behind."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """The service, its Dockerfile, and the image that carries compiler and sources."""
-        world.set_aside("due:lab")
-        _write_due(world)
-        world.write("Dockerfile", _DUE_SINGLE)
-        world.run("docker", "build", "--quiet", "--tag", "due:lab", world.folder())
-        world.made("due:lab")
+        lab.rename_existing("due:lab")
+        _write_due(lab)
+        lab.write("Dockerfile", _DUE_SINGLE)
+        lab.run("docker", "build", "--quiet", "--tag", "due:lab", lab.folder())
+        lab.record_start_image("due:lab")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Ask the service, then look for what nobody runs, layer by layer."""
-        image = world.image("due:lab")
-        if image.id == world.recall("made"):
-            other = world.other_tags("due:lab")
+        image = lab.image("due:lab")
+        if image.id == lab.recall("made"):
+            other = lab.other_tags("due:lab")
             raise Wrong(
                 "unchanged",
                 saw="due:lab is still the image of the start state"
@@ -262,19 +262,19 @@ class ShipsWhatRuns:
                 want="an image of that name without what built it",
                 try_="docker images due   then: docker build --tag due:lab slim-images-1",
             )
-        _ask_due(world, "due:lab")
-        stack = _layers(world, "due:lab")
-        seen = layers.seen(stack)
+        _ask_due(lab, "due:lab")
+        stack = _layers(lab, "due:lab")
+        seen = layers.visible_files(stack)
         for layer in stack:
             for path in layer.files:
                 kind = _not_needed(path)
                 if kind:
                     raise self._left(kind, path, layer, visible=path in seen)
-        size, _ = _sizes(world, "due:lab")
-        world.note(f"above the base your layers hold {size / 1e6:.1f} MB in {len(seen)} files")
+        size, _ = _sizes(lab, "due:lab")
+        lab.note(f"above the base your layers hold {size / 1e6:.1f} MB in {len(seen)} files")
         cache = sum(f.size for path, f in seen.items() if path.startswith("root/.npm/"))
         if cache:
-            world.note(f"{cache / 1e6:.1f} MB of that are npm's cache: /root/.npm")
+            lab.note(f"{cache / 1e6:.1f} MB of that are npm's cache: /root/.npm")
 
     def _left(self, kind: str, path: str, layer: Layer, *, visible: bool) -> Wrong:
         copied = layer.by.startswith("COPY")
@@ -351,60 +351,60 @@ _MOST_BYTES = 100_000
 class ContextSendsNoSecrets:
     """Break-it: a .dockerignore that reads like a .gitignore, and does not work like one."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A service with secrets, packages and history around it, and an image that has them."""
-        world.set_aside("welcome:lab")
+        lab.rename_existing("welcome:lab")
         secret = secrets.token_hex(12)
-        world.remember("secret", secret)
-        world.write("api/server.mjs", _GREET)
+        lab.remember("secret", secret)
+        lab.write("api/server.mjs", _GREET)
         for lang, greeting in _LANGUAGES.items():
-            world.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}) + "\n")
-        world.write("Dockerfile", _GREET_DOCKERFILE)
-        world.write(".dockerignore", _GREET_IGNORE)
-        world.write(".gitignore", _GREET_IGNORE.split("\n", 1)[1])
-        self._commit(world)
-        world.write(".env", f"DEPLOY_TOKEN=throw-away-{secret}\n")
-        world.write("api/.env", f"DATABASE_PASSWORD=throw-away-{secret}\n")
-        world.write("api/debug.log", f"connecting with throw-away-{secret}\n" * 50)
+            lab.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}) + "\n")
+        lab.write("Dockerfile", _GREET_DOCKERFILE)
+        lab.write(".dockerignore", _GREET_IGNORE)
+        lab.write(".gitignore", _GREET_IGNORE.split("\n", 1)[1])
+        self._commit(lab)
+        lab.write(".env", f"DEPLOY_TOKEN=throw-away-{secret}\n")
+        lab.write("api/.env", f"DATABASE_PASSWORD=throw-away-{secret}\n")
+        lab.write("api/debug.log", f"connecting with throw-away-{secret}\n" * 50)
         for folder in ("node_modules/esbuild", "api/node_modules/sharp"):
-            target = world.folder() / folder / "native.node"
+            target = lab.folder() / folder / "native.node"
             target.parent.mkdir(parents=True)
             target.write_bytes(os.urandom(3_000_000))
-        world.run("docker", "build", "--quiet", "--tag", "welcome:lab", world.folder())
-        world.made("welcome:lab")
+        lab.run("docker", "build", "--quiet", "--tag", "welcome:lab", lab.folder())
+        lab.record_start_image("welcome:lab")
 
-    def _commit(self, world: World) -> None:
+    def _commit(self, lab: Lab) -> None:
         # A dump that was committed once and removed: the folder has it no more, the history has.
-        git = ["git", "-C", world.folder()]
-        dump = world.folder() / "dump.sql"
+        git = ["git", "-C", lab.folder()]
+        dump = lab.folder() / "dump.sql"
         dump.write_bytes(os.urandom(2_000_000))
-        world.run(*git, "init", "--quiet", "--initial-branch=main")
-        world.run(*git, "add", "--all")
-        world.run(*git, "commit", "--quiet", "--message", "welcome, with a dump")
+        lab.run(*git, "init", "--quiet", "--initial-branch=main")
+        lab.run(*git, "add", "--all")
+        lab.run(*git, "commit", "--quiet", "--message", "welcome, with a dump")
         dump.unlink()
-        world.run(*git, "commit", "--quiet", "--all", "--message", "no dump")
+        lab.run(*git, "commit", "--quiet", "--all", "--message", "no dump")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Build a copy of the folder as a colleague may have it, and look for what leaks."""
-        image = world.image("welcome:lab")
-        if image.id == world.recall("made"):
+        image = lab.image("welcome:lab")
+        if image.id == lab.recall("made"):
             raise Wrong(
                 _STALE_IMAGE,
                 saw="welcome:lab is still the image of the start state, secrets and all",
                 want="an image built after your change",
                 try_="docker build --tag welcome:lab slim-images-2",
             )
-        self._ask(world, "welcome:lab", _LANGUAGES, cause="needed-missing")
+        self._ask(lab, "welcome:lab", _LANGUAGES, cause="needed-missing")
         new = {f"x{secrets.token_hex(3)}": f"Hello {secrets.token_hex(3)}"}
         # A colleague's packages and history are planted; the learner's own may be gigabytes.
-        with world.copy(without=("node_modules", ".git")) as copy:
+        with lab.copy(without=("node_modules", ".git")) as copy:
             for lang, greeting in new.items():
                 copy.write(f"api/lang/{lang}.json", json.dumps({"greeting": greeting}))
             planted = _plant(copy)
-            with world.observe("a build of a colleague's folder"):
+            with lab.observe("a build of a colleague's folder"):
                 build = copy.build()
-            stack = _layers(world, copy.tag, find=tuple(planted))
-            self._leaks(world, stack, planted)
+            stack = _layers(lab, copy.tag, find=tuple(planted))
+            self._leaks(lab, stack, planted)
             if build.context_bytes > _MOST_BYTES:
                 raise Wrong(
                     "still-sent",
@@ -413,14 +413,14 @@ class ContextSendsNoSecrets:
                     want=f"less than {_kb(_MOST_BYTES)} sent: what is not sent cannot leak",
                     try_="docker build --progress=plain … 2>&1 | grep 'transferring context'",
                 )
-            self._ask(world, copy.tag, new, cause="new-file-missing")
-            self._own_secret(world)
-            world.note(f"a colleague's build sent {_kb(build.context_bytes)}")
-        packed = sum(f.stat().st_size for f in world.folder().rglob("*") if f.is_file())
-        world.note(f"your folder holds {packed / 1e6:.1f} MB")
+            self._ask(lab, copy.tag, new, cause="new-file-missing")
+            self._own_secret(lab)
+            lab.note(f"a colleague's build sent {_kb(build.context_bytes)}")
+        packed = sum(f.stat().st_size for f in lab.folder().rglob("*") if f.is_file())
+        lab.note(f"your folder holds {packed / 1e6:.1f} MB")
 
-    def _ask(self, world: World, ref: str, greetings: dict[str, str], *, cause: str) -> None:
-        with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
+    def _ask(self, lab: Lab, ref: str, greetings: dict[str, str], *, cause: str) -> None:
+        with lab.observe(f"a run of {_called(ref)}"), lab.container(ref, port=_PORT) as served:
             for lang, greeting in greetings.items():
                 name = secrets.token_hex(3)
                 status, body = served.get(f"/?lang={lang}&name={name}")
@@ -445,9 +445,9 @@ class ContextSendsNoSecrets:
                         try_="docker run --rm welcome:lab ls api/lang   kept out, or not let in?",
                     )
 
-    def _own_secret(self, world: World) -> None:
-        secret = f"throw-away-{world.recall('secret')}".encode()
-        for layer in _layers(world, "welcome:lab", find=(secret,)):
+    def _own_secret(self, lab: Lab) -> None:
+        secret = f"throw-away-{lab.recall('secret')}".encode()
+        for layer in _layers(lab, "welcome:lab", find=(secret,)):
             for path, *_ in layer.found.values():
                 raise Wrong(
                     _STALE_IMAGE,
@@ -456,10 +456,12 @@ class ContextSendsNoSecrets:
                     try_="docker build --tag welcome:lab slim-images-2",
                 )
 
-    def _leaks(self, world: World, stack: list[Layer], planted: dict[bytes, _Plant]) -> None:
+    def _leaks(self, lab: Lab, stack: list[Layer], planted: dict[bytes, _Plant]) -> None:
         """Raise for the first thing planted that is in a layer, the worst kind first."""
         # By its content: a hard link has it under another name.
-        visible = {(file.layer, file.path): path for path, file in layers.seen(stack).items()}
+        visible = {
+            (file.layer, file.path): path for path, file in layers.visible_files(stack).items()
+        }
         found = [
             (planted[text].rank, visible.get((number, path)), path, layer, planted[text])
             for number, layer in enumerate(stack)
@@ -472,7 +474,7 @@ class ContextSendsNoSecrets:
         if at is None:
             raise _kept_below(path, layer, _CLEAN)
         path = at
-        if plant.rank <= 1 and not (world.folder() / "api/.env").exists():
+        if plant.rank <= 1 and not (lab.folder() / "api/.env").exists():
             raise Wrong(
                 "only-here",
                 saw="your own folder has no secrets any more; a copy of it with a colleague's"
@@ -553,47 +555,47 @@ LABEL org.opencontainers.image.version={version}
 class RebuildIsYesterdays:
     """A base image whose tag has moved since yesterday."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """Two releases of a base image in the registry, and an image built on the older one."""
         for ref in ("till:lab", "till:yesterday"):
-            world.set_aside(ref)
+            lab.rename_existing(ref)
         # One learner, one repository: several may share a registry.
         who = hashlib.sha256(str(paths.work().resolve()).encode()).hexdigest()[:6]
-        base = Repository(world.registry, f"runtime-{who}")
+        base = Repository(lab.registry, f"runtime-{who}")
         name = f"{base.registry}/{base.name}"
-        world.remember("repository", base.name)
-        world.remember("tags", "{}")
-        world.write("till.mjs", _TILL)
-        world.write("runtime.txt", f"{name}\n")
-        world.write(
+        lab.remember("repository", base.name)
+        lab.remember("tags", "{}")
+        lab.write("till.mjs", _TILL)
+        lab.write("runtime.txt", f"{name}\n")
+        lab.write(
             "Dockerfile",
             f'FROM {name}:latest\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
         )
         # This machine keeps yesterday's base as `latest`: it has not pulled since.
-        world.remember("base", _release(world, "4.1", "node:20-slim", name, keep=f"{name}:latest"))
-        world.remember("today", _release(world, "4.2", "node:24-slim", name))
-        base.point("latest", base.digest("4.2"))
-        world.remember("digest", base.digest("4.1"))
-        world.remember("today-digest", base.digest("4.2"))
-        world.run("docker", "build", "--quiet", "--tag", "till:yesterday", world.folder())
-        world.remember("printed", _printed(world, "till:yesterday"))
-        world.made("till:yesterday")
+        lab.remember("base", _release(lab, "4.1", "node:20-slim", name, keep=f"{name}:latest"))
+        lab.remember("today", _release(lab, "4.2", "node:24-slim", name))
+        base.retag("latest", base.digest("4.2"))
+        lab.remember("digest", base.digest("4.1"))
+        lab.remember("today-digest", base.digest("4.2"))
+        lab.run("docker", "build", "--quiet", "--tag", "till:yesterday", lab.folder())
+        lab.remember("printed", _printed(lab, "till:yesterday"))
+        lab.record_start_image("till:yesterday")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Move every tag of the base in the registry, rebuild a copy with --pull, compare."""
-        image = world.image("till:lab")
-        base, today = json.loads(world.recall("base")), json.loads(world.recall("today"))
-        with _tags_moved(world) as before, world.copy() as copy:
-            with world.observe("a rebuild of a copy with --pull"):
+        image = lab.image("till:lab")
+        base, today = json.loads(lab.recall("base")), json.loads(lab.recall("today"))
+        with _tags_moved(lab) as before, lab.copy() as copy:
+            with lab.observe("a rebuild of a copy with --pull"):
                 self._build(copy)
-            rebuilt = world.docker.images.get(copy.tag)
+            rebuilt = lab.docker.images.get(copy.tag)
             followed = (rebuilt.labels or {}).get(_MOVED)
             if followed:
-                raise self._followed(world, image, followed, before)
+                raise self._followed(lab, image, followed, before)
             stands = layers.ids(rebuilt)
             if stands[: len(base)] != base:
-                raise self._elsewhere(world, is_today=stands[: len(today)] == today)
-            printed = _printed(world, copy.tag)
+                raise self._elsewhere(lab, is_today=stands[: len(today)] == today)
+            printed = _printed(lab, copy.tag)
         if layers.ids(image)[: len(base)] != base:
             raise Wrong(
                 _STALE_IMAGE,
@@ -602,20 +604,20 @@ class RebuildIsYesterdays:
                 try_="docker build --pull --tag till:lab slim-images-3",
             )
         for which, text in (
-            (f"a rebuild of {world.id}", printed),
-            ("till:lab", _printed(world, "till:lab")),
+            (f"a rebuild of {lab.id}", printed),
+            ("till:lab", _printed(lab, "till:lab")),
         ):
-            if text != world.recall("printed").strip():
+            if text != lab.recall("printed").strip():
                 raise Wrong(
                     "other-result",
                     saw=f"{which} prints {text.strip()[:120] or 'nothing'}",
-                    want=f"what till:yesterday printed: {world.recall('printed').strip()[:120]}",
+                    want=f"what till:yesterday printed: {lab.recall('printed').strip()[:120]}",
                     try_="docker run --rm till:lab   and: is till.mjs as it was?",
                 )
-        world.note(
+        lab.note(
             f"{len(before)} tags of the base moved, and a rebuild with --pull stayed on yesterday's"
         )
-        world.note("nobody moves this for you: a fix of the base is a new digest, which you write")
+        lab.note("nobody moves this for you: a fix of the base is a new digest, which you write")
 
     def _build(self, copy: Copy) -> None:
         try:
@@ -630,31 +632,31 @@ class RebuildIsYesterdays:
                 try_="what does a name without a registry's address mean?   docker pull …",
             ) from wrong
 
-    def _followed(self, world: World, image: Any, tag: str, before: dict[str, str]) -> Wrong:
+    def _followed(self, lab: Lab, image: Any, tag: str, before: dict[str, str]) -> Wrong:
         """Why a rebuild stood on what the check made a tag name."""
         saw = f"the check moved the base's tags; a rebuild with --pull followed `{tag}`"
         own = layers.ids(image)
-        base = json.loads(world.recall("base"))
+        base = json.loads(lab.recall("base"))
         cause = "not-pinned" if tag == "latest" else "pinned-to-a-tag"
-        if image.id == world.recall("made"):
+        if image.id == lab.recall("made"):
             cause = "retagged"
             saw = f"till:lab is till:yesterday under a second name; {saw}"
-        elif tag == "latest" and before.get("latest") == world.recall("digest"):
+        elif tag == "latest" and before.get("latest") == lab.recall("digest"):
             cause = "moved-back"
             saw = f"`latest` in the registry names yesterday's base again, until it moves: {saw}"
         elif tag == "latest" and own[: len(base)] == base:
             cause = "local-copy"
             saw = f"till:lab stands on the base that this machine has kept; {saw}"
-        name = f"{world.registry}/{world.recall('repository')}"
+        name = f"{lab.registry}/{lab.recall('repository')}"
         return Wrong(
             cause,
             saw=saw,
-            want=f"a rebuild on yesterday's base, {world.recall('digest')[:19]}…, wherever tags go",
+            want=f"a rebuild on yesterday's base, {lab.recall('digest')[:19]}…, wherever tags go",
             try_=f"docker buildx imagetools inspect {name}:4.1   which part of that cannot move?",
         )
 
-    def _elsewhere(self, world: World, *, is_today: bool) -> Wrong:
-        want = f"a rebuild on yesterday's base, {world.recall('digest')[:19]}…"
+    def _elsewhere(self, lab: Lab, *, is_today: bool) -> Wrong:
+        want = f"a rebuild on yesterday's base, {lab.recall('digest')[:19]}…"
         if is_today:
             return Wrong(
                 "todays-digest",
@@ -674,18 +676,18 @@ _MOVED = "course.moved"
 _PRINT_WAIT = 30.0
 
 
-def _printed(world: World, ref: str) -> str:
+def _printed(lab: Lab, ref: str) -> str:
     """What an image prints until it ends; it is ended if it has not by itself."""
-    with world.observe(f"a run of {_called(ref)}"), world.container(ref, port=_PORT) as served:
+    with lab.observe(f"a run of {_called(ref)}"), lab.container(ref, port=_PORT) as served:
         waiting.eventually(lambda: served.exit_code() is not None, wait=_PRINT_WAIT, pause=0.1)
         return served.log()
 
 
-def _release(world: World, version: str, base: str, name: str, keep: str = "") -> str:
+def _release(lab: Lab, version: str, base: str, name: str, keep: str = "") -> str:
     """Build and push a release of the base image; the digests of its layers, as JSON.
 
     Args:
-        world: the exercise's.
+        lab: the exercise's.
         version: its tag.
         base: what it is built on.
         name: its repository.
@@ -699,44 +701,44 @@ def _release(world: World, version: str, base: str, name: str, keep: str = "") -
             _RUNTIME.format(base=base, version=version), encoding="utf-8"
         )
         # One manifest and no index around it: its digest is the one that every tool shows.
-        world.run("docker", "build", "--quiet", "--provenance=false", "--tag", ref, folder)
-    world.run("docker", "push", "--quiet", ref)
-    found = layers.ids(world.docker.images.get(ref))
+        lab.run("docker", "build", "--quiet", "--provenance=false", "--tag", ref, folder)
+    lab.run("docker", "push", "--quiet", ref)
+    found = layers.ids(lab.docker.images.get(ref))
     if keep:
-        world.run("docker", "tag", ref, keep)
-    world.run("docker", "image", "rm", ref)
+        lab.run("docker", "tag", ref, keep)
+    lab.run("docker", "image", "rm", ref)
     return json.dumps(found)
 
 
 @contextmanager
-def _tags_moved(world: World) -> Iterator[dict[str, str]]:
+def _tags_moved(lab: Lab) -> Iterator[dict[str, str]]:
     """For a while every tag of the base names an image that says which tag it was found by.
 
     Interrupted, it leaves a note of what the tags named; the next one puts that back first.
     """
-    base = Repository(world.registry, world.recall("repository"))
-    with world.observe("a look at the base's tags"):
-        _put_back(base, json.loads(world.recall("tags")))
+    base = Repository(lab.registry, lab.recall("repository"))
+    with lab.observe("a look at the base's tags"):
+        _put_back(base, json.loads(lab.recall("tags")))
         before = base.tags()
-    world.remember("tags", json.dumps(before))
+    lab.remember("tags", json.dumps(before))
     made = []
     try:
-        with world.observe("a move of each of the base's tags"):
+        with lab.observe("a move of each of the base's tags"):
             for tag in before:
-                made.append(base.relabel(world.recall("today-digest"), {_MOVED: tag}))
-                base.point(tag, made[-1])
+                made.append(base.relabel(lab.recall("today-digest"), {_MOVED: tag}))
+                base.retag(tag, made[-1])
         yield before
     finally:
-        with world.observe("the tags put back"):
+        with lab.observe("the tags put back"):
             _put_back(base, before)
-            world.remember("tags", "{}")
+            lab.remember("tags", "{}")
             for digest in made:
                 base.remove(digest)
 
 
 def _put_back(base: Repository, tags: dict[str, str]) -> None:
     for tag, digest in tags.items():
-        base.point(tag, digest)
+        base.retag(tag, digest)
 
 
 # -- slim-images-4
@@ -788,20 +790,20 @@ _INSTALL_WAIT = 300.0
 class SmallAndMovesLittle:
     """Three ways to leave the build behind, two needs, and a decision with figures."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """One service and three Dockerfiles."""
         for tag in (*_WAYS, "release"):
-            world.set_aside(f"invoice:{tag}")
-        _write_due(world)
+            lab.rename_existing(f"invoice:{tag}")
+        _write_due(lab)
         for way, text in _WAYS.items():
-            world.write(f"{way}.Dockerfile", text)
-        world.write("measured.json", json.dumps(dict.fromkeys(_WAYS), indent=2) + "\n")
-        world.write(".dockerignore", "*.Dockerfile\nDockerfile\n.dockerignore\nmeasured.json\n")
+            lab.write(f"{way}.Dockerfile", text)
+        lab.write("measured.json", json.dumps(dict.fromkeys(_WAYS), indent=2) + "\n")
+        lab.write(".dockerignore", "*.Dockerfile\nDockerfile\n.dockerignore\nmeasured.json\n")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Compare the figures with the images, then judge the release by both needs."""
-        self._figures(world)
-        own = _sizes(world, "invoice:release")[0] / 1e6
+        self._figures(lab)
+        own = _sizes(lab, "invoice:release")[0] / 1e6
         if own > _MOST_MB:
             raise Wrong(
                 "too-large",
@@ -810,8 +812,8 @@ class SmallAndMovesLittle:
                 try_="docker history invoice:release   is it a build of the Dockerfile as it is "
                 "now? and which layer holds files that a later one deletes?",
             )
-        _ask_due(world, "invoice:release")
-        moved = self._moved(world) / 1e6
+        _ask_due(lab, "invoice:release")
+        moved = self._moved(lab) / 1e6
         if moved > _MOST_MOVED_MB:
             raise Wrong(
                 "moves-much",
@@ -820,10 +822,10 @@ class SmallAndMovesLittle:
                 " its own",
                 try_="docker history invoice:release   which layer holds packages and program?",
             )
-        world.note(f"above the base {own:.1f} MB; one changed line moves {moved * 1e3:.0f} kB")
+        lab.note(f"above the base {own:.1f} MB; one changed line moves {moved * 1e3:.0f} kB")
 
-    def _figures(self, world: World) -> None:
-        file = world.folder() / "measured.json"
+    def _figures(self, lab: Lab) -> None:
+        file = lab.folder() / "measured.json"
         try:
             written = json.loads(file.read_text(encoding="utf-8"))
             figures = {way: float(written[way]) for way in _WAYS}
@@ -836,7 +838,7 @@ class SmallAndMovesLittle:
             ) from error
         for way, figure in figures.items():
             ref = f"invoice:{way}"
-            own, whole = (size / 1e6 for size in _sizes(world, ref))
+            own, whole = (size / 1e6 for size in _sizes(lab, ref))
             if abs(figure - own) <= max(_TOLERANCE * own, 0.3):
                 continue
             want = f"the size of its layers above node:24-slim: {own:.1f} MB"
@@ -862,19 +864,19 @@ class SmallAndMovesLittle:
                 try_=try_,
             )
 
-    def _moved(self, world: World) -> int:
+    def _moved(self, lab: Lab) -> int:
         """Bytes of the layers that a one-line change of the source makes anew."""
-        with world.copy() as copy:
-            with world.observe("a build of a copy of your folder, and one after a changed line"):
+        with lab.copy() as copy:
+            with lab.observe("a build of a copy of your folder, and one after a changed line"):
                 copy.build(wait=_INSTALL_WAIT)
-                before = layers.digests(world.docker, [copy.tag])
+                before = layers.digests(lab.docker, [copy.tag])
                 name = "src/server.ts"
-                source = build_errors.decode(copy.folder / name, f"{world.id}/{name}", world.id)
+                source = build_errors.decode(copy.folder / name, f"{lab.id}/{name}", lab.id)
                 edit = {name: f'{source}\nconsole.log("{copy.nonce}");\n'}
                 copy.rebuild(edit, wait=_INSTALL_WAIT)
-            with world.observe("a look into the layers that changed"):
+            with lab.observe("a look into the layers that changed"):
                 find = (copy.nonce.encode(),)
-                new = layers.read(world.docker, copy.tag, known=before, find=find)
+                new = layers.read(lab.docker, copy.tag, known=before, find=find)
         if not any(layer.found for layer in new):
             raise Wrong(
                 "not-from-source",

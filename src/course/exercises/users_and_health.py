@@ -14,7 +14,7 @@ from posixpath import basename, dirname, join
 from course.core import waiting
 from course.core.errors import CourseError
 from course.exercises.kit.exercise import exercise
-from course.exercises.kit.lab import Served, World
+from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import Wrong
 from course.learner import progress
 from course.measure.container import HEALTH_LOG, Health, Process, Stopped
@@ -70,22 +70,22 @@ CMD ["node", "shelf.mjs"]
 _SHELF_FOLDER = "/var/lib/shelf"
 
 
-def _start(world: World, ref: str) -> None:
+def _start(lab: Lab, ref: str) -> None:
     """Build the start state's image."""
-    world.run("docker", "build", "--quiet", "--tag", ref, world.folder())
-    world.made(ref)
+    lab.run("docker", "build", "--quiet", "--tag", ref, lab.folder())
+    lab.record_start_image(ref)
 
 
-def _image(world: World, ref: str) -> str:
+def _image(lab: Lab, ref: str) -> str:
     """See that there is an image; what to add to `saw` if it is still the start state's.
 
     Raises:
         Wrong: there is none.
     """
-    image = world.image(ref)
-    if image.id != world.recall("made"):
+    image = lab.image(ref)
+    if image.id != lab.recall("made"):
         return ""
-    other = world.other_tags(ref)
+    other = lab.other_tags(ref)
     return f"  ({ref} is still the start's image" + (f"; there is `{other}`)" if other else ")")
 
 
@@ -93,23 +93,23 @@ def _image(world: World, ref: str) -> str:
 class ShelfWritesOnlyItsShelf:
     """A service that writes: a user of its own, and the one folder that this user owns."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """An image that works, as root."""
-        world.set_aside("shelf:lab")
-        world.write("shelf.mjs", _SHELF)
-        world.write("Dockerfile", _SHELF_DOCKERFILE)
-        _start(world, "shelf:lab")
+        lab.rename_existing("shelf:lab")
+        lab.write("shelf.mjs", _SHELF)
+        lab.write("Dockerfile", _SHELF_DOCKERFILE)
+        _start(lab, "shelf:lab")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Let it keep a file, then try by its own hole to change a file of root's in a mount."""
-        still = _image(world, "shelf:lab")
+        still = _image(lab, "shelf:lab")
         name, text = f"{secrets.token_hex(4)}.txt", secrets.token_hex(16)
         canary = secrets.token_hex(16).encode()
         with (
-            world.observe("a run of shelf:lab"),
-            world.volume() as kept,
-            world.volume() as roots,
-            world.container(
+            lab.observe("a run of shelf:lab"),
+            lab.volume() as kept,
+            lab.volume() as roots,
+            lab.container(
                 "shelf:lab",
                 port=_PORT,
                 volumes=[f"{kept}:{_SHELF_FOLDER}", f"{roots}:/probe"],
@@ -151,12 +151,12 @@ class ShelfWritesOnlyItsShelf:
                 want=f"it may write in {_SHELF_FOLDER} and not change what it runs",
                 try_="docker run --rm shelf:lab ls -la .   which files does the service write?",
             )
-        world.note(f"it runs as uid {users[0]}; the hole gave status {status}: {said.strip()[:90]}")
+        lab.note(f"it runs as uid {users[0]}; the hole gave status {status}: {said.strip()[:90]}")
 
     def _keeps(self, served: Served, name: str, text: str) -> None:
         status, said = served.ask("PUT", f"/files/{name}", text.encode())
         if status == 0:
-            raise served.silent("shelf:lab", "the service of shelf.mjs, up and answering")
+            raise served.why_no_answer("shelf:lab", "the service of shelf.mjs, up and answering")
         users = sorted({process.uid for process in served.processes()})
         if status >= 400:
             raise Wrong(
@@ -268,26 +268,28 @@ _SHELLS = ("sh", "bash", "dash", "npm", "su", "runuser")
 class ReportStopsWhenTold:
     """A service that does not hear SIGTERM, for more than one reason."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A start script in front, and a program that knows Ctrl-C only."""
-        world.set_aside("report:lab")
-        world.write("report.mjs", _REPORT)
-        world.write("start.sh", _REPORT_START).chmod(0o755)
-        world.write("try.sh", _REPORT_TRY).chmod(0o755)
-        world.write("Dockerfile", _REPORT_DOCKERFILE)
-        _start(world, "report:lab")
+        lab.rename_existing("report:lab")
+        lab.write("report.mjs", _REPORT)
+        lab.write("start.sh", _REPORT_START).chmod(0o755)
+        lab.write("try.sh", _REPORT_TRY).chmod(0o755)
+        lab.write("Dockerfile", _REPORT_DOCKERFILE)
+        _start(lab, "report:lab")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Stop it while a request is in flight: seconds, exit code, and that request's answer."""
-        still = _image(world, "report:lab")
+        still = _image(lab, "report:lab")
         n = 1000 + secrets.randbelow(9000)
         with (
-            world.observe("a run and a stop of report:lab"),
-            world.container("report:lab", port=_PORT) as served,
+            lab.observe("a run and a stop of report:lab"),
+            lab.container("report:lab", port=_PORT) as served,
         ):
             status, _ = served.get("/")
             if status == 0:
-                raise served.silent("report:lab", "the service of report.mjs, up and answering")
+                raise served.why_no_answer(
+                    "report:lab", "the service of report.mjs, up and answering"
+                )
             running = served.processes()
             flight = _InFlight(served, f"/report?n={n}")
             if not flight.accepted():
@@ -331,7 +333,7 @@ class ReportStopsWhenTold:
                 want="exit code 0: it did what it was told",
                 try_="docker inspect --format '{{.State.ExitCode}}' CONTAINER   after a stop",
             )
-        world.note(f"docker stop took {stopped.seconds:.1f} s; exit code 0; GET /report finished")
+        lab.note(f"docker stop took {stopped.seconds:.1f} s; exit code 0; GET /report finished")
 
     def _in_time(self, stopped: Stopped, late: str, running: list[Process], still: str) -> None:
         took = f"{stopped.seconds:.1f} s and exit code {stopped.code}"
@@ -433,7 +435,7 @@ def _stop(served: Served, path: str) -> tuple[str, Stopped, _InFlight]:
     later: list[_InFlight] = []
 
     def knock() -> None:
-        status, _ = served.knock()
+        status, _ = served.get_once()
         late[0] = "answered" if status else "refused"
 
     timers = [
@@ -540,38 +542,38 @@ SEEN_WITHIN = 5.0
 class CourierTellsTheTruth:
     """Break-it: a health check that cannot run, and that asks the wrong question."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A check by a tool that the image lacks, of a page that answers whatever happens."""
-        world.set_aside("courier:lab")
-        world.write("courier.mjs", _COURIER)
-        world.write("queue.mjs", _QUEUE)
-        world.write("Dockerfile", _COURIER_DOCKERFILE)
-        world.write("try.sh", _COURIER_TRY).chmod(0o755)
-        _start(world, "courier:lab")
+        lab.rename_existing("courier:lab")
+        lab.write("courier.mjs", _COURIER)
+        lab.write("queue.mjs", _QUEUE)
+        lab.write("Dockerfile", _COURIER_DOCKERFILE)
+        lab.write("try.sh", _COURIER_TRY).chmod(0o755)
+        _start(lab, "courier:lab")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Run it beside a queue, take the queue away, and look at its health before and after."""
-        still = _image(world, "courier:lab")
+        still = _image(lab, "courier:lab")
         with (
-            world.observe("courier:lab with its queue, and without"),
-            world.network() as network,
+            lab.observe("courier:lab with its queue, and without"),
+            lab.network() as network,
             # The queue runs in courier:lab too: nothing true calls that container healthy, since
             # no courier is in it.
-            world.container(
+            lab.container(
                 "courier:lab",
                 port=7000,
                 entrypoint=["node", "-e", _COUNTS],
                 network=network,
-                networking_config=world.alias(network, "queue"),
+                networking_config=lab.alias(network, "queue"),
             ) as queue,
-            world.container("courier:lab", port=_PORT, network=network) as served,
+            lab.container("courier:lab", port=_PORT, network=network) as served,
         ):
             try:
                 seconds = self._seen(served, queue, still)
             except Wrong as wrong:
                 _not_too_busy(served, wrong)
                 raise
-        world.note(f"the queue was gone for {seconds:.1f} s when Docker said unhealthy")
+        lab.note(f"the queue was gone for {seconds:.1f} s when Docker said unhealthy")
 
     def _seen(self, served: Served, queue: Served, still: str) -> float:
         """Seconds after which the lost queue was seen."""
@@ -623,7 +625,7 @@ class CourierTellsTheTruth:
             return
         want = f"healthy within {SEEN_WITHIN:.0f} s while courier and queue work"
         if served.exit_code() is not None:
-            raise served.silent("courier:lab", want)
+            raise served.why_no_answer("courier:lab", want)
         if health.status == "none":
             raise Wrong(
                 _NO_HEALTH_CHECK,
@@ -797,22 +799,22 @@ class _Timeline:
 class AtlasIsBelievedInTime:
     """Decide: interval, timeout, retries and start period, against four demands."""
 
-    def begin(self, world: World) -> None:
+    def begin(self, lab: Lab) -> None:
         """A slow starter with Docker's default numbers."""
-        world.set_aside("atlas:lab")
-        world.write("atlas.mjs", _ATLAS)
-        world.write("health.mjs", _ATLAS_HEALTH)
-        world.write("Dockerfile", _ATLAS_DOCKERFILE)
-        world.write("try.sh", _ATLAS_TRY).chmod(0o755)
-        _start(world, "atlas:lab")
+        lab.rename_existing("atlas:lab")
+        lab.write("atlas.mjs", _ATLAS)
+        lab.write("health.mjs", _ATLAS_HEALTH)
+        lab.write("Dockerfile", _ATLAS_DOCKERFILE)
+        lab.write("try.sh", _ATLAS_TRY).chmod(0o755)
+        _start(lab, "atlas:lab")
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Two runs side by side: a slow start with one lost answer; a quick start and a hang."""
-        still = _image(world, "atlas:lab")
+        still = _image(lab, "atlas:lab")
         with (
-            world.observe("two runs of atlas:lab"),
-            world.container("atlas:lab", port=_PORT, env={"LOADS_MS": str(LOADS_MS)}) as slow,
-            world.container("atlas:lab", port=_PORT, env={"LOADS_MS": "0"}) as quick,
+            lab.observe("two runs of atlas:lab"),
+            lab.container("atlas:lab", port=_PORT, env={"LOADS_MS": str(LOADS_MS)}) as slow,
+            lab.container("atlas:lab", port=_PORT, env={"LOADS_MS": "0"}) as quick,
             ThreadPoolExecutor(2) as pool,
         ):
             runs = {
@@ -825,16 +827,14 @@ class AtlasIsBelievedInTime:
                     runs[run].kill()  # the other one has nothing more to tell
                     raise wrong
             started, hung = (run.result() for run in runs)
-        world.note(
+        lab.note(
             f"healthy {started.healthy:.1f} s after it had loaded (demand: {HEALTHY_WITHIN:.0f} s)"
         )
-        world.note("one lost answer: it stayed healthy")
-        world.note(
-            f"hung: unhealthy after {hung.unhealthy:.1f} s (demand: {HANG_SEEN_WITHIN:.0f} s)"
-        )
+        lab.note("one lost answer: it stayed healthy")
+        lab.note(f"hung: unhealthy after {hung.unhealthy:.1f} s (demand: {HANG_SEEN_WITHIN:.0f} s)")
         guess = progress.predicted("users-and-health-hang-s")
         if guess is not None:
-            world.note(f"your forecast of the last one, at worst: {guess:g} s")
+            lab.note(f"your forecast of the last one, at worst: {guess:g} s")
 
     def _slow_start(self, served: Served, still: str) -> _Timeline:
         loaded = self._loads(served)
@@ -868,7 +868,9 @@ class AtlasIsBelievedInTime:
             if status == 200:
                 return time.monotonic()
             if status == 0 and served.exit_code() is not None:
-                return served.silent("atlas:lab", "the service of atlas.mjs, up and answering")
+                return served.why_no_answer(
+                    "atlas:lab", "the service of atlas.mjs, up and answering"
+                )
             if health.status == "none":
                 return Wrong(
                     _NO_HEALTH_CHECK,
@@ -886,7 +888,7 @@ class AtlasIsBelievedInTime:
                     try_="run the probe by hand in the first seconds: docker exec CONTAINER …",
                 )
             time.sleep(_POLL)
-        return served.silent("atlas:lab", "GET /health answers 200 when it has loaded")
+        return served.why_no_answer("atlas:lab", "GET /health answers 200 when it has loaded")
 
     def _not_healthy(self, health: Health, still: str) -> Wrong:
         probes = len(health.probes)

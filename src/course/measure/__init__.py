@@ -11,21 +11,21 @@ from course.core.faces import lazy
 
 if TYPE_CHECKING:
     from course.measure import builds, traffic
-    from course.measure.layers import pieces
-    from course.measure.release import SLOW, read
+    from course.measure.layers import image_layers
+    from course.measure.release import TIMED_OUT, merge_feeds
     from course.measure.rollout import Rollout
     from course.measure.traffic import split
 
 _HOMES = {
     "Rollout": "course.measure.rollout",
-    "SLOW": "course.measure.release",
+    "TIMED_OUT": "course.measure.release",
     "builds": "course.measure.builds",
-    "pieces": "course.measure.layers",
-    "read": "course.measure.release",
+    "image_layers": "course.measure.layers",
+    "merge_feeds": "course.measure.release",
     "split": "course.measure.traffic.split",
     "traffic": "course.measure.traffic",
 }
 
-__all__ = ["SLOW", "Rollout", "builds", "pieces", "read", "split", "traffic"]
+__all__ = ["TIMED_OUT", "Rollout", "builds", "image_layers", "merge_feeds", "split", "traffic"]
 
 __getattr__ = lazy(__name__, _HOMES)

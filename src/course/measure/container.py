@@ -97,7 +97,7 @@ class _Chunks:
         return found
 
 
-class Observed:
+class Container:
     """A container that is looked at.
 
     Args:

@@ -217,7 +217,7 @@ def parse(
         ) from error
 
 
-def seen(layers: Iterable[Layer]) -> dict[str, File]:
+def visible_files(layers: Iterable[Layer]) -> dict[str, File]:
     """Path → file, as a container sees these layers."""
     root: dict[str, Any] = {}
     for number, layer in enumerate(layers):
@@ -461,7 +461,7 @@ class Piece:
     base: bool
 
 
-def pieces(image: Any, base: Any) -> list[Piece]:
+def image_layers(image: Any, base: Any) -> list[Piece]:
     """The layers of an image that hold something, lowest first.
 
     Args:

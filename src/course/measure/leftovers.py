@@ -41,7 +41,7 @@ def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{locks.process_key()}-")).resolve()
 
 
-def found(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
+def find(docker: Any) -> Iterator[tuple[str, Callable[[], object]]]:
     """What was left behind: what it is called, and what removes it.
 
     Args:
@@ -87,6 +87,6 @@ def remove(docker: Any) -> None:
     """
     from docker import errors
 
-    for _, away in found(docker):
+    for _, away in find(docker):
         with contextlib.suppress(errors.APIError):
             away()

@@ -39,7 +39,7 @@ class Repository:
 
     def names(self) -> list[str]:
         """Its tags; none if there is no such repository."""
-        answer = self._ask("GET", "tags/list", bears=(404,))
+        answer = self._ask("GET", "tags/list", allow_status=(404,))
         return list((json.loads(answer.body).get("tags") if answer.ok else None) or [])
 
     def tags(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class Repository:
 
     def manifest(self, reference: str) -> tuple[str, dict[str, Any]] | None:
         """Digest and manifest that a tag names, or `None` if there is no such tag."""
-        answer = self._ask("GET", f"manifests/{reference}", bears=(404,))
+        answer = self._ask("GET", f"manifests/{reference}", allow_status=(404,))
         return (_digest(answer.body), json.loads(answer.body)) if answer.ok else None
 
     def labels(self, reference: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ class Repository:
         """
         return _digest(self._served(reference).body)
 
-    def point(self, tag: str, digest: str) -> None:
+    def retag(self, tag: str, digest: str) -> None:
         """Make a tag name a manifest that the repository has.
 
         Raises:
@@ -104,10 +104,10 @@ class Repository:
 
     def remove(self, digest: str) -> None:
         """Remove a manifest, and with it every tag that names it, if it is there and that goes."""
-        self._ask("DELETE", f"manifests/{digest}", bears=(404, 405))
+        self._ask("DELETE", f"manifests/{digest}", allow_status=(404, 405))
 
-    def _served(self, reference: str) -> _Answer:
-        answer = self._ask("GET", f"manifests/{reference}", bears=(404,))
+    def _served(self, reference: str) -> _Response:
+        answer = self._ask("GET", f"manifests/{reference}", allow_status=(404,))
         if not answer.ok:
             raise CourseError(
                 f"{self.registry} has no {self.name}, {reference}",
@@ -132,8 +132,8 @@ class Repository:
         body: bytes | None = None,
         kind: str = "",
         *,
-        bears: tuple[int, ...] = (),
-    ) -> _Answer:
+        allow_status: tuple[int, ...] = (),
+    ) -> _Response:
         """What the registry answers.
 
         Args:
@@ -141,7 +141,7 @@ class Repository:
             path: below the repository.
             body: what is sent.
             kind: the body's type.
-            bears: statuses of 400 and above that are an answer too.
+            allow_status: statuses of 400 and above that are an answer too.
 
         Raises:
             CourseError: nobody answers, or no registry, or with another such status.
@@ -154,7 +154,7 @@ class Repository:
         try:
             connection.request(method, f"/v2/{self.name}/{path}", body, headers)
             got = connection.getresponse()
-            answer = _Answer(
+            answer = _Response(
                 got.status,
                 got.headers.get("Content-Type", ""),
                 got.headers.get("Location", ""),
@@ -175,7 +175,7 @@ class Repository:
                 "the course's registry",
                 "course doctor   names who listens there; then: course up",
             )
-        if not answer.ok and answer.status not in bears:
+        if not answer.ok and answer.status not in allow_status:
             raise CourseError(
                 f"the registry at {self.registry} answers HTTP {answer.status} to {method} "
                 f"/v2/{self.name}/{path.partition('?')[0]}",
@@ -186,7 +186,7 @@ class Repository:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Response:
     """What a registry answers: its status, its body with its type, and the place that it names."""
 
     status: int

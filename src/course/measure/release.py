@@ -8,10 +8,10 @@ from functools import cached_property
 from course.measure.rollout import Feed, Sample
 from course.measure.traffic import Run, Summary
 
-NOT_READY = "answered with an error by a pod that could not serve yet"
-NONE_KNOWN = "refused by the gateway, which knew no ready pod"
-GONE = "lost on a pod that was gone or did not listen"
-SLOW = "not answered in time"
+POD_ERROR = "answered with an error by a pod that could not serve yet"
+NO_READY_ENDPOINT = "refused by the gateway, which knew no ready pod"
+POD_LOST = "lost on a pod that was gone or did not listen"
+TIMED_OUT = "not answered in time"
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Failure:
     until: float = 0.0
 
     @property
-    def why(self) -> str:
+    def category(self) -> str:
         """Who failed it: a pod, the gateway for want of one, or the way between them."""
         if self.version:
-            return NOT_READY
+            return POD_ERROR
         if self.error == "timeout":
-            return SLOW
+            return TIMED_OUT
         # The gateway's own 503 means that the Service has no address; a pod's names its version.
-        return NONE_KNOWN if self.error == "503" else GONE
+        return NO_READY_ENDPOINT if self.error == "503" else POD_LOST
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseRecord:
     """What was seen.
 
     Args:
@@ -59,9 +59,9 @@ class Release:
     zero: float
     blind_ms: float
 
-    def why(self, reason: str) -> list[Failure]:
-        """The failures of one reason, see `Failure.why`."""
-        return [failure for failure in self.failures if failure.why == reason]
+    def failures_by(self, category: str) -> list[Failure]:
+        """The failures of one category, see `Failure.category`."""
+        return [failure for failure in self.failures if failure.category == category]
 
     @cached_property
     def during(self) -> tuple[Sample, ...]:
@@ -70,29 +70,29 @@ class Release:
         return (*before, *(s for s in self.samples if s.at >= self.zero))
 
     @property
-    def found(self) -> int:
+    def ready_at_start(self) -> int:
         """The ready pods that zero found."""
         return _serving(self.during[0])
 
     @property
-    def fullest(self) -> Sample:
+    def at_peak(self) -> Sample:
         """The first moment with the most pods."""
         return max(self.during, key=_there)
 
     @property
-    def emptiest(self) -> Sample:
+    def at_fewest(self) -> Sample:
         """The first moment with the fewest ready pods."""
         return min(self.during, key=_serving)
 
     @property
-    def peak(self) -> int:
+    def peak_pods(self) -> int:
         """The most pods at one time, but for those on their way out and those that have ended."""
-        return _there(self.fullest)
+        return _there(self.at_peak)
 
     @property
-    def fewest(self) -> int:
+    def fewest_ready(self) -> int:
         """The fewest ready pods at one time."""
-        return _serving(self.emptiest)
+        return _serving(self.at_fewest)
 
 
 def _there(sample: Sample) -> int:
@@ -103,7 +103,7 @@ def _serving(sample: Sample) -> int:
     return sum(pod.ready and pod.counts for pod in sample.pods)
 
 
-def read(run: Run, feed: Feed, zero: float | None = None) -> Release:
+def merge_feeds(run: Run, feed: Feed, zero: float | None = None) -> ReleaseRecord:
     """Put the records of a run and of a feed on one clock.
 
     Args:
@@ -126,7 +126,7 @@ def read(run: Run, feed: Feed, zero: float | None = None) -> Release:
         if answer.error
     ]
     stood = max((seconds for batch in batches for _, seconds in batch.blind), default=0.0)
-    return Release(
+    return ReleaseRecord(
         run.summary(),
         tuple(sorted(failures, key=lambda failure: failure.at)),
         tuple(feed.samples()),

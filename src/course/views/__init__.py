@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from course.core.faces import lazy
 
 if TYPE_CHECKING:
-    from course.views.builds import bars, chains
-    from course.views.images import stacks, stages
+    from course.views.builds import plot_build_times, plot_cached_steps
+    from course.views.images import plot_layers, plot_stages
     from course.views.pictures import COLORS, table
     from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView
 
@@ -20,10 +20,10 @@ _HOMES = {
     "RolloutTimeline": "course.views.widgets",
     "StrategyControl": "course.views.widgets",
     "TrafficView": "course.views.widgets",
-    "bars": "course.views.builds",
-    "chains": "course.views.builds",
-    "stacks": "course.views.images",
-    "stages": "course.views.images",
+    "plot_build_times": "course.views.builds",
+    "plot_cached_steps": "course.views.builds",
+    "plot_layers": "course.views.images",
+    "plot_stages": "course.views.images",
     "table": "course.views.pictures",
 }
 
@@ -32,10 +32,10 @@ __all__ = [
     "RolloutTimeline",
     "StrategyControl",
     "TrafficView",
-    "bars",
-    "chains",
-    "stacks",
-    "stages",
+    "plot_build_times",
+    "plot_cached_steps",
+    "plot_layers",
+    "plot_stages",
     "table",
 ]
 

@@ -17,7 +17,7 @@ _NARROW = 0.08
 _GAP = 0.02
 
 
-def bars(
+def plot_build_times(
     builds: Sequence[tuple[str, Build]],
     *,
     title: str,
@@ -141,7 +141,7 @@ def _color(step: Step) -> str:
     return _COLOR.get(step.key, _OTHER)
 
 
-def chains(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> Picture:
+def plot_cached_steps(builds: Sequence[tuple[str, Build]], *, changed: str, title: str) -> Picture:
     """The steps of builds as columns: hollow what was kept, filled what was done again.
 
     Args:

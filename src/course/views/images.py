@@ -17,7 +17,7 @@ _TAKEN = COLORS[2]
 _NARROW = 0.07
 
 
-def stacks(
+def plot_layers(
     images: Sequence[tuple[str, Sequence[Piece]]], *, title: str, guess: float | None = None
 ) -> Shown:
     """Images as bars cut into their layers, all on one scale; grey is what the base brings.
@@ -67,7 +67,7 @@ def stacks(
     )
 
 
-def stages(build: Build, *, title: str) -> Shown:
+def plot_stages(build: Build, *, title: str) -> Shown:
     """The stages of a build side by side: filled is what is in the image, hollow what is not.
 
     Args:

@@ -6,7 +6,14 @@ from collections import Counter
 from typing import Any
 
 from course.core.text import cut
-from course.measure.release import GONE, NONE_KNOWN, NOT_READY, SLOW, Release, read
+from course.measure.release import (
+    NO_READY_ENDPOINT,
+    POD_ERROR,
+    POD_LOST,
+    TIMED_OUT,
+    ReleaseRecord,
+    merge_feeds,
+)
 from course.measure.rollout import Feed
 from course.measure.traffic import Run
 from course.views.axes import filled, legend, new_figure
@@ -25,7 +32,7 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     """
     from course.views.widgets.pods import TimelineModel
 
-    seen = read(run, feed)
+    seen = merge_feeds(run, feed)
     model = TimelineModel()
     for sample in seen.samples:
         model.add(sample)
@@ -41,18 +48,18 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     end = max(seen.summary.seconds, model.now - seen.zero)
     _draw_pods(above, model, seen.zero, end)
     colors = {
-        NOT_READY: (COLORS[5], "////"),
-        NONE_KNOWN: (COLORS[2], "xx"),
-        GONE: (COLORS[3], ""),
-        SLOW: (COLORS[6], ".."),
+        POD_ERROR: (COLORS[5], "////"),
+        NO_READY_ENDPOINT: (COLORS[2], "xx"),
+        POD_LOST: (COLORS[3], ""),
+        TIMED_OUT: (COLORS[6], ".."),
     }
     slots = [round(i * _SLOT, 2) for i in range(int(end / _SLOT) + 1)]
     bottom = [0] * len(slots)
-    counts = {reason: len(seen.why(reason)) for reason in colors}
+    counts = {reason: len(seen.failures_by(reason)) for reason in colors}
     for reason, (color, hatch) in colors.items():
         if not counts[reason]:
             continue
-        at = Counter(int(failure.at / _SLOT) for failure in seen.why(reason))
+        at = Counter(int(failure.at / _SLOT) for failure in seen.failures_by(reason))
         heights = [at.get(i, 0) for i in range(len(slots))]
         look = filled(color, hatch) | {"label": f"{counts[reason]:,} {reason}"}
         below.bar(slots, heights, _SLOT, bottom, align="edge", **look)
@@ -72,19 +79,19 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     rows += [(reason, f"{count:,}") for reason, count in counts.items()]
     rows += [("answered by " + v, f"{n:,}") for v, n in seen.summary.by_version.items()]
     rows += [
-        ("most pods, those leaving left aside", seen.peak),
-        ("fewest ready pods", seen.fewest),
+        ("most pods, those leaving left aside", seen.peak_pods),
+        ("fewest ready pods", seen.fewest_ready),
         ("blind, in all", f"{seen.summary.blind_ms:.0f} ms"),
     ]
     return picture(figure, alt=f"{what}: {said}.", header=("what", "count"), rows=rows)
 
 
-def finding(seen: Release) -> str:
+def finding(seen: ReleaseRecord) -> str:
     """What a change did to the traffic, in a few words."""
     failed, planned = len(seen.failures), seen.summary.planned
     if not failed:
         return seen.summary.verdict
-    reason, count = Counter(f.why for f in seen.failures).most_common(1)[0]
+    reason, count = Counter(f.category for f in seen.failures).most_common(1)[0]
     most = "all" if count == failed else f"{count:,}"
     return f"{failed:,} of {planned:,} failed, {most} {reason}"
 

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from course.core import environment, manifest, waiting
-from course.core.errors import CourseError, of_os
+from course.core.errors import CourseError, from_os_error
 from course.core.text import harmless
 from course.exercises.kit import exercise as exercise_
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import ENVIRONMENT, Explanation, Result, State, Wrong
 from course.learner import progress
 from course.measure import health
@@ -61,11 +61,11 @@ def _once(exercise: manifest.Exercise) -> Result:
     if progress.state(exercise.id) == "new":
         how = f'run the cell begin("{exercise.id}") above it, or: course goto {exercise.id}'
         return Result(exercise.id, exercise.title, "not started", try_=how)
-    world = World(exercise.id)
+    lab = Lab(exercise.id)
     wrong: Wrong | None = None
     try:
-        with world.asked():
-            exercise_.find(exercise.id).check(world)
+        with lab.translate_docker_errors():
+            exercise_.find(exercise.id).check(lab)
     except Wrong as answer:
         wrong = answer
     except CourseError as error:
@@ -80,14 +80,14 @@ def _once(exercise: manifest.Exercise) -> Result:
             try_=f"course --debug check {exercise.id}   and report what it shows",
         )
         if isinstance(error, OSError) and error.errno in _USED_UP:
-            wrong = _unjudged(of_os(error))
+            wrong = _unjudged(from_os_error(error))
     if wrong is not None:
-        wrong = _of_the_course(exercise, world, since) or wrong
-    watched = sum(seconds for _, seconds in world.observed)
+        wrong = _of_the_course(exercise, lab, since) or wrong
+    watched = sum(seconds for _, seconds in lab.observed)
     # What is watched is told in whole hundredths of a second: its sum may be a little more.
     own_ms = max(0.0, time.monotonic() - began - watched) * 1000
     # What a learner's program printed may be told in it.
-    rest = round(own_ms, 1), tuple(world.observed), tuple(map(harmless, world.notes))
+    rest = round(own_ms, 1), tuple(lab.observed), tuple(map(harmless, lab.notes))
     said = ("", "", "", "")
     if wrong:
         said = (wrong.cause, harmless(wrong.saw), harmless(wrong.want), harmless(wrong.try_))
@@ -113,7 +113,7 @@ class _Sources(health.Commands):
         return Kubernetes().everywhere("pods")
 
 
-def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> Wrong | None:
+def _of_the_course(exercise: manifest.Exercise, lab: Lab, since: float) -> Wrong | None:
     """Why an answer that looks wrong cannot be judged: what the course runs on has failed.
 
     Looked at only now: what failed meanwhile is dated, so that a right answer costs nothing.
@@ -121,7 +121,7 @@ def _of_the_course(exercise: manifest.Exercise, world: World, since: float) -> W
     engine = environment.current()
     if engine is None or not engine.has:
         return None
-    sources = _Sources(env=world.env(), wait=health.PATIENCE)
+    sources = _Sources(env=lab.env(), wait=health.PATIENCE)
     failed = health.failed_since(since, sources, exercise.needs, engine.ports)
     if failed is None:
         return None

@@ -22,9 +22,9 @@ from course.exercises.kit.verdict import EDIT_MISSING, Wrong
 from course.measure import builds, leftovers
 
 if TYPE_CHECKING:
-    from course.exercises.kit.lab import Served, World
+    from course.exercises.kit.lab import Lab, Served
 
-MADE_BY_MACHINE = ("node_modules", "dist", ".git")
+GENERATED = ("node_modules", "dist", ".git")
 _NOT_UTF8 = "invalid UTF-8"
 _DOCKERFILES = ("Dockerfile", "dockerfile")
 _BUILD_WAIT = 120.0
@@ -34,21 +34,21 @@ class Copy:
     """A copy of an exercise's folder, to build from and to edit.
 
     Args:
-        world: of the exercise.
+        lab: of the exercise.
         without: names of files and folders that are left out, wherever they are.
     """
 
-    def __init__(self, world: World, without: tuple[str, ...] = MADE_BY_MACHINE) -> None:
-        self._world = world
+    def __init__(self, lab: Lab, without: tuple[str, ...] = GENERATED) -> None:
+        self._lab = lab
         self.nonce = secrets.token_hex(6)
-        self.tag = leftovers.tag(f"{world.id}-{self.nonce}")
-        source = world.folder()
+        self.tag = leftovers.tag(f"{lab.id}-{self.nonce}")
+        source = lab.folder()
         if not source.is_dir():
             raise Wrong(
                 "no-folder",
-                saw=f"the folder {world.id}/ is not there",
+                saw=f"the folder {lab.id}/ is not there",
                 want="the exercise's folder",
-                try_=f"course reset {world.id}",
+                try_=f"course reset {lab.id}",
             )
         self.folder = leftovers.folder()
         try:
@@ -64,7 +64,7 @@ class Copy:
 
     def _remove_image(self) -> None:
         with contextlib.suppress(Exception):  # what cannot be removed now is so later
-            self._world.docker.api.remove_image(self.tag, force=True)
+            self._lab.docker.api.remove_image(self.tag, force=True)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the copy; a link out of the copy gives way, what it names is theirs.
@@ -101,7 +101,7 @@ class Copy:
         """
         build = self.attempt("--tag", self.tag, *options, wait=wait)
         if build.error:
-            raise wrong_build(build, self._world.id, wait)
+            raise wrong_build(build, self._lab.id, wait)
         return build
 
     def attempt(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
@@ -118,10 +118,10 @@ class Copy:
         dockerfile = self._find_dockerfile()
         if self.tag in options:
             self._remove_image()  # else a rebuild would leave it behind without a name
-        build = builds.run(self.folder, *options, wait=wait, env=self._world.env())
+        build = builds.run(self.folder, *options, wait=wait, env=self._lab.env())
         if build.error and not build.failed:
             # Docker bears another encoding, say in a comment, as long as it need not read it.
-            decode(dockerfile, f"{self._world.id}/{dockerfile.name}", self._world.id)
+            decode(dockerfile, f"{self._lab.id}/{dockerfile.name}", self._lab.id)
             if _NOT_UTF8 in build.error:
                 self._named_in_utf8()
         return build
@@ -134,10 +134,10 @@ class Copy:
                 name = printable(str(path.relative_to(self.folder)))
                 raise Wrong(
                     "name-not-utf8",
-                    saw=f"the name of {self._world.id}/{name} is not UTF-8, and Docker does not "
+                    saw=f"the name of {self._lab.id}/{name} is not UTF-8, and Docker does not "
                     "send a folder with such a name",
                     want="names in UTF-8",
-                    try_=f"ls -lb {self._world.id}   then rename it, or move it out of the folder",
+                    try_=f"ls -lb {self._lab.id}   then rename it, or move it out of the folder",
                 ) from error
 
     def rebuild(
@@ -169,12 +169,12 @@ class Copy:
     def container(
         self, *, port: int, env: dict[str, str] | None = None
     ) -> AbstractContextManager[Served]:
-        """Run the built image as a service; see `World.container`."""
-        return self._world.container(self.tag, port=port, env=env)
+        """Run the built image as a service; see `Lab.container`."""
+        return self._lab.container(self.tag, port=port, env=env)
 
     def _find_dockerfile(self) -> Path:
         """The copy's Dockerfile, under one of the names by which Docker finds it."""
-        id_ = self._world.id
+        id_ = self._lab.id
         for name in _DOCKERFILES:
             file = self.folder / name
             inside = Path(os.path.realpath(file)).is_relative_to(self.folder)

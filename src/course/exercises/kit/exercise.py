@@ -10,16 +10,16 @@ from course.core import manifest
 from course.core.errors import CourseError
 
 if TYPE_CHECKING:
-    from course.exercises.kit.lab import World
+    from course.exercises.kit.lab import Lab
 
 
 class ExerciseCode(Protocol):
     """What an exercise needs beside its text."""
 
-    def begin(self, world: World) -> None:
-        """Set the start state in `world.folder()` and on the engine."""
+    def begin(self, lab: Lab) -> None:
+        """Set the start state in `lab.folder()` and on the engine."""
 
-    def check(self, world: World) -> None:
+    def check(self, lab: Lab) -> None:
         """Look at the world; return if it is right.
 
         Raises:

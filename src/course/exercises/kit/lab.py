@@ -24,7 +24,7 @@ from course.exercises.kit import copy as copy_
 from course.exercises.kit.verdict import ARCHITECTURE, NO_ANSWER, Wrong
 from course.learner import progress
 from course.measure import docker_client, leftovers
-from course.measure.container import Observed
+from course.measure.container import Container
 from course.measure.registry import Repository
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ _BUILD_WAIT = 300.0
 _clients: dict[str, Any] = {}
 
 
-class World:
-    """The world of one exercise.
+class Lab:
+    """One exercise: its folder, its images and containers, and the ways to look at them.
 
     Args:
         id_: the exercise.
@@ -141,7 +141,7 @@ class World:
         return _clients[host]
 
     @contextlib.contextmanager
-    def asked(self) -> Iterator[None]:
+    def translate_docker_errors(self) -> Iterator[None]:
         """Look at the world inside; a Docker that has stopped since it was first asked is told.
 
         Raises:
@@ -165,13 +165,13 @@ class World:
 
     def env(self) -> dict[str, str]:
         """The engine's variables, as this process has them."""
-        own = {k: os.environ[k] for k in environment.CONTRACT if k in os.environ}
+        own = {k: os.environ[k] for k in environment.LESSON_VARIABLES if k in os.environ}
         return environment.environment() | own
 
     # -- builds, images and containers
 
     @contextlib.contextmanager
-    def copy(self, without: tuple[str, ...] = copy_.MADE_BY_MACHINE) -> Iterator[copy_.Copy]:
+    def copy(self, without: tuple[str, ...] = copy_.GENERATED) -> Iterator[copy_.Copy]:
         """A copy of the learner's folder to build, edit and rebuild; removed after.
 
         Args:
@@ -206,7 +206,7 @@ class World:
                 try_=f"docker images   then: docker build -t {ref} {self.id}",
             ) from error
 
-    def set_aside(self, ref: str) -> None:
+    def rename_existing(self, ref: str) -> None:
         """Free an image's name for a start state; what had it keeps a name with the time."""
         import docker.errors
 
@@ -220,7 +220,7 @@ class World:
         image.tag(name, f"{tag}-saved-{time.strftime('%Y%m%d-%H%M%S')}")
         self.docker.images.remove(ref)
 
-    def made(self, ref: str) -> None:
+    def record_start_image(self, ref: str) -> None:
         """Remember that an image is the start state's own."""
         self.remember("made", str(self.docker.images.get(ref).id))
 
@@ -270,7 +270,7 @@ class World:
                 made.start()
             except docker.errors.APIError as error:
                 if "platform" in str(error) or _EXEC_FORMAT in str(error):
-                    raise self.foreign(image) from error
+                    raise self.wrong_architecture(image) from error
                 raise _cannot_start(image, str(error.explanation or error)) from error
             served = Served(made, port)
             try:
@@ -278,7 +278,7 @@ class World:
             except Wrong as wrong:
                 # Whatever the check made of the silence, this is its cause.
                 if _EXEC_FORMAT in served.log():
-                    raise self.foreign(image) from wrong
+                    raise self.wrong_architecture(image) from wrong
                 raise
         finally:
             if made is not None:
@@ -311,7 +311,7 @@ class World:
         """What gives a container a name of its own in a network (`networking_config`)."""
         return {network: self.docker.api.create_endpoint_config(aliases=[name])}
 
-    def foreign(self, ref: str) -> Wrong:
+    def wrong_architecture(self, ref: str) -> Wrong:
         """Why an image of another processor is no answer."""
         ours, is_for = arch(), str(self.image(ref).attrs["Architecture"])
         if is_for == ours:
@@ -404,7 +404,7 @@ class World:
         self.notes.append(text)
 
 
-class Served(Observed):
+class Served(Container):
     """A container that should answer HTTP.
 
     Args:
@@ -422,7 +422,7 @@ class Served(Observed):
         bound = self._made.ports.get(f"{self._port}/tcp")
         return ("127.0.0.1", int(bound[0]["HostPort"])) if bound else None
 
-    def knock(self) -> tuple[int, str]:
+    def get_once(self) -> tuple[int, str]:
         """Status and body of one `GET /`, asked once; status 0 if nothing answers."""
         at = self.address()
         with contextlib.suppress(OSError, http.client.HTTPException, _Endless):
@@ -471,7 +471,7 @@ class Served(Observed):
                 try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
             ) from answer
 
-    def silent(self, ref: str, want: str) -> Wrong:
+    def why_no_answer(self, ref: str, want: str) -> Wrong:
         """Why it does not answer: it runs and does not listen, or it has ended.
 
         Args:

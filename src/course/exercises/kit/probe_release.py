@@ -20,7 +20,7 @@ from course.core import waiting
 from course.core.errors import CourseError
 from course.measure import traffic
 from course.measure.cluster import Kubernetes
-from course.measure.release import SLOW, Release, read
+from course.measure.release import TIMED_OUT, ReleaseRecord, merge_feeds
 from course.measure.rollout import Feed, Pod, Rollout, Status
 from course.measure.rollout import containers as reading
 
@@ -41,7 +41,7 @@ _UNWELL = 6.0
 
 
 @dataclass(frozen=True)
-class Trial:
+class ProbeRelease:
     """What was seen.
 
     Args:
@@ -57,7 +57,7 @@ class Trial:
     before: Status
     status: Status
     seconds: float | None
-    seen: Release
+    seen: ReleaseRecord
     after: Mapping[str, int]
 
     def judgeable(self) -> None:
@@ -66,7 +66,7 @@ class Trial:
         Raises:
             CourseError: it stood still for too long, or did not send.
         """
-        slow = len(self.seen.why(SLOW))
+        slow = len(self.seen.failures_by(TIMED_OUT))
         if slow < len(self.seen.failures):
             return  # what was seen to fail has failed
         if slow:
@@ -101,7 +101,7 @@ def release(
     wait: float,
     rate: float = RATE,
     image: str = "",
-) -> Trial:
+) -> ProbeRelease:
     """Release a version under traffic, watch it to its end, and put the template back.
 
     Args:
@@ -145,10 +145,10 @@ def release(
             run.stop()
     start = (run.started or feed.began) - feed.began
     after = run.summary(since=over - start).by_version
-    seen = read(run, feed, released)
+    seen = merge_feeds(run, feed, released)
     # What had failed before the release is none of its doing.
     caused = tuple(failure for failure in seen.failures if failure.until >= 0)
-    return Trial(version, before, status, seconds, replace(seen, failures=caused), after)
+    return ProbeRelease(version, before, status, seconds, replace(seen, failures=caused), after)
 
 
 def _change(template: Mapping[str, Any], env: list[dict[str, str]], image: str) -> dict[str, Any]:

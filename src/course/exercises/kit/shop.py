@@ -17,7 +17,7 @@ from course.artifacts import docker_build, orders
 from course.core import waiting
 from course.core.errors import CourseError
 from course.core.process import runner
-from course.exercises.kit.lab import World
+from course.exercises.kit.lab import Lab
 from course.learner.saves import save
 from course.measure import traffic
 from course.measure.rollout import containers
@@ -46,21 +46,21 @@ class Shop:
     """The shop of one exercise, in the namespace of the kubeconfig's context.
 
     Args:
-        world: the exercise's world.
+        lab: the exercise's.
     """
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
 
     @property
     def host(self) -> str:
         """Its name at the gateway: of this namespace, so that two learners do not meet."""
-        return f"{NAME}.{self.world.namespace}.localhost"
+        return f"{NAME}.{self.lab.namespace}.localhost"
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        port = urlsplit(self.world.orders_url).port
+        port = urlsplit(self.lab.orders_url).port
         return f"http://{self.host}:{port}/"
 
     # -- images
@@ -74,10 +74,10 @@ class Shop:
         Returns:
             Its name.
         """
-        name = f"{self.world.registry}/{NAME}:{version}"
+        name = f"{self.lab.registry}/{NAME}:{version}"
         # With the version: another one may have been pushed under this tag.
         source = f"{version}-{orders.fingerprint()}"
-        if self.world.labels(NAME, version).get(_SOURCE_LABEL) != source:
+        if self.lab.labels(NAME, version).get(_SOURCE_LABEL) != source:
             self._build(name, version, source)
         return name
 
@@ -90,19 +90,19 @@ class Shop:
             labels={_SOURCE_LABEL: source},
             args={"VERSION": version},
         )
-        self.world.run("docker", "push", "--quiet", name)
+        self.lab.run("docker", "push", "--quiet", name)
 
     # -- start states
 
-    def place(self, text: str) -> None:
+    def apply_start_state(self, text: str) -> None:
         """Make the objects of a manifest the only ones of the shop, and return at once.
 
         Args:
             text: the manifest; it stays in the exercise's folder as `shop.yaml`.
         """
         self.clear()
-        self.world.write("shop.yaml", text)
-        self.world.run("kubectl", "apply", "-f", self.world.folder() / "shop.yaml", wait=30)
+        self.lab.write("shop.yaml", text)
+        self.lab.run("kubectl", "apply", "-f", self.lab.folder() / "shop.yaml", wait=30)
 
     def clear(self) -> None:
         """Remove the shop with all its pods; what it was is saved in `work/.saved`."""
@@ -111,26 +111,26 @@ class Shop:
         for run in traffic.running():
             if urlsplit(run.plan.url).hostname == self.host:
                 run.stop()
-        found = [t for kind in _KINDS for t in self.world.objects(kind) if self._ours(t)]
+        found = [t for kind in _KINDS for t in self.lab.objects(kind) if self._ours(t)]
         if found:
-            kept = self.world.write("cluster.yaml", yaml.safe_dump_all(map(_bare, found)))
+            kept = self.lab.write("cluster.yaml", yaml.safe_dump_all(map(_bare, found)))
             save([kept])
             kept.unlink()
         # The pods too, and at once: one that is still leaving would still be sent requests.
         now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
         kinds = ",".join([*_KINDS, "replicasets", "pods"])
-        self.world.run("kubectl", "delete", kinds, "-l", f"app={NAME}", *now, wait=_GONE_WAIT)
+        self.lab.run("kubectl", "delete", kinds, "-l", f"app={NAME}", *now, wait=_GONE_WAIT)
         strays = [t for t in found if (t["metadata"].get("labels") or {}).get("app") != NAME]
         if strays:
             names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in strays]
-            self.world.run("kubectl", "delete", *names, *now, wait=_GONE_WAIT)
+            self.lab.run("kubectl", "delete", *names, *now, wait=_GONE_WAIT)
         self._await_end()
 
     def _await_end(self) -> None:
         """Until no Deployment of ours is on its way out: a new one would go with it."""
 
         def leaving() -> list[dict[str, Any]]:
-            found = self.world.objects("deployments")
+            found = self.lab.objects("deployments")
             gone = [t["metadata"] for t in found if self._ours(t)]
             return [meta for meta in gone if "deletionTimestamp" in meta]
 

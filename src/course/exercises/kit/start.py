@@ -43,14 +43,14 @@ def _set(exercise: manifest.Exercise) -> str:
                 f"`{need}`",
                 "course status",
             )
-    here = lab.World(exercise.id)
+    here = lab.Lab(exercise.id)
     kept = save([here.folder()])
     files.empty(here.folder())
     with changing() as data:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
         data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
-    with waiting.shown(f"the start state of {exercise.id}"), here.asked():
+    with waiting.shown(f"the start state of {exercise.id}"), here.translate_docker_errors():
         exercise_.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with changing() as data:

@@ -205,7 +205,7 @@ class History:
             self._uid = str(deployment["metadata"]["uid"])  # it may have been made anew
         sets = reading.owned(self._known("replicasets"), self._uid)
         pods = reading.pods(self._known("pods"), sets, datetime.fromtimestamp(now.wall, UTC))
-        status = reading.GONE if deployment is None else self.status_of(deployment)
+        status = reading.NO_DEPLOYMENT if deployment is None else self.status_of(deployment)
         return Sample(round(now.at, 3), pods, status.revision, status)
 
     def _known(self, kind: str) -> Iterable[Object]:

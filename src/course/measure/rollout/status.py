@@ -217,7 +217,7 @@ def _waiting(pod: Object) -> Waiting | None:
     return None
 
 
-GONE = Status("gone", "the Deployment is not there")
+NO_DEPLOYMENT = Status("gone", "the Deployment is not there")
 
 
 def status(

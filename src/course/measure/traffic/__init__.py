@@ -13,9 +13,9 @@ tells its blind time, and its verdict is `unknown` where a failure may have gone
 
 from __future__ import annotations
 
-from course.measure.traffic.feed import Answer, Batch
+from course.measure.traffic.feed import Batch, Response
 from course.measure.traffic.preflight import probe
 from course.measure.traffic.runs import Run, join, running, start
 from course.measure.traffic.summary import Summary
 
-__all__ = ["Answer", "Batch", "Run", "Summary", "join", "probe", "running", "start"]
+__all__ = ["Batch", "Response", "Run", "Summary", "join", "probe", "running", "start"]

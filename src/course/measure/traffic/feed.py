@@ -19,7 +19,7 @@ SLOT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """How one planned request ended. All times are from the schedule, not from the send.
 
     Args:
@@ -55,7 +55,7 @@ class Batch:
     """
 
     at: float
-    answers: tuple[Answer, ...]
+    answers: tuple[Response, ...]
     planned: int = 0
     unsent: tuple[float, ...] = ()
     blind: tuple[tuple[float, float], ...] = ()
@@ -176,7 +176,7 @@ class Reader:
         return Batch(
             at=round(record["s"] * SLOT, 1),
             answers=tuple(
-                Answer(index / rate, late / 1000, latency / 1000, version, error)
+                Response(index / rate, late / 1000, latency / 1000, version, error)
                 for index, late, latency, version, error in record["a"]
             ),
             planned=record["n"],

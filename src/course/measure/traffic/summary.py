@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from course.measure.traffic.feed import Answer, Batch
+from course.measure.traffic.feed import Batch, Response
 
 BLIND_MS = 10.0
 """A generator that did not run for longer than this may have missed something."""
@@ -153,7 +153,7 @@ class Tally:
                 end = min(at + seconds, self.until)
                 self._blind += max(0.0, end - max(at, self.since))
 
-    def _count(self, answer: Answer) -> None:
+    def _count(self, answer: Response) -> None:
         self._sent += 1
         self._lateness.append(answer.late_ms)
         self.last = max(self.last, answer.intended)

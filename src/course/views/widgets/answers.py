@@ -37,7 +37,7 @@ OK, ANSWERED, SILENT, TIMEOUT = range(4)
 Weights = Mapping[str, float]
 
 
-class Answer(Protocol):
+class Response(Protocol):
     """The shape of one answer; see `course.measure.traffic.Answer`."""
 
     @property
@@ -61,7 +61,7 @@ class Batch(Protocol):
         """Seconds since the start."""
 
     @property
-    def answers(self) -> Sequence[Answer]:
+    def answers(self) -> Sequence[Response]:
         """What was answered."""
 
     @property
