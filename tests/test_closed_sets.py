@@ -20,9 +20,12 @@ from course import cli
 from course.core import environment, manifest
 from course.core.errors import CourseError
 from course.core.process import FakeRunner
-from course.engine import detect, up
+from course.engine import up
 from course.engine.docker import Docker
+from course.engine.kind import Kind
+from course.engine.registry import Registry
 from tests.conftest import ENGINE
+from tests.fake_docker import INFO, FakeDocker
 
 TESTS = Path(__file__).parent
 EXERCISES = Path(course.__file__).parent / "exercises"
@@ -32,21 +35,25 @@ COMMAND = typer.main.get_command(cli.app)
 # Capabilities
 
 
-def given() -> set[str]:
+def given(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """What the engine gives: Docker, a cluster that enforces policies, and the steps of `up`."""
     ports = {"registry": 5001, "http": 8080, "https": 8443}
     engine, fake = environment.Engine("kind", {}, [], ports), FakeRunner({"docker": 1})
     steps = {task.gives for task in up.tasks(engine, fake) if task.gives}
-    cluster = detect.cluster(engine, FakeRunner({"kubectl": "1"}))
-    return steps | Docker(fake).capabilities() | cluster.capabilities()
+    cluster = Kind(FakeRunner({"kubectl": "1"}), Registry(5001, fake), 8080, 8443)
+    with FakeDocker(**{"/info": INFO | {"MemoryLimit": True, "CpuCfsQuota": True}}) as answering:
+        monkeypatch.setenv("DOCKER_HOST", answering.host)
+        return steps | Docker(fake).capabilities() | cluster.capabilities()
 
 
 def test_each_capability_that_may_be_asked_for_has_a_reason_for_its_absence() -> None:
     assert set(environment._WHY_NOT) == set(manifest.CAPABILITIES)
 
 
-def test_each_capability_that_may_be_asked_for_is_given_by_an_engine(home: Path) -> None:
-    assert given() == set(manifest.CAPABILITIES)
+def test_each_capability_that_may_be_asked_for_is_given_by_an_engine(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert given(monkeypatch) == set(manifest.CAPABILITIES)
 
 
 def test_a_lesson_asks_for_a_capability_by_name() -> None:

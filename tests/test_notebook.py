@@ -65,7 +65,7 @@ def test_setup_without_an_engine_says_what_to_do(mini: Path) -> None:
 
 
 def test_what_is_being_prepared_is_said(home: Path) -> None:
-    steps._write(
+    steps.write(
         Steps([Step("c", "A cluster", "running", expected=600)], process=locks.process_key())
     )
     assert notebook._readiness("cluster") == (
@@ -79,7 +79,7 @@ def test_waiting_for_what_nobody_prepares_ends_at_once(home: Path) -> None:
 
 
 def test_waiting_names_why_the_preparation_failed(home: Path) -> None:
-    steps._write(
+    steps.write(
         Steps(
             [Step("c", "A cluster", "failed")],
             process=locks.process_key(),

@@ -19,7 +19,7 @@ from tests.test_cli import course
 
 WITHOUT_A_CAUSE = {
     # An empty queue is how it waits for a thread, and not what is wrong with the network.
-    "fetch.py: _within": "TimeoutError",
+    "artifacts/fetch.py: _within": "TimeoutError",
 }
 
 

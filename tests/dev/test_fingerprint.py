@@ -167,10 +167,11 @@ def test_a_module_of_the_face_changes_those_who_use_its_name(clone: Clone) -> No
 
 def test_another_name_of_the_face_changes_nothing(clone: Clone) -> None:
     table = swap(
-        '"check": "course.checks",', '"check": "course.checks",\n    "x": "course.stacks",'
+        '"check": "course.exercises.kit.check",',
+        '"check": "course.exercises.kit.check",\n    "x": "course.views.images",',
     )
     assert clone.changed("src/course/__init__.py", table) == set()
-    code = swap("import importlib", "import importlib as importlib")
+    code = swap("import lazy", "import lazy as lazy")
     assert len(clone.changed("src/course/__init__.py", code)) == len(clone.things)
 
 
@@ -181,10 +182,10 @@ def test_a_module_that_is_started_by_its_name_counts(clone: Clone) -> None:
 
 
 def test_front_ends_and_styles_change_what_shows_them(clone: Clone) -> None:
-    script = clone.changed("src/course/widgets/front/timeline.js", lambda text: text + "//\n")
-    style = clone.changed("src/course/widgets/front/common.css", lambda text: text + "/**/\n")
+    script = clone.changed("src/course/views/widgets/front/timeline.js", lambda text: text + "//\n")
+    style = clone.changed("src/course/views/widgets/front/common.css", lambda text: text + "/**/\n")
     assert script == style and lessons(script) == {"11-rolling"}
-    form = clone.changed("src/course/jupyter/predict.css", lambda text: text + "/**/\n")
+    form = clone.changed("src/course/views/predict.css", lambda text: text + "/**/\n")
     assert lessons(form) == set(STEMS)
 
 
@@ -315,7 +316,7 @@ def test_a_command_in_a_shell_cell_is_what_its_function_uses(clone: Clone) -> No
 
 
 def test_a_command_that_nobody_gives_changes_nothing(clone: Clone) -> None:
-    goto = "print(workspace.goto(exercise))"
+    goto = "print(exercises_start.goto(exercise))"
     changed = clone.changed("src/course/cli.py", swap(goto, f"{goto}  # it is shown"))
     assert changed == {"cluster tests/cluster/test_somebodys_docker.py"}
 
@@ -369,7 +370,7 @@ def test_it_is_the_same_in_a_copy_elsewhere_whatever_the_clock_and_the_locale(
         os.utime(file, (0, 0))
     code = (
         "import sys; from pathlib import Path; from course.core import manifest\n"
-        "from course.dev.things import things; from course.fingerprint import *\n"
+        "from course.dev.things import things; from course.dev.fingerprint import *\n"
         "root = Path(sys.argv[1]); course = manifest.load(root / 'course.toml')\n"
         "for thing in things(root, course):\n"
         "    print(fingerprint(thing, root, Conditions('kind', 'containerd', 'v1.36.4')))\n"

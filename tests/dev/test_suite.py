@@ -96,7 +96,7 @@ def course(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(suite, "options", lambda lane: ["-q", "-p", "no:cacheprovider"])
     monkeypatch.setattr(suite, "_without_engine", lambda _: None)
     monkeypatch.setattr(suite, "_state_of_the_cluster", lambda: print("STATE"))
-    monkeypatch.setattr("course.dev.suite.engines.environment", dict)
+    monkeypatch.setattr("course.dev.suite.environment.environment", dict)
     monkeypatch.setattr("course.dev.suite.shutil.which", lambda name: name)
     monkeypatch.setattr("course.dev.suite.results.head", lambda *_: "0")
     monkeypatch.setattr(needs, "conditions", lambda: Conditions("kind", "containerd", "v1"))

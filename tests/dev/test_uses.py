@@ -10,7 +10,7 @@ import pytest
 from course.dev.uses import Uses, commands, plain, uses
 
 
-def read(text: str, path: str = "src/course/engine/kind.py", *, code: bool = False) -> Uses:
+def read(text: str, path: str = "src/course/engines/kind.py", *, code: bool = False) -> Uses:
     package = path.removeprefix("src/").rpartition("/")[0].replace("/", ".")
     return uses(dedent(text), PurePosixPath(path), package=package, code=code)
 
@@ -26,11 +26,7 @@ def test_imports_count_wherever_they_are_but_not_those_for_a_type_checker() -> N
         def late():
             from course import checks
         """)
-    assert used.imports == {
-        "course.measure.rollout",
-        "course.core.text",
-        "course.exercises.kit.check",
-    }
+    assert used.imports == {"course.rollout", "course.text", "course.checks"}
 
 
 def test_names_are_followed_through_what_they_are_imported_as() -> None:
@@ -40,19 +36,15 @@ def test_names_are_followed_through_what_they_are_imported_as() -> None:
         from course import pictures as p
         course.setup("x"); r.Rollout; p.table(json.dumps(1))
         """)
-    assert used.imports >= {
-        "course.setup",
-        "course.measure.rollout.Rollout",
-        "course.views.pictures.table",
-    }
+    assert used.imports >= {"course.setup", "course.rollout.Rollout", "course.pictures.table"}
     assert not any(name.startswith("json") for name in used.imports)
 
 
 def test_a_relative_import_begins_at_the_package() -> None:
-    assert read("from . import base").imports == {"course.engine.base"}
-    assert read("from ..addons import orders").imports == {"course.engine.addons.orders"}
+    assert read("from . import base").imports == {"course.engines.base"}
+    assert read("from ..addons import orders").imports == {"course.addons.orders"}
     package = read("from .kind import Kind", "src/course/engines/__init__.py")
-    assert package.imports == {"course.engine.kind.Kind"}
+    assert package.imports == {"course.engines.kind.Kind"}
 
 
 def test_a_module_that_is_started_by_name_counts_but_not_one_in_a_docstring() -> None:
@@ -62,9 +54,9 @@ def test_a_module_that_is_started_by_name_counts_but_not_one_in_a_docstring() ->
         line = "python3 -m course.engines.own_root dockerd"
         import_module(f"course.exercises.{module}")
         ''')
-    assert {"course.measure.traffic.worker", "course.engine.own_root"} <= used.started
-    assert "course.artifacts.unbundle" not in used.started
-    assert "course.exercises.kit.exercise" not in used.started
+    assert {"course.traffic.worker", "course.engines.own_root"} <= used.started
+    assert "course.unbundle" not in used.started
+    assert "course.exercises" not in used.started
 
 
 def test_files_that_a_module_names_by_its_own_place_are_its_data() -> None:
@@ -77,7 +69,7 @@ def test_files_that_a_module_names_by_its_own_place_are_its_data() -> None:
         text = (HERE / f"{name}.js").read_text()
         list(PACKAGE.iterdir())
         """)
-    folder = PurePosixPath("src/course/core/environment")
+    folder = PurePosixPath("src/course/engines")
     assert used.data == {folder / "front", folder / "front/common.css", folder / "kind.html"}
 
 
@@ -98,7 +90,7 @@ def test_of_a_face_neither_its_table_nor_what_a_type_checker_sees_is_run() -> No
         __all__ = ["check"]
         def __getattr__(name): ...
         """)
-    assert used.homes == {"check": "course.exercises.kit.check"}
+    assert used.homes == {"check": "course.checks"}
     assert used.text.strip() == "def __getattr__(name): ..."
     assert not used.imports and not used.started
 
@@ -106,14 +98,14 @@ def test_of_a_face_neither_its_table_nor_what_a_type_checker_sees_is_run() -> No
 def test_in_a_test_strings_may_be_python() -> None:
     text = '''
         run(f"""import course; course.predict('{name}')
-        from course.views.widgets import TrafficView
+        from course.widgets import TrafficView
         from tests.feeds import PlayedRun, update
         from course import (
             traffic,
         )""")
         '''
     there = read(text, "tests/browser/test_widgets.py", code=True).imports
-    assert there >= {"course.predict", "course.views.widgets.TrafficView", "course.measure.traffic"}
+    assert there >= {"course.predict", "course.widgets.TrafficView", "course.traffic"}
     assert there >= {"tests.feeds.PlayedRun", "tests.feeds.update"}
     assert not read(text).imports
 
@@ -155,6 +147,6 @@ def test_a_command_is_what_its_own_function_runs() -> None:
         """)
     )
     assert set(found) == {"goto", "list", "dev build"}
-    assert read(found["goto"]).imports == {"course.core.paths", "course.learner.notebooks"}
-    assert read(found["list"]).imports == {"course.core.paths", "course.core.manifest"}
+    assert read(found["goto"]).imports == {"course.paths", "course.workspace"}
+    assert read(found["list"]).imports == {"course.paths", "course.manifest"}
     assert "def every" in found["list"] and "@app.command()" in found["goto"]

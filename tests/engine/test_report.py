@@ -79,7 +79,7 @@ def machine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     )
     failed = steps.Step("docker", "Docker answers", "failed", detail=f"token={TOKEN} {state}")
     done = steps.Step("images", "Base images", "done", seconds=12.3)
-    steps._write(steps.Steps([done, failed], error=f"saw:  no Docker\npassword: {PASSWORD}"))
+    steps.write(steps.Steps([done, failed], error=f"saw:  no Docker\npassword: {PASSWORD}"))
     root = f"git -C {paths.ROOT}"
     runner = FakeRunner(
         {

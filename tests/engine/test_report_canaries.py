@@ -121,7 +121,7 @@ def written(home: Path, log: str, *, env: dict[str, str] = ENV, error: str = "")
     for name in ("up", "dockerd", "jupyter"):
         (paths.state() / "logs" / f"{name}.log").write_text(log)
     step = steps.Step("docker", "Docker answers", "failed", detail=error.replace("\n", " "))
-    steps._write(steps.Steps([step], error=f"saw:  {error}\ntry:  course doctor"))
+    steps.write(steps.Steps([step], error=f"saw:  {error}\ntry:  course doctor"))
     finding = Finding("containers", False, error, f"docker rm {error}")
     failed = CommandError(Completed(("docker",), 1, "", error), f"no answer: {error}")
     machine = Machine(FakeRunner({"git": error, "docker": failed, "kind": error}), env=env)

@@ -72,7 +72,7 @@ def test_a_run_whose_process_is_gone_does_not_run(home: Path) -> None:
 def test_a_process_that_got_the_number_of_a_run_is_not_taken_for_it(home: Path) -> None:
     with other() as foreign:
         run = Steps([Step("a", "A", "running")], process=recycled(foreign))
-        steps._write(run)
+        steps.write(run)
         seen = steps.read()
         assert seen is not None and not seen.running
 

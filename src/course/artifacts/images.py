@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from course.artifacts import debian, fetch, node_image, packages, pulls, unbundle
-from course.artifacts.docker_build import _BUILD_WAIT, build, place, scratch
+from course.artifacts.docker_build import BUILD_WAIT, build, place, scratch
 from course.core import files, paths
 from course.core.errors import CourseError
 from course.core.machine import arch
@@ -311,7 +311,7 @@ def load(file: Path, ref: str, report: Report, using: Runner) -> None:
             "what its checksum says",
             "course bundle load FILE   again; then: course up",
         )
-    loaded = using.run(["docker", "load", "--quiet", "--input", file], timeout=_BUILD_WAIT).stdout
+    loaded = using.run(["docker", "load", "--quiet", "--input", file], timeout=BUILD_WAIT).stdout
     named = loaded.strip().removeprefix("Loaded image: ")
     if named != ref:
         using.run(["docker", "tag", named, ref], timeout=30)

@@ -99,5 +99,6 @@ def read() -> Steps | None:
         return None  # written by another version of the course; the next `up` writes it anew
 
 
-def _write(run: Steps) -> None:
+def write(run: Steps) -> None:
+    """Record where a run of `course up` is, for others to read."""
     files.atomic_write(_file(), json.dumps(asdict(run)))

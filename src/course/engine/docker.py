@@ -23,7 +23,7 @@ from course.engine import lifecycle
 from course.engine.base import OLDEST_DOCKER
 from course.engine.lifecycle import Action
 from course.engine.reaching import Reaching
-from course.measure.docker_client import _TLS, answers, client, refused
+from course.measure.docker_client import TLS_VARIABLES, answers, client, refused
 
 if TYPE_CHECKING:
     import psutil
@@ -182,7 +182,7 @@ class Docker:
 
     def environment(self) -> dict[str, str]:
         """See `ContainerEngine.environment`."""
-        tls = {name: os.environ[name] for name in _TLS if os.environ.get(name)}
+        tls = {name: os.environ[name] for name in TLS_VARIABLES if os.environ.get(name)}
         over_tcp = self.host().startswith("tcp://")
         return {"DOCKER_HOST": self.host(), **(tls if over_tcp else {}), **self._config()}
 

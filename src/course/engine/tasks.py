@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TextIO
-
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from typing import TYPE_CHECKING, TextIO
 
 from course.core import locks
 from course.core.errors import CourseError
 from course.core.report import Report
-from course.core.steps import INTERRUPTED, Step, Steps, _write
+from course.core.steps import INTERRUPTED, Step, Steps, write
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
 
 _WRITE_EVERY = 0.2
 _SAY_EVERY = 20.0
@@ -134,7 +135,7 @@ def run(tasks: Sequence[Task], display: Display) -> Steps:
         process=locks.process_key(),
         started=time.time(),
     )
-    _write(record)
+    write(record)
     with display.shown():
         for task, step in zip(tasks, record.steps, strict=True):
             _one(task, step, record, display)
@@ -150,7 +151,7 @@ def _one(task: Task, step: Step, record: Steps, display: Display) -> None:
         step.seconds = round(time.monotonic() - began, 2)
         if edge or time.monotonic() - written > _WRITE_EVERY:
             written = time.monotonic()
-            _write(record)
+            write(record)
             display.update(record, step, edge=edge)
 
     def report(detail: str, fraction: float | None = None) -> None:
@@ -160,7 +161,7 @@ def _one(task: Task, step: Step, record: Steps, display: Display) -> None:
         show(edge=False)
 
     step.state = "running"
-    _write(record)
+    write(record)
     try:
         task.do(report)
     except BaseException as error:

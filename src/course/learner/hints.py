@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from course.core import manifest, paths
-from course.learner.notebooks import _sources
+from course.learner.notebooks import sources
 from course.learner.progress import changing, progress
 
 
@@ -36,7 +36,7 @@ def solution(id_: str) -> str:
             f"If you want the solution all the same, ask again: course solution {id_}"
         )
     path = paths.ROOT / "solutions" / f"{course.lesson_of(id_).stem}.ipynb"
-    cells = _sources(path)
+    cells = sources(path)
     begin_at = next(i for i, (_, source) in enumerate(cells) if f'begin("{id_}")' in source)
     end_at = next(i for i, (_, source) in enumerate(cells) if f'check("{id_}")' in source)
     code = [source for kind, source in cells[begin_at + 1 : end_at] if kind == "code"]

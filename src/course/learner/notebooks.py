@@ -32,11 +32,11 @@ _KINDS = ("notebooks", "labs")
 
 def _cells(path: Path) -> str:
     """A hash over what the learner can edit: sources, not outputs."""
-    text = "\0".join(f"{kind}\1{source}" for kind, source in _sources(path))
+    text = "\0".join(f"{kind}\1{source}" for kind, source in sources(path))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _sources(path: Path) -> list[tuple[str, str]]:
+def sources(path: Path) -> list[tuple[str, str]]:
     """Each cell's kind and source; by JSON alone, since importing nbformat takes a command's time.
 
     Raises:

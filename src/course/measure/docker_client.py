@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from course.core import inherited
 from course.core.errors import CourseError
 
-_TLS = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+TLS_VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
 def refused(host: str) -> CourseError | None:
@@ -109,5 +109,5 @@ def client(host: str, timeout: int = 60) -> Any:
 
     env = {"DOCKER_HOST": host}
     if host.startswith("tcp://"):
-        env |= {name: os.environ[name] for name in _TLS if os.environ.get(name)}
+        env |= {name: os.environ[name] for name in TLS_VARIABLES if os.environ.get(name)}
     return docker.from_env(environment=env, timeout=timeout)
