@@ -15,9 +15,8 @@ from course.core.names import CLUSTER, CONTAINERS, ORDERS
 from course.core.process import Runner, runner
 from course.dev.fingerprint import Conditions
 from course.dev.things import Kind, Thing
-from course.engine import up
+from course.engine import detect, up
 from course.engine.addons import traefik
-from course.engine.docker import Docker
 from course.measure.docker_client import client
 
 
@@ -86,7 +85,7 @@ def cost(levels: Sequence[Level], *, using: Runner | None = None) -> float:
 
 
 def _cost(levels: Sequence[Level], using: Runner) -> float:
-    docker = Docker(using)
+    docker = detect.containers(using)
     answers = docker.answers()
     env = {"DOCKER_HOST": docker.host(), "PATH": _path()}
     refs: Iterable[str] = [ref for one in levels for ref in one.images]
@@ -144,7 +143,7 @@ def conditions(*, using: Runner | None = None) -> Conditions:
     Args:
         using: runs docker.
     """
-    docker = Docker(using or runner())
+    docker = detect.containers(using or runner())
     known = environment.current()
     name = os.environ.get("COURSE_ENGINE") or (known.name if known else "kind")
     store = "containerd"  # of a Docker that the course starts
