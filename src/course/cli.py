@@ -456,11 +456,11 @@ class _environment:  # noqa: N801 - read as a function
 
 def main() -> None:
     """Run the command; an error is one clear message, Ctrl-C one line."""
-    inherited.settle()
     text.plain_where_needed(sys.stdout, sys.stderr)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     words = " ".join(["course", *sys.argv[1:]])
     try:
+        inherited.settle()
         # Not standalone: typer gives the exit code back, 130 for Ctrl-C.
         code = app(standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):

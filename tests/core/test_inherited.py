@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from course.core import environment, inherited, paths
+from course.core.errors import CourseError
 from course.core.process import RealRunner
 from course.exercises.kit import start
 from course.learner import notebooks
@@ -358,3 +359,24 @@ def test_a_lessons_git_reads_attributes_where_it_works_and_may_commit(
     name = ("-c", "user.name=x", "-c", "user.email=x@localhost")
     for words in (("init", "-q"), (*name, "commit", "-q", "--allow-empty", "-m", "x"), ("status",)):
         subprocess.run(["git", *words], cwd=home, env=own, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("theirs", [False, True])
+def test_without_a_home_there_is_a_private_one_unless_somebody_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: bool
+) -> None:
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv("HOME")
+    home = tmp_path / f"home-{os.getuid()}"
+    if theirs:
+        home.mkdir()
+        home.chmod(0o1777)  # a folder for everybody, where anybody may have put links
+        with pytest.raises(CourseError, match="export HOME=FOLDER"):
+            inherited.settled(os.environ)
+        return
+    assert inherited.settled(os.environ)["HOME"] == str(home)
+    assert home.stat().st_mode & 0o777 == 0o700

@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from course.core import paths
+from course.core import paths, private
+from course.core.errors import CourseError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1", ".localhost")
 """What no proxy is asked for, as `NO_PROXY` holds it."""
@@ -105,11 +106,23 @@ def settle() -> None:
 
 
 def _home() -> str:
-    """The home folder where no variable says it; a user of a container may have none at all."""
+    """The home folder where no variable says it; a user of a container may have none at all.
+
+    Raises:
+        CourseError: somebody else made the one in the machine's temporary folder.
+    """
     try:
         return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return str(Path(tempfile.gettempdir()) / f"home-{os.getuid()}")
+    except KeyError as error:
+        home = Path(tempfile.gettempdir()) / f"home-{os.getuid()}"
+        try:
+            return str(private.folder(home))
+        except (CourseError, OSError):
+            raise CourseError(
+                f"neither HOME nor a user's entry names a home folder, and {home} is not ours",
+                "a folder of your own",
+                "export HOME=FOLDER",
+            ) from error
 
 
 def before() -> Mapping[str, str]:
