@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from course.artifacts import orders
+from course.artifacts import orders_image
 from course.core import environment
 from course.core.process import runner
 from course.measure.rollout import Rollout
@@ -39,7 +39,10 @@ def kubectl(*words: str, input: str | None = None) -> str:
 def images() -> Iterator[str]:
     """A repository of the registry with two versions, 1.0.0 and 1.1.0."""
     env = environment.environment()
-    made, repository = f"{env['REGISTRY']}/orders:{orders.VERSION}", f"{env['REGISTRY']}/test-shop"
+    made, repository = (
+        f"{env['REGISTRY']}/orders:{orders_image.VERSION}",
+        f"{env['REGISTRY']}/test-shop",
+    )
     tags = [f"{repository}:{version}" for version in ("1.0.0", "1.1.0")]
     for tag in tags:
         text = f"FROM {made}\nENV ORDERS_VERSION={tag.rsplit(':', 1)[1]}\n"

@@ -23,7 +23,7 @@ from course.core.process import FakeRunner
 from course.engine import up
 from course.engine.docker import Docker
 from course.engine.kind import Kind
-from course.engine.registry import Registry
+from course.engine.local_registry import Registry
 from tests.conftest import ENGINE
 from tests.fake_docker import INFO, FakeDocker
 

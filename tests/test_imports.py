@@ -52,7 +52,12 @@ SMALL = {"zstandard", "httptools", "cython_runtime"}
 
 def loaded(code: str) -> set[str]:
     """The packages from elsewhere that a fresh interpreter has loaded after this code."""
-    tell = "import atexit, json, sys; atexit.register(lambda: print(json.dumps(list(sys.modules))))"
+    # What an interpreter loads by itself, as Debian's does `sitecustomize`, is the machine's own.
+    tell = (
+        "import sys; _first = set(sys.modules)\n"
+        "import atexit, json\n"
+        "atexit.register(lambda: print(json.dumps([*set(sys.modules) - _first])))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"{tell}\n{code}"],
         capture_output=True,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from course.core.faces import lazy
+from course.core.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from course.core.environment import has
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         wait_for,
     )
     from course.views.pictures import picture
-    from course.views.release import release_picture
+    from course.views.release_plot import release_picture
 
 _HOMES = {
     "check": "course.exercises.kit.check",
@@ -37,7 +37,7 @@ _HOMES = {
     "picture": "course.views.pictures",
     "predict": "course.notebook",
     "predicted": "course.notebook",
-    "release_picture": "course.views.release",
+    "release_picture": "course.views.release_plot",
     "setup": "course.notebook",
     "wait_for": "course.notebook",
 }

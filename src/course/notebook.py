@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
-import math
 import os
-import re
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from course.exercises.kit import start
 from course.learner import hints as hints_
 from course.learner import ledger, notebooks
 from course.learner import progress as progress_
+from course.learner.quantity import parse_quantity
 from course.measure import health
 from course.views.shown import Shown
 
@@ -158,28 +157,10 @@ def predict(name: str, question: str, *, unit: str, value: float | str | None = 
     """
     entry = progress_.ask(name, question=question, unit=unit, lesson=_lesson)
     if "value" not in entry and value is not None:
-        entry = progress_.predict(name, _number(value, unit), unit)
+        entry = progress_.predict(name, parse_quantity(value, unit), unit)
     if "value" in entry:
         return Shown(f"{question}  You said: {entry['value']:g} {entry['unit']}")
     return _prediction_form(name, question, unit)
-
-
-def _number(typed: float | str, unit: str) -> float:
-    """A number as people type it: `300`, `1 200`, `0.4 s`.
-
-    Raises:
-        CourseError: it is none.
-    """
-    text = re.sub(r"[\s_]", "", str(typed)).removesuffix(re.sub(r"\s", "", unit))
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if isinstance(typed, bool) or not math.isfinite(number):
-        comma = "a comma can mean two things; " if "," in text else ""
-        saw = f"`{typed}` is not a number" if text else "no number yet"
-        raise CourseError(saw, f"a number of {unit}", f"{comma}write e.g. 1200 or 0.4")
-    return number
 
 
 def _prediction_form(name: str, question: str, unit: str) -> Any:
@@ -187,7 +168,7 @@ def _prediction_form(name: str, question: str, unit: str) -> Any:
 
     def commit(typed: str) -> tuple[str, bool]:
         try:
-            entry = progress_.predict(name, _number(typed, unit), unit)
+            entry = progress_.predict(name, parse_quantity(typed, unit), unit)
         except CourseError as error:
             return f"✗ {error.saw}; {error.try_}", False
         late = "It was measured before you said it." if entry["late"] else "Now measure."
@@ -216,7 +197,7 @@ def compare(name: str, measured: float, *, unit: str) -> Shown:
     Raises:
         CourseError: `measured` is not a number.
     """
-    value = _number(measured, unit)
+    value = parse_quantity(measured, unit)
     progress_.ask(name, unit=unit, lesson=_lesson)
     entry = progress_.measure(name, value, unit)
     bars = [("measured", "#0072b2", value)]

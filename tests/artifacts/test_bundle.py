@@ -23,7 +23,7 @@ from course.artifacts import (
     fetch,
     gateway_api,
     images,
-    orders,
+    orders_image,
     packages,
     tools,
     unbundle,
@@ -33,7 +33,7 @@ from course.core.errors import CourseError
 from course.core.process import Completed, FakeRunner
 from course.engine.docker import Docker
 
-ORDERS = f"localhost:5001/orders:{orders.VERSION}"
+ORDERS = f"localhost:5001/orders:{orders_image.VERSION}"
 
 
 def quiet(detail: str, fraction: float | None) -> None:
@@ -112,7 +112,7 @@ def test_what_was_saved_is_found_after_loading(saved: Path, home: Path) -> None:
     assert (packages.entry(tools.NODES["node24"]) / "link").is_symlink()
     assert gateway_api.crds_file().read_text() == "crds"
     assert images.archive("registry:2").read_text() == "image registry:2"
-    assert orders.archive().read_text() == f"image {ORDERS}"
+    assert orders_image.archive().read_text() == f"image {ORDERS}"
     assert not list((home / "empty").rglob("*.part"))
     assert bundle.load(saved, quiet).new == 0
 
@@ -148,7 +148,7 @@ def test_an_image_of_a_bundle_is_loaded_and_not_pulled(saved: Path) -> None:
 def test_orders_is_loaded_under_the_name_of_this_machines_registry(saved: Path) -> None:
     bundle.load(saved, quiet)
     fake = FakeRunner({"docker load": f"Loaded image: {ORDERS}\n", "docker tag": ""})
-    images.load(orders.archive(), "localhost:5002/orders:1.0.0", quiet, fake)
+    images.load(orders_image.archive(), "localhost:5002/orders:1.0.0", quiet, fake)
     assert fake.calls[-1] == ("docker", "tag", ORDERS, "localhost:5002/orders:1.0.0")
 
 

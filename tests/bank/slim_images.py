@@ -6,7 +6,7 @@ import json
 import shutil
 
 from course.exercises.kit.lab import Lab
-from course.measure.registry import Repository
+from course.measure.registry_client import Repository
 from tests.bank import Answer
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from course.artifacts import orders
+from course.artifacts import orders_image
 from course.core import environment
 from course.measure.rollout.columns import columns
 from tests import shop as shops
@@ -153,7 +153,7 @@ def test_real_pods_are_told_in_the_servers_own_words_at_every_moment(namespace: 
 
 def real() -> Iterator[Object]:
     """Pods that come to each of the words, of an image that the node has."""
-    image = f"{environment.environment()['REGISTRY']}/orders:{orders.VERSION}"
+    image = f"{environment.environment()['REGISTRY']}/orders:{orders_image.VERSION}"
 
     def container(code: str, name: str = "a", **more: Any) -> Object:
         small = {"requests": {"cpu": "5m", "memory": "16Mi"}}

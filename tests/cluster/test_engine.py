@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from course.artifacts import orders
+from course.artifacts import orders_image
 from course.core import environment, paths, waiting
 from course.core.names import (
     CGROUPS,
@@ -61,8 +61,8 @@ def test_the_cluster_is_ours_and_every_system_pod_is_ready(kind_cluster: Any) ->
 def test_orders_answers_through_the_gateway_with_its_version() -> None:
     answer = orders_get("/")
     assert answer.status == 200
-    assert answer.headers["x-orders-version"] == orders.VERSION
-    assert json.load(answer) == {"service": "orders", "version": orders.VERSION}
+    assert answer.headers["x-orders-version"] == orders_image.VERSION
+    assert json.load(answer) == {"service": "orders", "version": orders_image.VERSION}
 
 
 def test_orders_keeps_an_order_in_postgresql() -> None:
@@ -188,7 +188,7 @@ def kubectl(*argv: str, text: str | None = None, check: bool = True) -> Complete
 @pytest.fixture
 def connects() -> Iterator[Callable[[int], bool]]:
     """Whether one pod reaches a port of another, in a namespace that is made for it."""
-    image = f"{environment.environment()['REGISTRY']}/orders:{orders.VERSION}"
+    image = f"{environment.environment()['REGISTRY']}/orders:{orders_image.VERSION}"
     try:
         kubectl("apply", "-f", "-", text=_POLICED.replace("IMAGE", image))
         kubectl("wait", "pod/server", "pod/client", "--for=condition=Ready", "--timeout=90s")
@@ -245,7 +245,7 @@ def test_the_integration_tests_of_orders_pass_on_a_real_postgresql(database: str
     done = runner().run(
         ["npm", "run", "--silent", "test:integration"],
         timeout=120,
-        cwd=orders.SOURCE,
+        cwd=orders_image.SOURCE,
         env={"DATABASE_URL": database},
     )
     assert "fail 0" in done.stdout

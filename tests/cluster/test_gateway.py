@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from course.artifacts import orders as artifacts_orders
+from course.artifacts import orders_image as artifacts_orders
 from course.core import environment, manifest
 from course.core.names import CLUSTER_NAME, SYSTEM_NAMESPACE
 from course.engine import tasks, up

@@ -15,7 +15,7 @@ from course.core import names
 from course.core.errors import CourseError
 from course.core.machine import arch
 from course.core.process import runner
-from course.engine import doctor, registry
+from course.engine import doctor, local_registry
 from course.engine.doctor import docker as doctor_docker
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
@@ -105,7 +105,7 @@ def test_a_container_of_the_registrys_name_is_refused_and_kept(
     try:
         monkeypatch.setattr(names, "REGISTRY_NAME", NAME)
         with pytest.raises(CourseError, match=f"a container {NAME} that this course did not make"):
-            registry.Registry(1, runner()).ensure(quiet)
+            local_registry.Registry(1, runner()).ensure(quiet)
         found = doctor_docker.registry(doctor.Machine())
         assert [f.ok for f in found] == [False] and NAME in found[0].saw
         inspect = ["docker", "container", "inspect", NAME, "--format", "{{.Id}}"]

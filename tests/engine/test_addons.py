@@ -16,7 +16,7 @@ from course.engine import addons, up
 from course.engine.addons import addon
 from course.engine.addons.addon import Addon
 from course.engine.kind import Kind
-from course.engine.registry import Registry
+from course.engine.local_registry import Registry
 
 IMAGE = "thing:1"
 PINNED = "thing:1@sha256:abc"
@@ -79,7 +79,7 @@ def engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[environment.
     environment.save(of)
     addon.record(up.wanted(of))
     monkeypatch.setattr("course.engine.docker.Docker.answers", lambda _: True)
-    monkeypatch.setattr("course.engine.registry.Registry.answers", lambda _: True)
+    monkeypatch.setattr("course.engine.local_registry.Registry.answers", lambda _: True)
     monkeypatch.setattr("course.engine.up.orders.answers", lambda _: True)
     yield of
 
@@ -126,7 +126,7 @@ def test_a_cluster_of_a_version_that_kept_no_record_is_brought_up_to_date(
 def test_a_registry_that_has_stopped_is_no_complete_set_up(
     engine: environment.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("course.engine.registry.Registry.answers", lambda _: False)
+    monkeypatch.setattr("course.engine.local_registry.Registry.answers", lambda _: False)
     assert not up.complete()
 
 

@@ -19,7 +19,7 @@ from course.engine import detect, kind, lifecycle, ports, up
 from course.engine import docker as docker_
 from course.engine.docker import Docker
 from course.engine.kind import Kind, NodeFacts
-from course.engine.registry import Registry
+from course.engine.local_registry import Registry
 from course.measure.docker_client import fault, refused
 from tests.fake_docker import INFO, FakeDocker
 

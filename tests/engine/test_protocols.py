@@ -19,7 +19,7 @@ from course.engine.addons.addon import Addon
 from course.engine.base import Cluster, ContainerEngine, ImageRegistry
 from course.engine.detect import Maker
 from course.engine.docker import Docker
-from course.engine.reaching import Reaching
+from course.engine.env_runner import Reaching
 
 ENGINE = paths.ROOT / "src" / "course" / "engine"
 PORTS = {"registry": 5001, "http": 8080, "https": 8443}

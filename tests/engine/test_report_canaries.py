@@ -17,7 +17,7 @@ import yaml
 
 from course.core import environment, paths, steps
 from course.core.process import CommandError, Completed, FakeRunner
-from course.engine.doctor import Finding, Machine, report, words
+from course.engine.doctor import Finding, Machine, allowlist, report
 
 SECRETS = {
     "password": "Tr0ub4dor&3 x/y",
@@ -225,7 +225,7 @@ SPELLED = {
 
 @pytest.mark.parametrize("text", SPELLED.values(), ids=SPELLED)
 def test_no_secret_comes_out_that_is_spelled_in_letters_or_numbers(text: str) -> None:
-    shown = words.kept(f"error: failed to read {text} from the file")
+    shown = allowlist.kept(f"error: failed to read {text} from the file")
     assert not re.search(r"[0-9]|\b[secrt]\b", shown), shown
     assert shown.startswith("error: failed to read ") and shown.endswith(" from the file")
 
@@ -294,8 +294,8 @@ def test_what_programs_say_of_themselves_stays(home: Path) -> None:
         "the disk is full; free some: docker system df",
         "port 8080 is used, and 8443 is free; 127.0.0.1:8080 answers 503 after 1.5 s",
     ):
-        shown = words.kept(line)
-        assert shown.count(words.MASK) <= 1, shown
+        shown = allowlist.kept(line)
+        assert shown.count(allowlist.MASK) <= 1, shown
 
 
 def test_the_courses_own_messages_stay(home: Path) -> None:
@@ -303,7 +303,9 @@ def test_the_courses_own_messages_stay(home: Path) -> None:
         CommandError(Completed(("docker", "pull"), 1), "no end after 900 s", "course doctor")
     )
     shown = report.Censor({})(text)
-    assert "no end after 900 s" in shown and "course doctor" in shown and words.MASK not in shown
+    assert (
+        "no end after 900 s" in shown and "course doctor" in shown and allowlist.MASK not in shown
+    )
 
 
 def test_a_log_of_somebody_elses_is_not_read(home: Path) -> None:

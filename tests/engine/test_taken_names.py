@@ -17,7 +17,7 @@ from course.core.machine import arch
 from course.core.process import FakeRunner
 from course.engine.docker import Docker
 from course.engine.kind import Kind, _kind, _unfinished
-from course.engine.registry import Registry
+from course.engine.local_registry import Registry
 from course.exercises.kit import lab
 from course.exercises.kit.verdict import Wrong
 
@@ -99,7 +99,7 @@ def test_only_a_registry_is_a_registry(answering: int, request: pytest.FixtureRe
 def test_what_should_be_the_registry_and_is_none(
     answering: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr("course.engine.registry._WAIT", 0.1)
+    monkeypatch.setattr("course.engine.local_registry._WAIT", 0.1)
     if "something else" in request.node.name:
         with pytest.raises(CourseError, match="is no registry"):
             Registry(answering, registry_of("course")).ensure(quiet)
@@ -117,7 +117,7 @@ def test_a_check_names_a_registry_that_is_none(
     home: Path, answering: int, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     monkeypatch.setenv("REGISTRY", f"localhost:{answering}")
-    monkeypatch.setattr("course.measure.registry.VERSION_HEADER", "X-Nobody-Sends-This")
+    monkeypatch.setattr("course.measure.registry_client.VERSION_HEADER", "X-Nobody-Sends-This")
     with pytest.raises(CourseError, match="is no registry"):
         ASKED[asked](lab.Lab("containers-1"))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from course.artifacts import orders
+from course.artifacts import orders_image
 from course.core.errors import CourseError
 from course.exercises.kit import shop
 from course.exercises.kit.lab import Lab
@@ -124,14 +124,14 @@ def test_what_is_saved_can_be_applied_again() -> None:
 
 
 def test_the_image_follows_the_source(tmp_path: Any) -> None:
-    orders.fingerprint.cache_clear()
+    orders_image.fingerprint.cache_clear()
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "index.ts").write_text("1")
-    first = orders.fingerprint(tmp_path)
+    first = orders_image.fingerprint(tmp_path)
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "x.js").write_text("no part of it")
-    orders.fingerprint.cache_clear()
-    assert orders.fingerprint(tmp_path) == first
+    orders_image.fingerprint.cache_clear()
+    assert orders_image.fingerprint(tmp_path) == first
     (tmp_path / "src" / "index.ts").write_text("2")
-    orders.fingerprint.cache_clear()
-    assert orders.fingerprint(tmp_path) != first
+    orders_image.fingerprint.cache_clear()
+    assert orders_image.fingerprint(tmp_path) != first

@@ -11,6 +11,7 @@ from course import notebook
 from course.core import manifest, paths
 from course.core.errors import CourseError
 from course.learner import ledger, progress
+from course.learner.quantity import parse_quantity
 from course.views import pictures
 
 CLAIM = "A file keeps a word."
@@ -43,7 +44,7 @@ def drawn(alt: str = "one bar") -> pictures.Picture:
     [("300", 300), (" 1 200 ", 1200), ("0.4 s", 0.4), ("12s", 12), ("1_000", 1000), (7, 7)],
 )
 def test_a_number_as_people_type_it(typed: str | float, number: float) -> None:
-    assert notebook._number(typed, "s") == number
+    assert parse_quantity(typed, "s") == number
 
 
 @pytest.mark.parametrize("typed", ["", "about 3", "1,200", "nan", "inf", "3 MB", True, "1e999"])

@@ -26,8 +26,8 @@ from course.exercises.kit import start as start_
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Result, Wrong
 from course.measure import health
-from course.measure.cluster import ApiError
 from course.measure.health import Part, failed_since, now
+from course.measure.kube_api import ApiError
 from tests.fake_docker import FakeDocker
 
 GATEWAY = health.GATEWAY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from course.core.errors import CourseError
-from course.measure.cluster import ApiError
+from course.measure.kube_api import ApiError
 from course.measure.rollout.history import KINDS, Gap, History, Moment
 from tests.deployments import MADE, Object, deployment, pod, replicaset
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from course.core.errors import CourseError
-from course.measure.registry import Repository
+from course.measure.registry_client import Repository
 
 KIND = "application/vnd.oci.image.manifest.v1+json"
 

@@ -22,7 +22,7 @@ from course.measure.release import (
 from course.measure.rollout import Pod, Sample, Status
 from course.measure.traffic import Batch, Response
 from course.measure.traffic.summary import Tally
-from course.views import release as views_release
+from course.views import release_plot as views_release
 from course.views.widgets.pods import TimelineModel
 
 RATE = 10.0

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from course.core.errors import CourseError
-from course.measure.cluster import ApiError, Kubernetes
+from course.measure.kube_api import ApiError, Kubernetes
 from course.measure.rollout import Feed, Rollout, Status, containers, control
 from course.measure.rollout import status as reading
 from tests.deployments import MADE, Object, deployment, pod, replicaset, template

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 
-from course.views.axes import box, filled, legend, mark_guess, new_figure
+from course.views.plot_style import box, filled, legend, mark_guess, new_figure
 
 
 def lines(axes: Any) -> set[str]:

@@ -11,8 +11,8 @@ import pytest
 from course.measure import builds
 from course.measure.builds import Build, Step
 from course.measure.layers import Piece, image_layers
-from course.views.builds import plot_build_times, plot_cached_steps
-from course.views.images import _columns, plot_layers, plot_stages
+from course.views.build_plots import plot_build_times, plot_cached_steps
+from course.views.layer_plots import _columns, plot_layers, plot_stages
 
 
 def image(layers: list[str], history: list[tuple[str, int]]) -> Any:

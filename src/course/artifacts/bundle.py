@@ -23,7 +23,7 @@ from course.artifacts import (
     fetch,
     gateway_api,
     images,
-    orders,
+    orders_image,
     packages,
     tools,
     unbundle,
@@ -174,7 +174,7 @@ def needs() -> list[Need]:
     ]
     found.append(Need("the Gateway API's definitions", ((gateway_api.crds_file(),),)))
     found += [Need(f"the image {ref}", ((images.archive(ref),),)) for ref in images.catalogue()]
-    found.append(Need("the image of orders", ((orders.archive(),),)))
+    found.append(Need("the image of orders", ((orders_image.archive(),),)))
     return found
 
 
@@ -215,10 +215,10 @@ def _images(using: Runner) -> Iterator[tuple[str, Path]]:
     listed = using.run(
         ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], timeout=60
     ).stdout.split()
-    built = [ref for ref in listed if ref.endswith(f"/orders:{orders.VERSION}")]
+    built = [ref for ref in listed if ref.endswith(f"/orders:{orders_image.VERSION}")]
     if not built:
         raise CourseError("Docker has no image of orders", "one", "course up, then again")
-    yield built[0], orders.archive()
+    yield built[0], orders_image.archive()
 
 
 def _commit(using: Runner) -> str:

@@ -11,9 +11,9 @@ from course.core.errors import CourseError
 from course.core.process import Runner
 from course.engine.base import Cluster, ContainerEngine
 from course.engine.docker import Docker
+from course.engine.env_runner import Reaching
 from course.engine.kind import NODE_IMAGE, Kind
-from course.engine.reaching import Reaching
-from course.engine.registry import Registry
+from course.engine.local_registry import Registry
 from course.measure.docker_client import refused
 
 

@@ -21,8 +21,8 @@ from course.core.process import Runner
 from course.core.report import Report
 from course.engine import lifecycle
 from course.engine.base import OLDEST_DOCKER
+from course.engine.env_runner import Reaching
 from course.engine.lifecycle import Action
-from course.engine.reaching import Reaching
 from course.measure.docker_client import TLS_VARIABLES, answers, client, refused
 
 if TYPE_CHECKING:

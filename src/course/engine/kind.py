@@ -24,7 +24,7 @@ from course.core.process import CommandError, Runner
 from course.core.report import Report
 from course.engine import lifecycle, ports
 from course.engine.lifecycle import Action, Half
-from course.engine.registry import Registry
+from course.engine.local_registry import Registry
 
 NODE_IMAGE = f"kindest/node:{tools.KUBERNETES}"
 HTTP_NODE_PORT = 30080

@@ -20,7 +20,7 @@ from course.engine import addons, detect, jupyterlab, ports
 from course.engine import tasks as tasks_
 from course.engine.addons import addon, orders, traefik
 from course.engine.base import Cluster
-from course.engine.reaching import Reaching
+from course.engine.env_runner import Reaching
 from course.engine.tasks import Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")

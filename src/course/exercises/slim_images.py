@@ -24,7 +24,7 @@ from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
 from course.measure import layers
 from course.measure.layers import Layer, image_layers
-from course.measure.registry import Repository
+from course.measure.registry_client import Repository
 
 _PORT = 3000
 _STALE_IMAGE = "stale-image"

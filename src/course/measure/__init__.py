@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from course.core.faces import lazy
+from course.core.lazy_imports import lazy
 
 if TYPE_CHECKING:
     from course.measure import builds, traffic

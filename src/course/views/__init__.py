@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from course.core.faces import lazy
+from course.core.lazy_imports import lazy
 
 if TYPE_CHECKING:
-    from course.views.builds import plot_build_times, plot_cached_steps
-    from course.views.images import plot_layers, plot_stages
-    from course.views.pictures import COLORS, table
+    from course.views.build_plots import plot_build_times, plot_cached_steps
+    from course.views.layer_plots import plot_layers, plot_stages
+    from course.views.pictures import table
+    from course.views.plot_style import COLORS
     from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView
 
 _HOMES = {
@@ -20,10 +21,10 @@ _HOMES = {
     "RolloutTimeline": "course.views.widgets",
     "StrategyControl": "course.views.widgets",
     "TrafficView": "course.views.widgets",
-    "plot_build_times": "course.views.builds",
-    "plot_cached_steps": "course.views.builds",
-    "plot_layers": "course.views.images",
-    "plot_stages": "course.views.images",
+    "plot_build_times": "course.views.build_plots",
+    "plot_cached_steps": "course.views.build_plots",
+    "plot_layers": "course.views.layer_plots",
+    "plot_stages": "course.views.layer_plots",
     "table": "course.views.pictures",
 }
 

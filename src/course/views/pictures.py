@@ -12,10 +12,6 @@ from typing import Any
 
 from course.views.shown import Shown
 
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
-"""A palette that those who do not see all colours can tell apart (Okabe and Ito, 2008)."""
-
-
 _latest: Picture | None = None
 
 

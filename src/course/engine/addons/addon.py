@@ -18,7 +18,7 @@ from pathlib import Path
 from course.core import files, paths
 from course.core.report import Report
 from course.engine.base import Cluster
-from course.measure.registry import Repository
+from course.measure.registry_client import Repository
 
 FINGERPRINT = "FINGERPRINT"
 """Stands in a manifest where its pods have to be replaced when anything of the add-on changes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 
 from course.artifacts import docker_build, images
-from course.artifacts.orders import SOURCE, VERSION, archive, fingerprint
+from course.artifacts.orders_image import SOURCE, VERSION, archive, fingerprint
 from course.core import waiting
 from course.core.errors import CourseError
 from course.core.report import Report

@@ -14,7 +14,7 @@ from course.engine import detect
 from course.engine.base import OLDEST_DOCKER
 from course.engine.doctor.finding import Finding, Machine
 from course.engine.doctor.hardware import LEAST_MEMORY_GB
-from course.engine.reaching import Reaching
+from course.engine.env_runner import Reaching
 from course.measure.docker_client import fault, refused
 
 _INSTALL = "https://docs.docker.com/engine/install/"

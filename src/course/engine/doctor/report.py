@@ -23,7 +23,7 @@ from course.core import environment, files, paths, steps
 from course.core.errors import CourseError
 from course.core.process import CommandError
 from course.engine import detect, jupyterlab
-from course.engine.doctor import words
+from course.engine.doctor import allowlist
 from course.engine.doctor.finding import Finding, Machine
 
 DEFAULT = Path("course-report.txt")
@@ -97,7 +97,7 @@ class Censor:
             text = text.replace(place, name)
         for pattern, name in self._names:
             text = pattern.sub(name, text)
-        return "\n".join(words.kept(line, versions=versions) for line in text.split("\n"))
+        return "\n".join(allowlist.kept(line, versions=versions) for line in text.split("\n"))
 
     def _without(self, text: str) -> str:
         """The text without known secrets, wherever lines were broken and in whatever case."""
@@ -205,7 +205,7 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
 def _told(censor: Censor, log: Path) -> list[str]:
     """The lines at the end of a log of which enough is listed to tell something."""
     lines = censor("\n".join(_tail(log))).split("\n")
-    telling = [line for line in lines if words.telling(line)]
+    telling = [line for line in lines if allowlist.telling(line)]
     left = len(lines) - len(telling)
     return [*telling, f"({left} lines of other words left out)"] if left else telling
 

@@ -108,7 +108,7 @@ class _Sources(health.Commands):
         """See `health.Sources.pods`."""
         if "kubernetes.client" not in sys.modules:
             return super().pods()  # faster than loading it
-        from course.measure.cluster import Kubernetes
+        from course.measure.kube_api import Kubernetes
 
         return Kubernetes().everywhere("pods")
 

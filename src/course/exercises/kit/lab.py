@@ -25,10 +25,10 @@ from course.exercises.kit.verdict import ARCHITECTURE, NO_ANSWER, Wrong
 from course.learner import progress
 from course.measure import docker_client, leftovers
 from course.measure.container import Container
-from course.measure.registry import Repository
+from course.measure.registry_client import Repository
 
 if TYPE_CHECKING:
-    from course.measure.cluster import Kubernetes
+    from course.measure.kube_api import Kubernetes
 
 _CALL_WAIT = 20
 _SILENCE = 3.0
@@ -356,7 +356,7 @@ class Lab:
         Raises:
             CourseError: there is no kubeconfig, or it cannot be read.
         """
-        from course.measure.cluster import Kubernetes
+        from course.measure.kube_api import Kubernetes
 
         name = self._variable("KUBECONFIG")
         if name not in _clients:

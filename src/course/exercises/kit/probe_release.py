@@ -19,7 +19,7 @@ from typing import Any
 from course.core import waiting
 from course.core.errors import CourseError
 from course.measure import traffic
-from course.measure.cluster import Kubernetes
+from course.measure.kube_api import Kubernetes
 from course.measure.release import TIMED_OUT, ReleaseRecord, merge_feeds
 from course.measure.rollout import Feed, Pod, Rollout, Status
 from course.measure.rollout import containers as reading

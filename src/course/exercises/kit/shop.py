@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from course.artifacts import docker_build, orders
+from course.artifacts import docker_build, orders_image
 from course.core import waiting
 from course.core.errors import CourseError
 from course.core.process import runner
@@ -76,14 +76,14 @@ class Shop:
         """
         name = f"{self.lab.registry}/{NAME}:{version}"
         # With the version: another one may have been pushed under this tag.
-        source = f"{version}-{orders.fingerprint()}"
+        source = f"{version}-{orders_image.fingerprint()}"
         if self.lab.labels(NAME, version).get(_SOURCE_LABEL) != source:
             self._build(name, version, source)
         return name
 
     def _build(self, name: str, version: str, source: str) -> None:
         docker_build.build(
-            orders.SOURCE,
+            orders_image.SOURCE,
             name,
             lambda *_: None,
             runner(),

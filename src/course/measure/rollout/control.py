@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from course.core.errors import CourseError
-from course.measure.cluster import Api, ApiError, Kubernetes, Object
+from course.measure.kube_api import Api, ApiError, Kubernetes, Object
 from course.measure.rollout import containers
 from course.measure.rollout import status as reading
 from course.measure.rollout.columns import moment

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from course.core.errors import CourseError
-from course.measure.cluster import Api, ApiError, Events, Object
+from course.measure.kube_api import Api, ApiError, Events, Object
 from course.measure.rollout.history import KINDS, Gap, History, Moment, Sample
 from course.measure.rollout.status import Status
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from course.core.errors import CourseError
-from course.measure.cluster import ApiError, Object, Query
+from course.measure.kube_api import ApiError, Object, Query
 from course.measure.rollout import status as reading
 from course.measure.rollout.status import Pod, Status
 

@@ -21,7 +21,7 @@ import anywidget
 import traitlets
 
 from course.core.errors import CourseError
-from course.views import pictures
+from course.views import pictures, plot_style
 from course.views.shown import Shown
 
 PERIOD = 0.1
@@ -84,7 +84,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
     """
 
     title = traitlets.Unicode("").tag(sync=True)
-    palette = traitlets.List(list(pictures.COLORS)).tag(sync=True)
+    palette = traitlets.List(list(plot_style.COLORS)).tag(sync=True)
     running = traitlets.Bool(True).tag(sync=True)
     text = traitlets.Unicode("").tag(sync=True)
     announcement = traitlets.Unicode("").tag(sync=True)

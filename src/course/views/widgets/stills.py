@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from course.core.text import cut
-from course.views import pictures
-from course.views.axes import HATCHES, filled, legend, new_figure
+from course.views import plot_style
+from course.views.plot_style import HATCHES, filled, legend, new_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ def pod_bars(
 
 def _look(number: int) -> tuple[str, str]:
     """Colour and hatch of a version."""
-    return pictures.COLORS[number % len(pictures.COLORS)], HATCHES[number % len(HATCHES)]
+    return plot_style.COLORS[number % len(plot_style.COLORS)], HATCHES[number % len(HATCHES)]
 
 
 def _tail(name: str) -> str:

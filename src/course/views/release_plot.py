@@ -16,8 +16,8 @@ from course.measure.release import (
 )
 from course.measure.rollout import Feed
 from course.measure.traffic import Run
-from course.views.axes import filled, legend, new_figure
-from course.views.pictures import COLORS, Picture, picture
+from course.views.pictures import Picture, picture
+from course.views.plot_style import COLORS, filled, legend, new_figure
 
 _SLOT = 0.25
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from course.core.text import cut
 from course.measure.builds import Build, Step
-from course.views.axes import box, mark_guess, new_figure
-from course.views.pictures import COLORS, Picture, picture
+from course.views.pictures import Picture, picture
+from course.views.plot_style import COLORS, box, mark_guess, new_figure
 
 _COLOR = {"RUN": COLORS[0], "COPY": COLORS[1], "ADD": COLORS[1]}
 _OTHER = COLORS[4]

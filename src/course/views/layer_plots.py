@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from course.core.text import cut
 from course.measure.builds import Build, Step
 from course.measure.layers import Piece
-from course.views.axes import box, mark_guess, new_figure
-from course.views.pictures import COLORS, picture
+from course.views.pictures import picture
+from course.views.plot_style import COLORS, box, mark_guess, new_figure
 from course.views.shown import Shown
 
 _BASE = "#c8c8c8"

@@ -108,3 +108,7 @@ def box(axes: Any, place: tuple[float, float], height: float, text: str, **look:
     axes.add_patch(Rectangle(place, 1.0, height, linewidth=1.6, zorder=2, **edges))
     middle = place[0] + 0.5, place[1] + height / 2
     axes.text(*middle, cut(text, 36), ha="center", va="center", **look)
+
+
+COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
+"""A palette that those who do not see all colours can tell apart (Okabe and Ito, 2008)."""
