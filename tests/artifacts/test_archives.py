@@ -1,4 +1,4 @@
-"""course.archives: whatever an archive holds, nothing of it leaves its folder."""
+"""course.artifacts.archives: whatever an archive holds, nothing of it leaves its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.debian: packages of a bundle are installed if Debian, or whom the machine trusts, signed.
+"""course.artifacts.debian: a bundle's packages are installed only if somebody trusted signed them.
 
 With the machine's own apt and a key made here; nothing is installed.
 """

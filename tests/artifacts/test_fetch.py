@@ -1,4 +1,4 @@
-"""course.fetch: downloads that are whole or not there."""
+"""course.artifacts.fetch: downloads that are whole or not there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.images, course.artifacts.tools and the catalogue."""
+"""course.artifacts.images, course.artifacts.tools and the catalogue."""
 
 from __future__ import annotations
 

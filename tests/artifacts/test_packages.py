@@ -1,4 +1,4 @@
-"""course.packages and course.artifacts.gobuild: files out of package registries."""
+"""course.artifacts.packages and course.artifacts.gobuild: files out of package registries."""
 
 from __future__ import annotations
 

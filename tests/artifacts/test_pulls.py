@@ -1,4 +1,4 @@
-"""course.pulls: what Docker says of a pull, and the digest that is kept."""
+"""course.artifacts.pulls: what Docker says of a pull, and the digest that is kept."""
 
 from __future__ import annotations
 

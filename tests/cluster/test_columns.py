@@ -1,4 +1,4 @@
-"""course.rollout.columns against the rows that a real API server prints, for the same objects."""
+"""course.measure.rollout.columns against the rows that a real API server prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.rollout on the real cluster, in a namespace of its own that is removed after."""
+"""course.measure.rollout on the real cluster, in a namespace of its own that is removed after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.files: a file or a folder is there whole or not at all."""
+"""course.core.files: a file or a folder is there whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.manifest: the course as data, and what is said when it does not fit."""
+"""course.core.manifest: the course as data, and what is said when it does not fit."""
 
 from __future__ import annotations
 

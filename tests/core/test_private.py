@@ -1,4 +1,4 @@
-"""course.private and course.core.locks: who reads a file, and whose process it is."""
+"""course.core.private and course.core.locks: who reads a file, and whose process it is."""
 
 from __future__ import annotations
 

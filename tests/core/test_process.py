@@ -1,4 +1,4 @@
-"""course.run: the one place that starts subprocesses."""
+"""course.core.process: the one place that starts subprocesses."""
 
 from __future__ import annotations
 

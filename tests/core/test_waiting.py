@@ -1,4 +1,4 @@
-"""course.waiting: asked until it is so; shown after a second, gone at the end, else silent."""
+"""course.core.waiting: asked until it is so; shown after a second, gone at the end, else silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.build: sources to notebooks, the same bytes every time."""
+"""course.dev.build: sources to notebooks, the same bytes every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.devcheck: every rule broken once."""
+"""course.dev.check: every rule broken once."""
 
 from __future__ import annotations
 

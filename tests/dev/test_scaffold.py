@@ -1,4 +1,4 @@
-"""course.scaffold: the four places of a new exercise."""
+"""course.dev.scaffold: the four places of a new exercise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.addons: how what runs beside the lessons reaches a cluster, and a cluster that runs."""
+"""course.engine.addons: how an add-on reaches a cluster, new or running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.doctor and course.artifacts.debian: what is wrong, and the one thing to do.
+"""course.engine.doctor and course.artifacts.debian: what is wrong, and the one thing to do.
 
 A fault is injected for real wherever a test can: a taken port, a proxy that answers for loopback,
 a loopback that is down, a small disk, a socket at which nobody answers, a server whose clock is

@@ -1,4 +1,4 @@
-"""course.engines: detection, configuration, ports; all without Docker."""
+"""course.core.environment: detection, configuration, ports; all without Docker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.lab: its settings exist in this JupyterLab, and its token is for one reader."""
+"""course.engine.jupyterlab: its settings exist, and its token is for one reader."""
 
 from __future__ import annotations
 

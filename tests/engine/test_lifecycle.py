@@ -10,7 +10,7 @@ import pytest
 from course.core.errors import CourseError
 from course.core.process import CommandError, Completed
 from course.engine import lifecycle
-from course.engine.lifecycle import Action, Half
+from course.engine.lifecycle import Action, Partial
 
 FAILED = CommandError(Completed(("kind",), 1), "exit code 1")
 
@@ -25,23 +25,23 @@ class Log:
     def report(self, detail: str, fraction: float | None) -> None:
         self.said.append(detail)
 
-    def action(self, name: str, *, done: bool = False, half: Half | None = None) -> Action:
+    def action(self, name: str, *, done: bool = False, half: Partial | None = None) -> Action:
         return Action(name, lambda _: self.done.append(name), lambda: done, half)
 
-    def failing(self, error: BaseException, half: Half | None = None) -> Action:
+    def failing(self, error: BaseException, half: Partial | None = None) -> Action:
         def do(_: object) -> None:
             self.done.append("fails")
             raise error
 
         return Action("fails", do, half=half)
 
-    def half(self, mark: Path, error: Exception | None = None) -> Half:
+    def half(self, mark: Path, error: Exception | None = None) -> Partial:
         def undo() -> None:
             self.done.append("undo")
             if error:
                 raise error
 
-        return Half("a thing", mark, undo)
+        return Partial("a thing", mark, undo)
 
 
 @pytest.fixture

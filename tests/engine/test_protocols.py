@@ -19,7 +19,7 @@ from course.engine.addons.addon import Addon
 from course.engine.base import Cluster, ContainerEngine, ImageRegistry
 from course.engine.detect import Maker
 from course.engine.docker import Docker
-from course.engine.env_runner import Reaching
+from course.engine.env_runner import EnvRunner
 
 ENGINE = paths.ROOT / "src" / "course" / "engine"
 PORTS = {"registry": 5001, "http": 8080, "https": 8443}
@@ -68,14 +68,14 @@ def said(using: Runner, name: str, env: dict[str, str] | None = None) -> str:
 
 
 def test_a_command_gets_the_engines_variables_and_this_process_does_not() -> None:
-    reaching = Reaching(RealRunner(), {"KUBECONFIG": "/toy/config"})
+    reaching = EnvRunner(RealRunner(), {"KUBECONFIG": "/toy/config"})
     assert said(reaching, "KUBECONFIG") == "/toy/config"
     assert said(reaching, "KUBECONFIG", {"KUBECONFIG": "/another"}) == "/another"
     assert os.environ.get("KUBECONFIG") != "/toy/config"
 
 
 def test_a_command_gets_what_each_layer_adds() -> None:
-    reaching = Reaching(Reaching(RealRunner(), {"COURSE_TOY": "a"}), {"KUBECONFIG": "/toy"})
+    reaching = EnvRunner(EnvRunner(RealRunner(), {"COURSE_TOY": "a"}), {"KUBECONFIG": "/toy"})
     assert (said(reaching, "COURSE_TOY"), said(reaching, "KUBECONFIG")) == ("a", "/toy")
 
 
@@ -143,7 +143,7 @@ class ToyContainers:
         return {"DOCKER_HOST": HOST}
 
     def commands(self) -> Runner:
-        return Reaching(self.using, self.environment())
+        return EnvRunner(self.using, self.environment())
 
     def capabilities(self) -> set[str]:
         return {"containers"}

@@ -1,4 +1,4 @@
-"""course.doctor.report: fit for a bug report, and nothing in it that is nobody's business."""
+"""course.engine.doctor.report: fit for a bug report, and nothing private in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.doctor.report: whatever is secret and wherever it is, a reader cannot get at it."""
+"""course.engine.doctor.report: whatever is secret and wherever it is, a reader cannot get at it."""
 
 from __future__ import annotations
 

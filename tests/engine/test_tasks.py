@@ -1,4 +1,4 @@
-"""course.steps: progress that others can read."""
+"""course.core.steps: progress that others can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.checks: what a learner is told."""
+"""course.exercises.kit.check: what a learner is told."""
 
 from __future__ import annotations
 

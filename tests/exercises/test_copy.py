@@ -1,4 +1,4 @@
-"""course.copies: why a build made no image, told from what real builds reported."""
+"""course.exercises.kit.copy: why a build made no image, told from what real builds reported."""
 
 from __future__ import annotations
 

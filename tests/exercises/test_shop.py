@@ -1,4 +1,4 @@
-"""course.shop: the manifest of the labs' shop, and what a start state takes away."""
+"""course.exercises.kit.shop: the manifest of the labs' shop, and what a start state takes away."""
 
 from __future__ import annotations
 

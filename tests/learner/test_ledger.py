@@ -1,4 +1,4 @@
-"""course.ledger and what writes it: predictions, measurements, rows, pictures."""
+"""course.learner.ledger and what writes it: predictions, measurements, rows, pictures."""
 
 from __future__ import annotations
 

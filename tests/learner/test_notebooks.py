@@ -1,4 +1,4 @@
-"""course.workspace: nothing of the learner's is ever lost."""
+"""course.learner.notebooks: nothing of the learner's is ever lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.overview: the start page, true after every change, and never over the learner's own."""
+"""course.learner.start_page: true after every change, and never over the learner's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.builds: what a build did, from what BuildKit says of it."""
+"""course.measure.builds: what a build did, from what BuildKit says of it."""
 
 from __future__ import annotations
 

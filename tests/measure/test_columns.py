@@ -1,4 +1,4 @@
-"""course.rollout.columns: what `kubectl get pods` prints of a pod."""
+"""course.measure.rollout.columns: what `kubectl get pods` prints of a pod."""
 
 from __future__ import annotations
 

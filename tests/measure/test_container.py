@@ -228,7 +228,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_an_answer_that_does_not_end_is_a_wrong_answer_in_bounded_time(
     monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], pause: float, forever: bytes, told: str
 ) -> None:
-    monkeypatch.setattr(lab, "_ANSWER_WAIT", 1.0)
+    monkeypatch.setattr(lab, "_REQUEST_TIMEOUT", 1.0)
     began = time.monotonic()
     with answering(*pieces, pause=pause, forever=forever) as served:
         with pytest.raises(Wrong) as wrong:

@@ -1,4 +1,4 @@
-"""course.health: what the course runs on, as `status`, `doctor` and a check see it."""
+"""course.measure.health: what the course runs on, as `status`, `doctor` and a check see it."""
 
 from __future__ import annotations
 

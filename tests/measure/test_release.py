@@ -1,4 +1,4 @@
-"""course.released: pods and requests of a change on one clock, and what is said of them."""
+"""course.measure.release: pods and requests of a change on one clock, and what is said of them."""
 
 from __future__ import annotations
 

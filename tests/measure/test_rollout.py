@@ -1,4 +1,4 @@
-"""course.rollout: what its objects say, what it changes, and its feed, on an API in memory."""
+"""course.measure.rollout: what its objects say, what it changes, and its feed, on a fake API."""
 
 from __future__ import annotations
 

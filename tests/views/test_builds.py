@@ -1,4 +1,4 @@
-"""course.bars: pictures of builds say what the builds did."""
+"""course.views.build_plots: pictures of builds say what the builds did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""course.widgets: models from feeds to traits, what goes over the wire, and the end; no browser."""
+"""course.views.widgets: models from feeds to traits, what is sent, and the end; no browser."""
 
 from __future__ import annotations
 

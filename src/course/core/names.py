@@ -22,7 +22,7 @@ No image carries it: a label of an image is inherited by the learner's own image
 
 
 PROCESS_LABEL = "course.process"
-"""The label of what must not outlive the process that made it (`abandoned`)."""
+"""The label of what must not outlive the process that made it (`course.measure.leftovers`)."""
 CHECK_IMAGE = "course-check"
 """The name of images that a check builds: their tags begin with its process.
 

@@ -1,4 +1,4 @@
-"""What `course up` does, step by step: run it, show how far it is, tell others.
+"""How far `course up` is, step by step, as others read it; `course.engine.tasks` runs it.
 
 The state of a run is one small JSON file, so that `course status`, a notebook and a second
 terminal see the same thing, and so that an interrupted run leaves an honest trace.
@@ -9,12 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from course.core import files, locks, paths
-
-if TYPE_CHECKING:
-    pass
 
 State = Literal["waiting", "running", "done", "failed"]
 INTERRUPTED = "interrupted; to go on: course up"

@@ -45,7 +45,7 @@ _IMAGES = "airgap/images/images.toml"
 _RELEASES = "airgap/releases.toml"
 _GO = "airgap/go/tools.toml"
 _IN_A_NODE = ("kubernetes", "local-path-provisioner")
-"""The Go modules of a node image, as `nodeimage.key` has them."""
+"""The Go modules of a node image, as `node_image.key` has them."""
 _FIRST_LESSON = "lessons[0]"
 """How a file of tests names the lesson that it runs, whichever that is."""
 _COMMAND = re.compile(r"(?<![\w./$-])course((?:[ \t]+[a-z][a-z-]*){1,2})")

@@ -11,7 +11,7 @@ from course.core.errors import CourseError
 from course.core.process import Runner
 from course.engine.base import Cluster, ContainerEngine
 from course.engine.docker import Docker
-from course.engine.env_runner import Reaching
+from course.engine.env_runner import EnvRunner
 from course.engine.kind import NODE_IMAGE, Kind
 from course.engine.local_registry import Registry
 from course.measure.docker_client import refused
@@ -33,7 +33,7 @@ class Maker:
 
 
 def _kind(of: environment.Engine, using: Runner) -> Kind:
-    reaching = Reaching(using, {"KUBECONFIG": str(paths.kubeconfig())})
+    reaching = EnvRunner(using, {"KUBECONFIG": str(paths.kubeconfig())})
     registry = Registry(of.ports["registry"], reaching)
     return Kind(reaching, registry, of.ports["http"], of.ports["https"])
 

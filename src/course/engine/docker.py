@@ -21,7 +21,7 @@ from course.core.process import Runner
 from course.core.report import Report
 from course.engine import lifecycle
 from course.engine.base import OLDEST_DOCKER
-from course.engine.env_runner import Reaching
+from course.engine.env_runner import EnvRunner
 from course.engine.lifecycle import Action
 from course.measure.docker_client import TLS_VARIABLES, answers, client, refused
 
@@ -188,7 +188,7 @@ class Docker:
 
     def commands(self) -> Runner:
         """See `ContainerEngine.commands`."""
-        return Reaching(self.using, {**self.environment(), **_first_on_path()})
+        return EnvRunner(self.using, {**self.environment(), **_first_on_path()})
 
     def capabilities(self) -> set[str]:
         """See `ContainerEngine.capabilities`."""

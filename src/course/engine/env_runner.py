@@ -10,7 +10,7 @@ from course.core.process import Completed, Runner
 
 
 @dataclass(frozen=True)
-class Reaching:
+class EnvRunner:
     """A `Runner` whose commands all get some variables more.
 
     Args:

@@ -23,7 +23,7 @@ from course.core.names import (
 from course.core.process import CommandError, Runner
 from course.core.report import Report
 from course.engine import lifecycle, ports
-from course.engine.lifecycle import Action, Half
+from course.engine.lifecycle import Action, Partial
 from course.engine.local_registry import Registry
 
 NODE_IMAGE = f"kindest/node:{tools.KUBERNETES}"
@@ -99,7 +99,7 @@ class Kind:
 
     def actions(self) -> list[Action]:
         """What has to be so, in order."""
-        half = Half("a cluster", _unfinished(), self._delete)
+        half = Partial("a cluster", _unfinished(), self._delete)
         return [
             Action("kind and kubectl", self._tools),
             Action("the node's image", self._node_image, done=self._is_whole),

@@ -19,7 +19,7 @@ from course.core.report import Report
 
 
 @dataclass(frozen=True)
-class Half:
+class Partial:
     """What an action leaves that did not come to its end.
 
     Args:
@@ -53,7 +53,7 @@ class Action:
     name: str
     do: Callable[[Report], None]
     done: Callable[[], bool] = lambda: False
-    half: Half | None = None
+    half: Partial | None = None
 
 
 def run(actions: Iterable[Action], report: Report) -> None:
@@ -77,7 +77,7 @@ def run(actions: Iterable[Action], report: Report) -> None:
 
 
 @contextlib.contextmanager
-def _whole(half: Half) -> Iterator[None]:
+def _whole(half: Partial) -> Iterator[None]:
     """Keep the mark while what is inside is at work; where that fails, remove what it left."""
     half.mark.parent.mkdir(parents=True, exist_ok=True)
     half.mark.touch()

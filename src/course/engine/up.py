@@ -20,7 +20,7 @@ from course.engine import addons, detect, jupyterlab, ports
 from course.engine import tasks as tasks_
 from course.engine.addons import addon, orders, traefik
 from course.engine.base import Cluster
-from course.engine.env_runner import Reaching
+from course.engine.env_runner import EnvRunner
 from course.engine.tasks import Task
 
 LESSON_IMAGES = ("node:24-slim", "node:20-slim")
@@ -207,7 +207,7 @@ def exclusive() -> Iterator[Runner]:
     ):
         _end_orphans()
         _sweep()
-        yield Reaching(runner(), {OWNER: locks.process_key()})
+        yield EnvRunner(runner(), {OWNER: locks.process_key()})
 
 
 def _end_orphans() -> None:

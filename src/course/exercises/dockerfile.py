@@ -602,7 +602,7 @@ class CheaperOrder:
                 "no-measurement",
                 saw="there is no dockerfile-4/measured.json",
                 want=want,
-                try_="build with --no-cache and --progress=rawjson; course.builds reads the file",
+                try_="build with --no-cache and --progress=rawjson; course.measure.builds reads it",
             )
         try:
             found = dict(json.loads(lab.read("measured.json")))

@@ -124,7 +124,7 @@ def compared(entry: dict[str, Any]) -> str:
     """A prediction and its measurement, as far as they are there.
 
     Args:
-        entry: as `workspace.ask` tells it.
+        entry: as `progress.ask` returns it.
     """
     if "value" in entry:
         said = f"You said {entry['value']:g} {entry['unit']}"

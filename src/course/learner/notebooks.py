@@ -1,7 +1,6 @@
-"""The learner's folder `work/`: copies, saves, the start page, progress, predictions, the ledger.
+"""The learner's copies of lessons and labs in `work/`, and their repository of orders.
 
-Nothing of the learner's is ever lost: what is replaced is saved first, and the progress file
-is written whole or not at all.
+Nothing of the learner's is ever lost: what is replaced is saved first.
 """
 
 from __future__ import annotations
@@ -19,12 +18,6 @@ from course.learner.progress import changing, progress
 from course.learner.saves import save
 
 _KINDS = ("notebooks", "labs")
-
-
-# -- progress.json
-
-
-# -- start states
 
 
 # -- copies of lessons and labs
@@ -151,9 +144,3 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
         ):
             using.run([*git, *words], timeout=60, try_="is git installed? course doctor")
     return repository
-
-
-# -- hints, solutions, lists
-
-
-# -- predictions and the ledger

@@ -1,6 +1,6 @@
 """The learner's start page: the course map with their state, and the one place to go on.
 
-Pure: the course and the progress in, Markdown out. `workspace` writes it to `work/README.md`
+Pure: the course and the progress in, Markdown out. `progress` writes it to `work/README.md`
 whenever the progress changes.
 """
 
@@ -26,7 +26,7 @@ def page(course: Manifest, progress: dict[str, Any]) -> str:
 
     Args:
         course: the course.
-        progress: as `workspace.progress` gives it.
+        progress: as `progress.progress` returns it.
 
     Returns:
         Markdown that ends with a seal, by which `is_ours` knows it again.

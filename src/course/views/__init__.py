@@ -1,6 +1,6 @@
 """Pictures, cards and widgets: they draw what was measured and measure nothing themselves.
 
-In a lesson: `from course.views import TrafficView, stacks, table`.
+In a lesson: `from course.views import TrafficView, plot_layers, table`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from course.views.widgets import RolloutTimeline, StrategyControl, TrafficView
 
 _HOMES = {
-    "COLORS": "course.views.pictures",
+    "COLORS": "course.views.plot_style",
     "RolloutTimeline": "course.views.widgets",
     "StrategyControl": "course.views.widgets",
     "TrafficView": "course.views.widgets",

@@ -46,7 +46,7 @@ _BARE = re.compile(r"[^\w<]*(?:[A-Za-z]|\d+(?:\.\d+)?)[^\w>]*")
 _LONGEST = 400
 """Letters of a word that may be listed, as a path is."""
 _SIGNS = {"-", "--", "->", "=>", "=", "==", "+", "&", "&&", "/", "✓", "✗", "·", "…", ">", "<", "•"}
-_SAID = """
+_ALLOWED_WORDS = """
 a about above abort aborted accept accepted access active actual actualduration added address
 addressed addresses after again allocate allocated allowed already also an and another any api app
 application apply are argument as at attach attached attempt available await back bad base be
@@ -187,7 +187,7 @@ def _path(path: str) -> str:
 @cache
 def _listed() -> tuple[frozenset[str], frozenset[str]]:
     """Words in small letters, and what is more than a word, as it is written."""
-    texts = [_SAID, *_of_python(), *_of_the_course()]
+    texts = [_ALLOWED_WORDS, *_of_python(), *_of_the_course()]
     words, tokens = set(), set(_TOKENS.split())
     for text in texts:
         for word in text.split():

@@ -14,7 +14,7 @@ from course.engine import detect
 from course.engine.base import OLDEST_DOCKER
 from course.engine.doctor.finding import Finding, Machine
 from course.engine.doctor.hardware import LEAST_MEMORY_GB
-from course.engine.env_runner import Reaching
+from course.engine.env_runner import EnvRunner
 from course.measure.docker_client import fault, refused
 
 _INSTALL = "https://docs.docker.com/engine/install/"
@@ -95,7 +95,7 @@ def cluster(machine: Machine) -> list[Finding]:
     if not machine.containers(label=f"io.x-k8s.kind.cluster={CLUSTER_NAME}"):
         return []
     ours = environment.current()
-    reaching = Reaching(machine.using, machine.variables)
+    reaching = EnvRunner(machine.using, machine.variables)
     if ours and ours.ports and detect.cluster(ours, reaching).ours():
         return [Finding("the cluster's name", True, f"the cluster {CLUSTER_NAME} is ours")]
     saw = f"a kind cluster named {CLUSTER_NAME} that this course, in this account, did not make"

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from course.measure.kube_api import Kubernetes
 
 _CALL_WAIT = 20
-_SILENCE = 3.0
-_ANSWER_WAIT = 5.0
+_READ_TIMEOUT = 3.0
+_REQUEST_TIMEOUT = 5.0
 _MOST_ANSWER = 4_000_000
 _BOUNDS: dict[str, Any] = {
     # Of a program that nobody knows: it may fork, allocate and print without end.
@@ -520,7 +520,7 @@ class _Endless(Exception):  # noqa: N818 - told as a wrong answer
 
 
 def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(*at, timeout=_SILENCE)
+    connection = http.client.HTTPConnection(*at, timeout=_READ_TIMEOUT)
     over = threading.Event()
 
     def end() -> None:
@@ -532,7 +532,7 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
     connection.connect()
     held = connection.sock
     # Each read has a deadline of its own; bytes that come one by one would keep it for ever.
-    clock = threading.Timer(_ANSWER_WAIT, end)
+    clock = threading.Timer(_REQUEST_TIMEOUT, end)
     clock.daemon = True
     clock.start()
     length = 0
@@ -551,4 +551,4 @@ def _ask(at: tuple[str, int], method: str, path: str, body: bytes | None) -> tup
     finally:
         clock.cancel()
         connection.close()
-    raise _Endless(f"{length} bytes in {_ANSWER_WAIT:.0f} s")
+    raise _Endless(f"{length} bytes in {_REQUEST_TIMEOUT:.0f} s")

@@ -1,7 +1,7 @@
 """Watch and control one Deployment, as `kubectl rollout` does, without starting a process.
 
 ```python
-from course.rollout import Rollout
+from course.measure import Rollout
 
 shop = Rollout("shop")                  # in the namespace of the kubeconfig's context
 feed = shop.watch()                     # its pods, by version and readiness, as they change

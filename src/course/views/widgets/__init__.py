@@ -1,7 +1,7 @@
 """Live views of a model: given feeds and callbacks, they know nothing of what makes these.
 
 ```python
-from course.widgets import RolloutTimeline, StrategyControl, TrafficView
+from course.views import RolloutTimeline, StrategyControl, TrafficView
 
 TrafficView(run)                        # a feed of batches of answers
 RolloutTimeline(feed)                   # a feed of samples of a Deployment's pods
