@@ -231,8 +231,7 @@ def update() -> None:
     from course.core import manifest
     from course.learner import notebooks
 
-    for line in notebooks.update(manifest.load()):
-        print(line)
+    print("\n".join(notebooks.update(manifest.load())) or "everything is up to date")
 
 
 @app.command(epilog="Example: course ledger --html evidence.html")

@@ -34,9 +34,7 @@ def interactive(display: tasks.Display) -> str:
     Returns:
         JupyterLab's address, at the start page.
     """
-    from course.learner import notebooks
-
-    notebooks.ensure_copies(manifest.load())
+    _bring_notebooks()
     if not up.complete():
         up.up(display, until=CONTAINERS)
         # The rest goes on without this terminal; a second `up` would wait for it.
@@ -44,6 +42,19 @@ def interactive(display: tasks.Display) -> str:
         process.spawn([sys.executable, "-P", "-m", "course.cli", "up"], log=log)
     jupyterlab.start()
     return jupyterlab.url(start_page.NAME) or ""
+
+
+def _bring_notebooks() -> None:
+    """Put new versions of the notebooks into `work/`; what the learner edited stays.
+
+    A copy of before an update of the clone would import modules that are somewhere else now.
+    """
+    from course.learner import notebooks
+
+    course = manifest.load()
+    notebooks.ensure_copies(course)
+    if changed := notebooks.update(course):
+        print("\n".join(changed))
 
 
 def browse() -> None:
@@ -73,12 +84,12 @@ def headless(display: tasks.Display) -> str:
     Raises:
         CourseError: a cell of the lesson failed.
     """
-    from course.learner import notebooks, run_notebook
+    from course.learner import run_notebook
 
     began = time.monotonic()
     everything(display)
     started = time.monotonic()
-    notebooks.ensure_copies(manifest.load())
+    _bring_notebooks()
     environment.apply()
     stem = first_lesson()
     shown = run_notebook.lesson(paths.work() / "notebooks" / f"{stem}.ipynb")

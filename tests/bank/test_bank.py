@@ -54,7 +54,7 @@ judged: list[Judged] = []
 def saved_names() -> set[str]:
     """Names under which start states have set images aside."""
     listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
-    os.environ.update(environment.environment())
+    environment.apply()
     return {n for n in runner().run(listing, timeout=60).stdout.split() if "-saved-" in n}
 
 

@@ -5,7 +5,6 @@ It takes the running cluster down and brings it back.
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import time
@@ -30,17 +29,16 @@ _BOUNDS = {
     ),
 }
 SUBJECT = (
-    "src/course/engine/up.py",
-    "src/course/core/environment",
+    "src/course/engine",
+    "src/course/core/environment.py",
     "src/course/start.py",
-    "src/course/engine/jupyterlab.py",
 )
 
 
 def rows() -> Iterator[Row]:
     """The set-up's figures."""
     up.up(tasks.Display())
-    os.environ.update(environment.environment())
+    environment.apply()
     try:
         yield _beside_kind()
     finally:

@@ -42,7 +42,7 @@ def test_the_mini_course_has_none(mini: Path) -> None:
             LESSON,
             "1 + 1",
             "from course.core import paths",
-            "imports `course.core`; a lesson imports",
+            "imports `course.core.paths`; a lesson imports",
         ),
         (LESSON, "%%bash -euo pipefail", "%%bash", "hides errors; want `%%bash -euo pipefail`"),
         (LESSON, "1 + 1", "!ls", "`!ls` hides its exit code"),

@@ -161,7 +161,7 @@ def test_the_service_changes_the_lessons_that_build_it(clone: Clone) -> None:
 
 def test_a_module_of_the_face_changes_those_who_use_its_name(clone: Clone) -> None:
     assert lessons(clone.changed("src/course/measure/release.py", more)) == {"11-rolling"}
-    assert lessons(clone.changed("src/course/views/images.py", more)) == {"03-slim-images"}
+    assert lessons(clone.changed("src/course/views/layer_plots.py", more)) == {"03-slim-images"}
     assert lessons(clone.changed("src/course/notebook.py", more)) == set(STEMS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ def lines(*argv: str) -> list[str]:
 
 def end_state() -> dict[str, Any]:
     """All that a set-up makes, without what differs from run to run."""
-    os.environ.update(environment.environment())
+    environment.apply()
     engine = environment.current()
     assert engine is not None
     pods = json.loads(

@@ -120,8 +120,8 @@ def test_a_progress_file_that_does_not_parse_is_named_and_kept(
 
 def test_a_killed_process_leaves_a_whole_progress_file(mini: Path) -> None:
     code = (
-        "from course.learner import progress as workspace\n"
-        "for i in range(100000): workspace.remember('mini-1', f'n{i % 50}', 'x' * 500)\n"
+        "from course.learner import progress\n"
+        "for i in range(100000): progress.remember('mini-1', f'n{i % 50}', 'x' * 500)\n"
     )
     for _ in range(5):
         child = subprocess.Popen([sys.executable, "-c", code], env=dict(os.environ))
@@ -166,7 +166,7 @@ def test_a_copy_that_was_only_run_is_updated(mini: Path) -> None:
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="2")]
     notebook.cells[1].execution_count = 7
     nbformat.write(notebook, copy)
-    assert notebooks.update(manifest.load()) == ["everything is up to date"]
+    assert notebooks.update(manifest.load()) == []
     edit_source(mini, "hello", "goodbye")
     said = notebooks.update(manifest.load())
     assert said[0].startswith("updated: work/notebooks/01-mini.ipynb")
@@ -185,7 +185,7 @@ def test_a_copy_that_was_edited_is_kept_and_the_new_one_put_beside(mini: Path) -
     assert "which you edited" in said[0]
     assert copy.read_bytes() == mine
     assert "goodbye" in copy.with_suffix(".new.ipynb").read_text()
-    assert notebooks.update(manifest.load()) == ["everything is up to date"]
+    assert notebooks.update(manifest.load()) == []
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "[]", '{"cells": [{}]}', "\x00"])

@@ -17,6 +17,7 @@ from course.artifacts import tools
 from course.core import manifest
 from course.core.errors import CourseError
 from course.dev import build, proofs
+from course.dev.uses import plain
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _PUBLIC = re.compile(r"\b(github\.com|docs\.docker\.com|hub\.docker\.com|pypi\.org)/\S+")
@@ -179,16 +180,23 @@ def _imports(where: str, notebook: dict[str, Any]) -> Iterator[str]:
     """A lesson imports of ours the three faces alone: what is behind them may move."""
     for id_, source, _ in _code(notebook):
         try:
-            tree = ast.parse(source)
+            tree = ast.parse(plain(source))
         except SyntaxError:
-            continue  # another language, or IPython's own
+            continue  # another language
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
             for name in names:
-                if name.startswith("course.") and name not in FACES:
+                if name.startswith("course.") and name not in FACES and not _is_public(name):
                     faces = ", ".join(f"`{face}`" for face in FACES)
                     yield f"{where}, cell {id_}: imports `{name}`; a lesson imports {faces} alone"
+
+
+def _is_public(name: str) -> bool:
+    """Say whether a dotted name is one of a face's public ones."""
+    face, _, public = name.rpartition(".")
+    return face in FACES and public in importlib.import_module(face).__all__
 
 
 def _predictions(where: str, notebook: dict[str, Any]) -> Iterator[str]:

@@ -145,7 +145,7 @@ def conditions(*, using: Runner | None = None) -> Conditions:
     """
     docker = detect.containers(using or runner())
     known = environment.current()
-    name = os.environ.get("COURSE_ENGINE") or (known.name if known else "kind")
+    name = os.environ.get("COURSE_ENGINE") or (known.name if known else detect.KNOWN[0])
     store = "containerd"  # of a Docker that the course starts
     if docker.answers():
         store = image_store(client(docker.host()).info())

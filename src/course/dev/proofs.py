@@ -7,14 +7,13 @@ proofs in the machine's cache and writes nothing into the clone.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from course.core import locks, paths
+from course.core import files, locks, paths
 from course.core.errors import CourseError
 from course.dev.things import Thing
 
@@ -159,16 +158,7 @@ def keep(new: Proofs) -> None:
                 kept[key] = proof
         # In the order in which they were proven, by which the oldest go.
         text = json.dumps({key: asdict(proof) for key, proof in kept.items()}, indent=0)
-        _replace(file, text)
-
-
-def _replace(file: Path, text: str) -> None:
-    part = file.with_suffix(f".{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+        files.atomic_write(file, text)
 
 
 def save(root: Path, present: Mapping[str, Thing]) -> list[Proof]:
@@ -193,7 +183,7 @@ def save(root: Path, present: Mapping[str, Thing]) -> list[Proof]:
         if thing.proves and (key in old or key in mine)
     }
     committed_file(root).parent.mkdir(exist_ok=True)
-    _replace(committed_file(root), written(kept))
+    files.atomic_write(committed_file(root), written(kept))
     return [proof for key, proof in old.items() if key not in kept]
 
 

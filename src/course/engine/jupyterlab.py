@@ -48,7 +48,7 @@ def url(path: str = "") -> str | None:
 
 
 def start(*, prefer: int = 8888) -> None:
-    """Start it in the learner's folder, unless it runs.
+    """Start it in the learner's folder, unless it runs with these settings.
 
     Args:
         prefer: the first port to try.
@@ -57,7 +57,9 @@ def start(*, prefer: int = 8888) -> None:
         CourseError: it does not answer in time.
     """
     if url() is not None:
-        return
+        if (_record() or {}).get("settings") == str(_SETTINGS):
+            return
+        stop()  # of before an update of the clone, or of another clone
     port, token = ports.free(prefer), secrets.token_urlsafe(24)
     log = paths.state() / "logs" / "jupyter.log"
     work = paths.work()
@@ -115,7 +117,12 @@ def _page() -> Path:
 
 
 def _remember(port: int, token: str, pid: int) -> None:
-    record = {"process": locks.process_key(pid), "port": port, "token": token}
+    record = {
+        "process": locks.process_key(pid),
+        "port": port,
+        "token": token,
+        "settings": str(_SETTINGS),
+    }
     private.write(_file(), json.dumps(record))
 
 

@@ -231,9 +231,12 @@ def _sweep() -> None:
     """Remove half-made folders of the cache: what is whole has been renamed."""
     if not paths.own_cache():
         return
-    for pattern in ("scratch/*", "*/.part-*"):
+    for pattern in ("scratch/*", ".part-*", "*/.part-*"):
         for left in paths.cache().glob(pattern):
-            shutil.rmtree(left, ignore_errors=True)
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def down(report: Report, *, purge: bool = False) -> None:

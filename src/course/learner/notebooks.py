@@ -77,7 +77,7 @@ def update(course: manifest.Manifest) -> list[str]:
     version is put beside it.
 
     Returns:
-        What was done, a line each.
+        What was done, a line each; empty if everything was up to date.
     """
     said = []
     for name, source, copy in _pairs(course):
@@ -102,7 +102,7 @@ def update(course: manifest.Manifest) -> list[str]:
             with changing() as data:
                 data["editions"][name] = new
             said.append(f"kept:    work/{name}, which you edited; the new one is {beside.name}")
-    return said or ["everything is up to date"]
+    return said
 
 
 # -- the learner's repository of the sample service

@@ -20,7 +20,7 @@ class Failure:
 
     Args:
         at: seconds since the change's zero at which it was to be sent.
-        error: see `traffic.Answer`.
+        error: see `traffic.Response`.
         version: who answered; empty if it was the gateway, or nobody.
         until: when it had failed, on the same clock.
     """

@@ -1,4 +1,4 @@
-"""Start states and checks: one module a lesson, one class an exercise."""
+"""Register an exercise's code, and find it."""
 
 from __future__ import annotations
 

@@ -225,7 +225,8 @@ class Rollout:
         """Go back to an earlier revision, which becomes the newest.
 
         Args:
-            to: a number of `revisions()`; the one before the present by default.
+            to: a revision's number, as `kubectl rollout history` lists them; the one before the
+                present by default.
 
         Raises:
             CourseError: it is paused, or there is no such revision.

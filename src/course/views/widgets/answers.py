@@ -38,7 +38,7 @@ Weights = Mapping[str, float]
 
 
 class Response(Protocol):
-    """The shape of one answer; see `course.measure.traffic.Answer`."""
+    """The shape of one answer; see `course.measure.traffic.Response`."""
 
     @property
     def latency_ms(self) -> float:
