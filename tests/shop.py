@@ -14,7 +14,7 @@ import yaml
 
 from course.artifacts import orders_image
 from course.core import environment
-from course.core.process import runner
+from course.core.process import default_runner
 from course.measure.rollout import Rollout
 from tests.until import until
 
@@ -32,7 +32,7 @@ def kubectl(*words: str, input: str | None = None) -> str:
     """The output of kubectl, in the namespace of `KUBECONFIG`."""
     given = {k: os.environ[k] for k in ("KUBECONFIG",) if k in os.environ}
     env = environment.environment() | given
-    return runner().run(["kubectl", *words], timeout=60, env=env, input=input).stdout
+    return default_runner().run(["kubectl", *words], timeout=60, env=env, input=input).stdout
 
 
 @contextlib.contextmanager
@@ -47,12 +47,12 @@ def images() -> Iterator[str]:
     for tag in tags:
         text = f"FROM {made}\nENV ORDERS_VERSION={tag.rsplit(':', 1)[1]}\n"
         build = ["docker", "build", "--quiet", "--tag", tag, "-"]
-        runner().run(build, timeout=120, env=env, input=text)
-        runner().run(["docker", "push", "--quiet", tag], timeout=120, env=env)
+        default_runner().run(build, timeout=120, env=env, input=text)
+        default_runner().run(["docker", "push", "--quiet", tag], timeout=120, env=env)
     try:
         yield repository
     finally:
-        runner().run(["docker", "rmi", *tags], timeout=60, env=env, check=False)
+        default_runner().run(["docker", "rmi", *tags], timeout=60, env=env, check=False)
 
 
 @contextlib.contextmanager

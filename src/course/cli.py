@@ -337,8 +337,8 @@ def bundle_save(file: BundleFile) -> None:
     from course.artifacts import bundle, fetch
     from course.engine import up as up_
 
-    with _environment(), up_.exclusive() as using:
-        saved = bundle.save(file, _tell, using=using)
+    with _environment(), up_.exclusive() as runner:
+        saved = bundle.save(file, _tell, runner=runner)
         sha256 = fetch.digest(saved)
     print(f"✓ {saved}: {saved.stat().st_size / 1e9:.1f} GB, SHA-256:\n{sha256}")
     print("Carry it by another way than the file; there, where root loads it, give it:")
@@ -424,7 +424,7 @@ def proofs(
     """List what has passed on an engine as it is now, and what has not."""
     from course.dev import proven
 
-    lines = proven.save() if save else proven.why(why) if why else proven.told()
+    lines = proven.save() if save else proven.why(why) if why else proven.listing()
     for line in lines:
         print(line)
 

@@ -49,14 +49,14 @@ def lines(facts: dict[str, Any]) -> list[str]:
         lines.append("  " + facts["error"].replace("\n", "\n  "))
     elif any(step["state"] != "done" for step in facts["steps"]):
         lines.append(f"  {steps.INTERRUPTED}")
-    lines += _told_now(facts["now"])
+    lines += _health_lines(facts["now"])
     if facts["env"].get("ORDERS_URL") and "orders" in facts["has"]:
         lines.append(f"orders:     {facts['env']['ORDERS_URL']}")
     lines.append(f"JupyterLab: {facts['jupyterlab'] or 'not running: make start'}")
     return lines
 
 
-def _told_now(parts: list[dict[str, Any]]) -> list[str]:
+def _health_lines(parts: list[dict[str, Any]]) -> list[str]:
     """What works now in one line, and what does not in two each."""
     lines = []
     well = [part["name"] for part in parts if part["ok"]]

@@ -88,7 +88,7 @@ def saved(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(debian, "is_root_on_debian", lambda: True)
     fill(paths.cache())
     lock(monkeypatch)
-    file = bundle.save(home / "b.tar", quiet, using=Save())
+    file = bundle.save(home / "b.tar", quiet, runner=Save())
     monkeypatch.setenv("COURSE_CACHE", str(home / "empty"))
     return file
 
@@ -132,7 +132,7 @@ def test_what_a_machine_lacks_is_left_out_and_told(
         (entry / "command").unlink()
         entry.rmdir()
     told: list[str] = []
-    file = bundle.save(home / "b.tar", lambda what, _: told.append(what), using=Save())
+    file = bundle.save(home / "b.tar", lambda what, _: told.append(what), runner=Save())
     assert "left out, since this machine has none: the tool docker" in told
     monkeypatch.setenv("COURSE_CACHE", str(home / "empty"))
     assert bundle.load(file, quiet).lacking == ("the tool docker",)
@@ -141,7 +141,7 @@ def test_what_a_machine_lacks_is_left_out_and_told(
 def test_an_image_of_a_bundle_is_loaded_and_not_pulled(saved: Path) -> None:
     bundle.load(saved, quiet)
     fake = FakeRunner({"docker image inspect": 1, "docker load": "Loaded image: registry:2\n"})
-    assert images.ensure("registry:2", quiet, using=fake) == "bundle"
+    assert images.ensure("registry:2", quiet, runner=fake) == "bundle"
     assert not [call for call in fake.calls if "tag" in call]
 
 
@@ -158,7 +158,7 @@ def test_an_archive_that_changed_in_the_cache_is_not_loaded(saved: Path) -> None
     archive.write_text("image registry:X")
     fake = FakeRunner({"docker image inspect": 1})
     with pytest.raises(CourseError, match="copy of registry:2 in the cache") as caught:
-        images.ensure("registry:2", quiet, using=fake)
+        images.ensure("registry:2", quiet, runner=fake)
     assert "course bundle load" in caught.value.try_
     assert bundle.load(saved, quiet).new == 1
     assert archive.read_text() == "image registry:2"
@@ -459,7 +459,7 @@ def test_root_loads_no_bundle_of_which_nothing_says_whose_it_is(
         bundle.load(saved, quiet)
     assert "BUNDLE_SHA256=" in caught.value.try_ and "--sha256" in caught.value.try_
     with pytest.raises(CourseError, match="nothing says whose"):
-        unbundle.environment(saved, using=FakeRunner())
+        unbundle.environment(saved, runner=FakeRunner())
     assert not list(paths.cache().glob("*"))
 
 
@@ -553,7 +553,7 @@ def test_a_wheel_that_is_not_the_locks_is_refused_though_the_bundle_says_that_it
             tar.addfile(entry, io.BytesIO(b"evil"))
         replace(saved, name, evil.getvalue())
         with pytest.raises(CourseError, match=re.escape(wheel)):
-            unbundle.environment(saved, using=FakeRunner())
+            unbundle.environment(saved, runner=FakeRunner())
         assert not place(name).exists() and not (paths.cache() / "uv").exists()
 
 
@@ -569,7 +569,7 @@ def test_the_lock_knows_uv_and_what_builds_the_course() -> None:
 
 def test_the_environment_comes_from_the_bundle_alone(saved: Path) -> None:
     fake = FakeRunner({str(paths.cache() / "uv" / "bin" / "uv"): ""})
-    unbundle.environment(saved, using=fake)
+    unbundle.environment(saved, runner=fake)
     uv = paths.cache() / "uv" / "bin" / "uv"
     assert uv.stat().st_mode & 0o111
     assert [call[1:3] for call in fake.calls] == [
@@ -590,13 +590,13 @@ def test_the_environment_comes_from_the_bundle_alone(saved: Path) -> None:
 def test_a_bundle_for_another_python_is_refused(saved: Path) -> None:
     rewrite(saved, "manifest.json", json.dumps(manifest(saved) | {"pythons": ["2.7"]}).encode())
     with pytest.raises(CourseError, match=r"has packages for 2\.7"):
-        unbundle.environment(saved, using=FakeRunner())
+        unbundle.environment(saved, runner=FakeRunner())
 
 
 def test_a_bundle_for_another_lock_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unbundle, "python_key", lambda: "other")
     with pytest.raises(CourseError, match="of another version"):
-        unbundle.environment(saved, using=FakeRunner())
+        unbundle.environment(saved, runner=FakeRunner())
 
 
 def test_a_bundle_is_read_with_pythons_own_library_alone(saved: Path) -> None:
@@ -640,7 +640,7 @@ def test_a_bundles_debian_packages_come_before_the_machines_sources(
 ) -> None:
     bundle.load(saved, quiet)
     fake = FakeRunner({"dpkg-query": 1, "apt-get": ""})
-    debian.ensure(debian.DOCKER, quiet, using=fake)
+    debian.ensure(debian.DOCKER, quiet, runner=fake)
     asked = [" ".join(call) for call in fake.calls if call[0] == "apt-get"]
     assert len(asked) == 2
     assert all("Dir::Etc::sourceparts=/dev/null" in line for line in asked)
@@ -652,7 +652,7 @@ def test_what_the_bundles_packages_lack_comes_from_the_machines_sources(
 ) -> None:
     bundle.load(saved, quiet)
     fake = FakeRunner({"dpkg-query": 1, "apt-get": "", "apt-get -o": 100})
-    debian.ensure(["gcc"], quiet, using=fake)
+    debian.ensure(["gcc"], quiet, runner=fake)
     assert fake.calls[-1] == ("apt-get", *debian._INSTALL, "gcc")
 
 
@@ -692,7 +692,7 @@ def test_a_bundle_into_a_folder_that_is_not_there_is_refused_before_anything_is_
 ) -> None:
     fake = Save()
     with pytest.raises(CourseError, match="nothing can be written"):
-        bundle.save(home / "none" / "b.tar", quiet, using=fake)
+        bundle.save(home / "none" / "b.tar", quiet, runner=fake)
     assert not fake.calls
 
 
@@ -703,8 +703,8 @@ def test_a_file_that_somebody_put_in_the_bundles_way_is_neither_followed_nor_kep
     theirs = home / "theirs"
     theirs.write_text("theirs")
     (home / "c.tar.part").symlink_to(theirs)
-    made = bundle.save(home / "c.tar", quiet, using=Save())
+    made = bundle.save(home / "c.tar", quiet, runner=Save())
     assert theirs.read_text() == "theirs" and not made.is_symlink() and names(made)
     os.link(theirs, home / "d.tar.part")
-    made = bundle.save(home / "d.tar", quiet, using=Save())
+    made = bundle.save(home / "d.tar", quiet, runner=Save())
     assert theirs.read_text() == "theirs" and not made.samefile(theirs)

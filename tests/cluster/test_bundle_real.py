@@ -11,7 +11,7 @@ import pytest
 from course.artifacts import bundle, docker_build, fetch, gateway_api, images, tools
 from course.core import environment, paths
 from course.core.errors import CourseError
-from course.core.process import runner
+from course.core.process import default_runner
 
 REF = "course-bundle-test:1"
 
@@ -22,7 +22,7 @@ def quiet(detail: str, fraction: float | None) -> None:
 
 def image_id() -> str:
     argv = ["docker", "image", "inspect", REF, "--format", "{{.Id}}"]
-    return runner().run(argv, timeout=30, check=False).stdout.strip()
+    return default_runner().run(argv, timeout=30, check=False).stdout.strip()
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     # Of its own content in every run: nothing of it is in Docker's store already.
     (context / "random").write_bytes(os.urandom(300_000))
     (context / "Dockerfile").write_text("FROM scratch\nCOPY random /random\n")
-    docker_build.build(context, REF, quiet, runner(), labels={images.KEY: images.key(REF)})
+    docker_build.build(context, REF, quiet, default_runner(), labels={images.KEY: images.key(REF)})
     yield image_id()
-    runner().run(["docker", "image", "rm", "--force", REF], timeout=60, check=False)
+    default_runner().run(["docker", "image", "rm", "--force", REF], timeout=60, check=False)
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def saved(image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_tools_and_an_image_come_back_out_of_the_file_alone(saved: Path, image: str) -> None:
-    runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
+    default_runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
     assert image_id() == ""
     loaded = bundle.load(saved, quiet, fetch.digest(saved))
     assert (loaded.new, loaded.unused, loaded.lacking) == (3, (), ())
     found = tools.ensure("buildx", quiet)["docker-buildx"]
     assert found.is_relative_to(paths.cache())
-    assert tools.BUILDX in runner().run([found, "version"], timeout=30).stdout
+    assert tools.BUILDX in default_runner().run([found, "version"], timeout=30).stdout
     assert "kind: CustomResourceDefinition" in gateway_api.crds_file().read_text()
     assert images.ensure(REF, quiet) == "bundle"
     assert image_id() == image
@@ -83,7 +83,7 @@ def test_an_archive_that_was_damaged_in_the_cache_never_reaches_docker(
     saved: Path, image: str
 ) -> None:
     bundle.load(saved, quiet, fetch.digest(saved))
-    runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
+    default_runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
     with images.archive(REF).open("r+b") as archive:
         archive.seek(1000)
         archive.write(b"\xff")

@@ -25,7 +25,7 @@ from course.core.names import (
     ORDERS,
     SYSTEM_NAMESPACE,
 )
-from course.core.process import Completed, runner
+from course.core.process import Completed, default_runner
 from course.engine import tasks, up
 from tests.until import until
 
@@ -85,7 +85,7 @@ def test_everything_listens_on_loopback_only() -> None:
 
 def test_every_port_that_docker_publishes_for_the_course_is_on_loopback() -> None:
     argv = ["docker", "ps", "--filter", "name=^course-", "--format", "{{.Names}} {{.Ports}}"]
-    lines = runner().run(argv, timeout=30).stdout.splitlines()
+    lines = default_runner().run(argv, timeout=30).stdout.splitlines()
     assert {line.split()[0] for line in lines} >= {"course-control-plane", "course-registry"}
     published = [word for line in lines for word in line.split() if "->" in word]
     # The registry, the API server, the gateway twice.
@@ -110,7 +110,11 @@ def test_the_learners_kubeconfig_is_not_touched() -> None:
 
 def test_up_again_changes_nothing() -> None:
     def containers() -> str:
-        return runner().run(["docker", "ps", "--all", "--no-trunc", "--quiet"], timeout=30).stdout
+        return (
+            default_runner()
+            .run(["docker", "ps", "--all", "--no-trunc", "--quiet"], timeout=30)
+            .stdout
+        )
 
     before = containers(), paths.kubeconfig().read_bytes(), environment.current()
     done = subprocess.run([*COURSE, "up"], capture_output=True, text=True, check=True, timeout=60)
@@ -120,7 +124,7 @@ def test_up_again_changes_nothing() -> None:
 
 def test_up_heals_what_is_missing() -> None:
     kubectl = ["kubectl", "--kubeconfig", str(paths.kubeconfig())]
-    runner().run([*kubectl, "delete", "httproute", "orders"], timeout=60)
+    default_runner().run([*kubectl, "delete", "httproute", "orders"], timeout=60)
     until(lambda: not up.complete(), "the gateway to drop a route that is gone", wait=10)
     up.up(tasks.Display())
     assert up.complete()
@@ -182,7 +186,7 @@ _ASK = (
 
 def kubectl(*argv: str, text: str | None = None, check: bool = True) -> Completed:
     words = ["kubectl", "--kubeconfig", paths.kubeconfig(), "--namespace", "course-policy-test"]
-    return runner().run([*words, *argv], timeout=120, input=text, check=check)
+    return default_runner().run([*words, *argv], timeout=120, input=text, check=check)
 
 
 @pytest.fixture
@@ -221,28 +225,28 @@ def test_the_engine_says_that_it_enforces_policies_if_and_only_if_it_does(
 @pytest.fixture
 def database() -> Any:
     """A PostgreSQL of our own image, for the service's own integration tests."""
-    using = runner()
-    made = using.run(
+    runner = default_runner()
+    made = runner.run(
         ["docker", "run", "--detach", "--rm", "--label", "course.owner=course"]
         + ["--env", "POSTGRES_PASSWORD=throw-away", "--publish", "127.0.0.1::5432", "postgres:15"],
         timeout=60,
     ).stdout.strip()
     try:
-        port = using.run(["docker", "port", made, "5432/tcp"], timeout=30).stdout.split(":")[-1]
+        port = runner.run(["docker", "port", made, "5432/tcp"], timeout=30).stdout.split(":")[-1]
         ready = ["docker", "exec", made, "pg_isready", "--host=127.0.0.1", "--quiet"]
         until(
-            lambda: using.run(ready, timeout=30, check=False).code == 0,
+            lambda: runner.run(ready, timeout=30, check=False).code == 0,
             "PostgreSQL",
             wait=60,
             pause=0.3,
         )
         yield f"postgres://postgres:throw-away@127.0.0.1:{port.strip()}/postgres"
     finally:
-        using.run(["docker", "rm", "--force", made], timeout=60)
+        runner.run(["docker", "rm", "--force", made], timeout=60)
 
 
 def test_the_integration_tests_of_orders_pass_on_a_real_postgresql(database: str) -> None:
-    done = runner().run(
+    done = default_runner().run(
         ["npm", "run", "--silent", "test:integration"],
         timeout=120,
         cwd=orders_image.SOURCE,

@@ -14,7 +14,7 @@ from course.core import environment as environment_
 from course.core import names
 from course.core.errors import CourseError
 from course.core.machine import arch
-from course.core.process import runner
+from course.core.process import default_runner
 from course.engine import doctor, local_registry
 from course.engine.doctor import docker as doctor_docker
 from course.exercises.kit.lab import Lab
@@ -50,7 +50,7 @@ def build(folder: Path, platform: str, processor: str) -> None:
     (folder / "app").write_bytes(program(processor))
     (folder / "Dockerfile").write_text('FROM scratch\nCOPY --chmod=755 app /app\nCMD ["/app"]\n')
     argv = ["docker", "build", "--quiet", "--platform", f"linux/{platform}", "--tag", REF, folder]
-    runner().run(argv, timeout=60, env={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"})
+    default_runner().run(argv, timeout=60, env={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"})
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def foreign(tmp_path: Path) -> Iterator[None]:
     """An image for another processor."""
     build(tmp_path, OTHER, OTHER)
     yield
-    runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
+    default_runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
 
 
 def test_a_learners_image_for_another_processor_is_named_as_the_cause(foreign: None) -> None:
@@ -80,7 +80,7 @@ def test_a_program_for_another_processor_is_named_as_the_cause(tmp_path: Path) -
             served.get("/", wait=5)
             raise Wrong("crashes", saw="it ended", want="a service", try_="look")
     finally:
-        runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
+        default_runner().run(["docker", "image", "rm", "--force", REF], timeout=60)
     assert caught.value.cause == "architecture", caught.value.saw
     assert "cannot run what" in caught.value.saw
 
@@ -94,24 +94,26 @@ def test_an_image_of_the_catalogue_for_another_processor_is_refused_and_kept(
         images.ensure(REF, quiet)
     found = doctor_docker.architecture(doctor.Machine())
     assert [(f.what, f.ok) for f in found] == [(f"image {REF}", False)]
-    assert runner().run(["docker", "image", "ls", "--quiet", REF], timeout=30).stdout.strip()
+    assert (
+        default_runner().run(["docker", "image", "ls", "--quiet", REF], timeout=30).stdout.strip()
+    )
 
 
 def test_a_container_of_the_registrys_name_is_refused_and_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = ["docker", "create", "--name", NAME, "node:24-slim", "true"]
-    mine = runner().run(made, timeout=60).stdout.strip()
+    mine = default_runner().run(made, timeout=60).stdout.strip()
     try:
         monkeypatch.setattr(names, "REGISTRY_NAME", NAME)
         with pytest.raises(CourseError, match=f"a container {NAME} that this course did not make"):
-            local_registry.Registry(1, runner()).ensure(quiet)
+            local_registry.Registry(1, default_runner()).ensure(quiet)
         found = doctor_docker.registry(doctor.Machine())
         assert [f.ok for f in found] == [False] and NAME in found[0].saw
         inspect = ["docker", "container", "inspect", NAME, "--format", "{{.Id}}"]
-        assert runner().run(inspect, timeout=30).stdout.strip() == mine
+        assert default_runner().run(inspect, timeout=30).stdout.strip() == mine
     finally:
-        runner().run(["docker", "rm", "--force", mine], timeout=60)
+        default_runner().run(["docker", "rm", "--force", mine], timeout=60)
 
 
 def test_the_doctor_finds_nothing_wrong_with_what_is_ours() -> None:

@@ -24,7 +24,7 @@ import pytest
 from course.artifacts import debian, fetch, first_seen, gateway_api, images, pulls, tools
 from course.core import paths
 from course.core.errors import CourseError
-from course.core.process import runner
+from course.core.process import default_runner
 from tests.internet import gate as gates
 from tests.internet import hub as hubs
 from tests.internet import releases
@@ -139,16 +139,20 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def use(host: str) -> None:
         monkeypatch.setenv("DOCKER_HOST", host)
-        listed = runner().run(["docker", "image", "ls", "--all", "--quiet"], timeout=30).stdout
+        listed = (
+            default_runner().run(["docker", "image", "ls", "--all", "--quiet"], timeout=30).stdout
+        )
         if listed:
-            runner().run(["docker", "image", "rm", "--force", *set(listed.split())], timeout=60)
+            default_runner().run(
+                ["docker", "image", "rm", "--force", *set(listed.split())], timeout=60
+            )
 
     return use
 
 
 def inspected(ref: str, form: str) -> str:
     argv = ["docker", "image", "inspect", ref, "--format", form]
-    return runner().run(argv, timeout=30).stdout.strip()
+    return default_runner().run(argv, timeout=30).stdout.strip()
 
 
 MAKER = """
@@ -243,7 +247,9 @@ def test_an_image_is_pulled_and_taken_as_pulled_and_its_digest_is_kept(
     assert kept is not None
     assert kept.value == digest
     # It is a whole image, not an index of things that are not there.
-    said = runner().run(["docker", "run", "--rm", DEBIAN, "cat", "/etc/debian_version"], timeout=60)
+    said = default_runner().run(
+        ["docker", "run", "--rm", DEBIAN, "cat", "/etc/debian_version"], timeout=60
+    )
     assert said.stdout.startswith("12")
     hosts = [request.host for request in learner.web.asked]
     assert {hubs.REGISTRY, hubs.TOKENS, hubs.CDN} == set(hosts)
@@ -254,7 +260,7 @@ def test_what_was_pulled_first_is_pulled_again_whatever_its_tag_names_now(
 ) -> None:
     use(docker)
     assert learner.pull(NODE) == "pulled"
-    runner().run(["docker", "image", "rm", NODE], timeout=30)
+    default_runner().run(["docker", "image", "rm", NODE], timeout=30)
     first = learner.outside.published.digest(NODE)
     with moved(learner.outside, NODE) as second:
         assert learner.pull(NODE) == "pulled"
@@ -268,7 +274,10 @@ def test_another_image_under_the_name_is_told_and_not_taken(
     use(docker)
     first_seen.keep(UPSTREAM, FIRST)
     _says(learner.refused(NODE), FIRST, learner.outside.published.digest(NODE))
-    assert runner().run(["docker", "image", "inspect", NODE], timeout=30, check=False).code != 0
+    assert (
+        default_runner().run(["docker", "image", "inspect", NODE], timeout=30, check=False).code
+        != 0
+    )
 
 
 def test_the_cited_digest_of_the_node_is_the_one_that_is_pulled(

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from course.core import environment
-from course.core.process import runner
+from course.core.process import default_runner
 from course.exercises import rolling
 from course.exercises.kit import start
 from course.exercises.kit.lab import Lab
@@ -68,7 +68,7 @@ def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def kubectl(*words: str) -> str:
-    return runner().run(["kubectl", *words], timeout=60).stdout
+    return default_runner().run(["kubectl", *words], timeout=60).stdout
 
 
 def get(kind: str, name: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def test_reset_while_the_former_shop_is_being_deleted_and_others_make_its_pods(
         "metadata": {"name": "beside", "labels": {"app": NAME}},
         "spec": {**{k: thing["spec"][k] for k in ("selector", "template")}, "serviceName": NAME},
     }
-    runner().run(["kubectl", "create", "-f", "-"], timeout=60, input=json.dumps(other))
+    default_runner().run(["kubectl", "create", "-f", "-"], timeout=60, input=json.dumps(other))
     kubectl("delete", "deployment", NAME, "--cascade=foreground", "--wait=false")
 
     start.goto("rolling-2")

@@ -59,8 +59,8 @@ def test_from_nothing_every_image_and_tool_is_built_and_docker_that_answers_is_a
     monkeypatch.setattr(Docker, "host", lambda _: "unix:///x")
     pulled = "|amd64|[]"
     there = FakeRunner({"docker image inspect": pulled})
-    assert needs.cost(needs.LEVELS, using=there) < needs.cost(
-        needs.LEVELS, using=FakeRunner({"docker image inspect": 1})
+    assert needs.cost(needs.LEVELS, runner=there) < needs.cost(
+        needs.LEVELS, runner=FakeRunner({"docker image inspect": 1})
     )
 
 
@@ -69,7 +69,7 @@ def test_a_docker_that_cannot_be_asked_stops_no_run(
 ) -> None:
     monkeypatch.setattr(Docker, "answers", lambda _: True)
     monkeypatch.setattr(Docker, "host", lambda _: "unix:///x")
-    assert needs.cost(needs.LEVELS, using=FakeRunner()) == 0.0
+    assert needs.cost(needs.LEVELS, runner=FakeRunner()) == 0.0
 
 
 def test_the_conditions_are_known_before_the_engine_has_started(
@@ -77,7 +77,7 @@ def test_the_conditions_are_known_before_the_engine_has_started(
 ) -> None:
     monkeypatch.setattr(Docker, "answers", lambda _: False)
     monkeypatch.delenv("COURSE_ENGINE", raising=False)
-    found = needs.conditions(using=FakeRunner())
+    found = needs.conditions(runner=FakeRunner())
     assert (found.engine, found.image_store, found.kubernetes) == (
         *("kind", "containerd"),
         tools.KUBERNETES,

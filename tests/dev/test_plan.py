@@ -117,8 +117,8 @@ def test_another_commit_begins_at_another_thing_and_leaves_none_out(ci: bool) ->
 
 def test_a_commit_that_is_not_known_turns_nothing() -> None:
     things = THINGS[:3]
-    assert schedule.turned(things, "") == schedule.turned(things, "not a hash") == things
-    assert schedule.turned([], "abc") == []
+    assert schedule.rotated(things, "") == schedule.rotated(things, "not a hash") == things
+    assert schedule.rotated([], "abc") == []
 
 
 def test_nothing_is_begun_that_would_not_end_in_time() -> None:
@@ -143,7 +143,7 @@ def test_a_short_thing_is_begun_where_a_long_one_no_longer_is() -> None:
 
 
 def test_a_lesson_is_proven_anew_with_its_notebooks_twice_and_all_its_answers() -> None:
-    queue = schedule.anew(of("01-a"), dict.fromkeys(THINGS, 1.0))
+    queue = schedule.all_again(of("01-a"), dict.fromkeys(THINGS, 1.0))
     kinds = [p.thing.kind for p in queue]
     assert kinds == [
         *(Kind.SOLUTION, Kind.LESSON),

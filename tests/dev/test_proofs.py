@@ -125,12 +125,12 @@ def test_course_dev_check_names_a_file_of_proofs_that_two_branches_changed(mini:
 def test_the_list_says_what_is_proven_where_and_ends_with_the_number_that_is_not() -> None:
     old = {"f1": proof(LESSON), "x": Proof("lesson", "00-gone", "0", "2025-01-01", 1.0)}
     things = [SOLUTION, LESSON, OTHER]
-    lines = proofs.told(things, PRINTS, old, {})
+    lines = proofs.listing(things, PRINTS, old, {})
     assert lines[-1] == "1 unproven"
     assert "✓ 01-a: elsewhere, 2026-01-02, c0ffee, 3 s" in "\n".join(lines)
     assert "· 01-a: unproven" in "\n".join(lines)
     assert any("00-gone" in line for line in lines)
-    assert proofs.told(things, PRINTS, old, {"f2": proof(SOLUTION)})[-1] == "0 unproven"
+    assert proofs.listing(things, PRINTS, old, {"f2": proof(SOLUTION)})[-1] == "0 unproven"
 
 
 def test_the_committed_file_of_the_course_can_be_read() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from course.core.process import runner
+from course.core.process import default_runner
 from course.dev import results
 from course.dev.results import Row
 
@@ -29,4 +29,4 @@ def test_a_row_is_replaced_and_stale_once_its_subject_changed(home: Path) -> Non
     assert "2 s" not in page and "*(stale)*" not in page
     (root / "a.py").write_text("2")
     git(root, "commit", "-am", "two")
-    assert "*(stale)*" in results.page(root, runner())
+    assert "*(stale)*" in results.page(root, default_runner())

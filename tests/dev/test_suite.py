@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from course.core import paths
 from course.core.errors import CourseError
-from course.core.process import runner
+from course.core.process import default_runner
 from course.dev import needs, outcomes, proofs, proving, suite
 from course.dev.fingerprint import Conditions
 from course.dev.outcomes import Assignment, Outcome, Record
@@ -516,7 +516,7 @@ def prover(tmp_path: Path, home: Path) -> Callable[..., proving.Prover]:
         return proving.Prover(
             root=tmp_path,
             fingerprints={thing: thing.name for thing in things},
-            sources=proving.Sources(tmp_path, runner()),
+            sources=proving.Sources(tmp_path, default_runner()),
             budget=Budget(),
             began=time.monotonic(),
             commit="c0ffee",

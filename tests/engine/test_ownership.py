@@ -41,7 +41,7 @@ def test_purge_takes_what_the_course_made_or_pulled(
 ) -> None:
     monkeypatch.setattr(pulls, "_unreached", [])
     absent = FakeRunner({"docker image inspect": 1, "docker pull": "", "docker tag": ""})
-    images.ensure("registry:2", quiet, using=absent)
+    images.ensure("registry:2", quiet, runner=absent)
     # Now there: registry:2 (pulled by us), postgres:15 (the learner's own), node:24-slim (made).
     fake = FakeRunner(
         {

@@ -62,9 +62,9 @@ def test_nothing_of_the_engine_changes_this_processes_variables(file: Path) -> N
 # -- commands that reach an engine
 
 
-def said(using: Runner, name: str, env: dict[str, str] | None = None) -> str:
+def said(runner: Runner, name: str, env: dict[str, str] | None = None) -> str:
     """What a variable is for a command."""
-    return using.run(["printenv", name], timeout=10, env=env, check=False).stdout.strip()
+    return runner.run(["printenv", name], timeout=10, env=env, check=False).stdout.strip()
 
 
 def test_a_command_gets_the_engines_variables_and_this_process_does_not() -> None:
@@ -91,8 +91,8 @@ def test_commands_of_docker_find_it_and_the_courses_tools_first(
 
 
 def test_what_a_set_up_starts_carries_its_mark_and_this_process_does_not(home: Path) -> None:
-    with up.exclusive() as using:
-        assert said(using, OWNER) == locks.process_key()
+    with up.exclusive() as runner:
+        assert said(runner, OWNER) == locks.process_key()
         assert OWNER not in os.environ
 
 
@@ -101,7 +101,7 @@ def test_where_the_cluster_is_reached_the_learners_kubeconfig_is_not(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/the/learners/own")
     ours = detect.cluster(environment.Engine("kind", ports=PORTS), RealRunner())
-    assert said(ours.using, "KUBECONFIG") == str(paths.kubeconfig())
+    assert said(ours.runner, "KUBECONFIG") == str(paths.kubeconfig())
 
 
 # -- another engine
@@ -128,7 +128,7 @@ class ToyRegistry:
 class ToyContainers:
     """A container engine that is there."""
 
-    using: Runner
+    runner: Runner
 
     def host(self) -> str:
         return HOST
@@ -143,7 +143,7 @@ class ToyContainers:
         return {"DOCKER_HOST": HOST}
 
     def commands(self) -> Runner:
-        return EnvRunner(self.using, self.environment())
+        return EnvRunner(self.runner, self.environment())
 
     def capabilities(self) -> set[str]:
         return {"containers"}
@@ -162,7 +162,7 @@ class ToyContainers:
 class ToyCluster:
     """A cluster without nodes, and what it was asked for."""
 
-    using: Runner
+    runner: Runner
     registry: ImageRegistry = field(default_factory=ToyRegistry)
     http_port: int = 8080
     applied: list[str] = field(default_factory=list)
@@ -201,7 +201,7 @@ stopped: list[str] = []
 def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> environment.Engine:
     """An engine of which the course knows an entry, recorded."""
     containers: type[ContainerEngine] = ToyContainers
-    monkeypatch.setitem(detect.ENGINES, "toy", Maker(containers, lambda _, using: toy_in(using)))
+    monkeypatch.setitem(detect.ENGINES, "toy", Maker(containers, lambda _, runner: toy_in(runner)))
     monkeypatch.setattr("course.engine.up.orders.answers", lambda _: True)
     stopped.clear()
     of = environment.Engine("toy", ports=dict(PORTS))
@@ -209,8 +209,8 @@ def toy(home: Path, monkeypatch: pytest.MonkeyPatch) -> environment.Engine:
     return of
 
 
-def toy_in(using: Runner) -> Cluster:
-    return ToyCluster(using)
+def toy_in(runner: Runner) -> Cluster:
+    return ToyCluster(runner)
 
 
 def test_another_engine_is_one_entry(toy: environment.Engine) -> None:

@@ -188,7 +188,7 @@ def test_a_volume_that_is_not_ours_is_not_purged(home: Path) -> None:
 def test_an_image_of_the_catalogue_for_another_processor_is_named(home: Path) -> None:
     fake = FakeRunner({"docker image inspect": f"|{OTHER}\n"})
     with pytest.raises(CourseError, match=f"node:24-slim for another processor: {OTHER}") as caught:
-        images.ensure("node:24-slim", quiet, using=fake)
+        images.ensure("node:24-slim", quiet, runner=fake)
     assert "docker image rm node:24-slim" in caught.value.try_
     assert changed(fake) == []
 
@@ -196,7 +196,7 @@ def test_an_image_of_the_catalogue_for_another_processor_is_named(home: Path) ->
 @pytest.mark.parametrize("label", ["", images.key("node:24-slim")])
 def test_an_image_for_this_processor_is_good(home: Path, label: str) -> None:
     fake = FakeRunner({"docker image inspect": f"{label}|{arch()}\n"})
-    assert images.ensure("node:24-slim", quiet, using=fake) == "present"
+    assert images.ensure("node:24-slim", quiet, runner=fake) == "present"
 
 
 class Container:

@@ -21,7 +21,7 @@ from course import notebook
 from course.core import environment as environment_
 from course.core import manifest, paths
 from course.core.errors import CourseError
-from course.core.process import runner
+from course.core.process import default_runner
 from course.engine import tasks, up
 from course.engine.docker import Docker, remembered
 from course.exercises.kit import check, exercise, start
@@ -59,7 +59,7 @@ def test_a_docker_that_has_stopped_is_one_message_wherever_it_is_asked(tmp_path:
     start.begin("containers-1")
     mine = paths.work() / "containers-1" / "mine.txt"
     mine.write_text("mine")
-    Docker(runner()).stop()
+    Docker(default_runner()).stop()
     assert "✗ Docker: no Docker answers" in course("status")
     result = check.check("containers-1")
     assert result.state == "could not judge" and "Docker" in result.saw
@@ -77,7 +77,7 @@ def test_a_docker_that_restarts_during_a_check_is_blamed_and_not_the_learner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def restart() -> None:
-        Docker(runner()).stop()
+        Docker(default_runner()).stop()
         up.up(tasks.Display())
 
     def meanwhile(lab: Lab) -> None:
@@ -97,14 +97,16 @@ def test_a_docker_that_restarts_during_a_check_is_blamed_and_not_the_learner(
 
 def test_the_node_comes_back_with_docker_and_keeps_what_the_learner_made() -> None:
     kubectl = ["kubectl", "create", "configmap", "mine", "--from-literal=a=b"]
-    runner().run(kubectl, timeout=30)
+    default_runner().run(kubectl, timeout=30)
     try:
-        Docker(runner()).stop()
+        Docker(default_runner()).stop()
         began = time.monotonic()
         up.up(tasks.Display())
         print(f"\nup again after {time.monotonic() - began:.0f} s")
-        got = runner().run(["kubectl", "get", "configmap", "mine", "-o", "json"], timeout=30)
+        got = default_runner().run(
+            ["kubectl", "get", "configmap", "mine", "-o", "json"], timeout=30
+        )
         assert json.loads(got.stdout)["data"] == {"a": "b"}
     finally:
-        runner().run(["kubectl", "delete", "configmap", "mine"], timeout=30, check=False)
+        default_runner().run(["kubectl", "delete", "configmap", "mine"], timeout=30, check=False)
     assert os.environ["KUBECONFIG"] == str(paths.kubeconfig())

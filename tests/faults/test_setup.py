@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from course.core import environment, locks, paths, steps
-from course.core.process import OWNER, runner
+from course.core.process import OWNER, default_runner
 from course.engine import tasks, up
 from tests.until import until
 
@@ -24,7 +24,7 @@ UP_WAIT = 600.0
 
 
 def lines(*argv: str) -> list[str]:
-    return sorted(runner().run(argv, timeout=60).stdout.splitlines())
+    return sorted(default_runner().run(argv, timeout=60).stdout.splitlines())
 
 
 def end_state() -> dict[str, Any]:
@@ -33,7 +33,9 @@ def end_state() -> dict[str, Any]:
     engine = environment.current()
     assert engine is not None
     pods = json.loads(
-        runner().run(["kubectl", "get", "deployments", "-A", "-o", "json"], timeout=60).stdout
+        default_runner()
+        .run(["kubectl", "get", "deployments", "-A", "-o", "json"], timeout=60)
+        .stdout
     )
     return {
         "engine": (engine.name, engine.has, engine.ports),

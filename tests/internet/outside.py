@@ -11,7 +11,7 @@ from typing import Any
 
 from course.artifacts import images, tools
 from course.core import paths
-from course.core.process import runner
+from course.core.process import default_runner
 from tests.internet import gate, releases
 from tests.internet.hub import Hub
 from tests.internet.published import Published, assembled
@@ -92,7 +92,7 @@ def publish(folder: Path, refs: Iterable[str] = ()) -> Outside:
     real = list(refs) or every
     for ref in real:
         # What others are assembled on is not here where images were pulled.
-        if runner().run(["docker", "image", "inspect", ref], timeout=30, check=False).code:
+        if default_runner().run(["docker", "image", "inspect", ref], timeout=30, check=False).code:
             images.ensure(ref, lambda *_: None)
     made = assembled(real, folder / "blobs")
     for ref in every:

@@ -228,7 +228,7 @@ def test_no_setting_of_the_learners_git_is_in_the_way(
 
 def test_a_repository_that_could_not_be_made_leaves_nothing(home: Path) -> None:
     with pytest.raises(CommandError):
-        notebooks.ensure_orders(using=FakeRunner({"git": 128}))
+        notebooks.ensure_orders(runner=FakeRunner({"git": 128}))
     assert list(paths.work().iterdir()) == []
 
 

@@ -86,7 +86,7 @@ def test_what_is_no_build_says_what_was_there(home: Path) -> None:
 def test_a_failing_build_is_a_result(home: Path) -> None:
     failing = vertex("a", "[2/2] RUN false", 1, 2, error="exit code: 1")
     fake = FakeRunner({"docker build": Completed((), 1, "", failing)})
-    assert builds.run(home, "--tag", "x", using=fake).error == "exit code: 1"
+    assert builds.run(home, "--tag", "x", runner=fake).error == "exit code: 1"
     assert fake.calls[0][:3] == ("docker", "build", "--progress=rawjson")
 
 
@@ -202,7 +202,7 @@ def test_a_sign_that_breaks_lines_elsewhere_does_not_break_a_step(tmp_path: Path
     said = Completed(("docker",), 0, "", f"{line}\n")
     for build in (
         builds.read(file),
-        builds.run(tmp_path, using=FakeRunner({"docker build": said})),
+        builds.run(tmp_path, runner=FakeRunner({"docker build": said})),
     ):
         assert [s.instruction for s in build.steps] == [name[6:]]
 

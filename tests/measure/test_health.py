@@ -319,9 +319,9 @@ def test_docker_and_the_api_are_asked_once_each(engine: environment.Engine) -> N
         f"{json.dumps('/' + name)} {json.dumps(state())}"
         for name in ("course-registry", "course-control-plane")
     )
-    using = FakeRunner({"docker": both, "kubectl": json.dumps({"items": system()})})
-    assert all(part.ok for part in now(health.Commands(using)))
-    assert sorted(call[0] for call in using.calls) == ["docker", "kubectl"]
+    runner = FakeRunner({"docker": both, "kubectl": json.dumps({"items": system()})})
+    assert all(part.ok for part in now(health.Commands(runner)))
+    assert sorted(call[0] for call in runner.calls) == ["docker", "kubectl"]
 
 
 # -- behind an error

@@ -30,7 +30,7 @@ from course.artifacts import (
 )
 from course.core import files, paths
 from course.core.errors import CourseError
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.core.report import Report
 
 PYTHONS = ("3.11.2", "3.11.9", "3.12.3", "3.13.5", "3.14.2")
@@ -53,13 +53,13 @@ class Loaded:
     lacking: tuple[str, ...] = ()
 
 
-def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
+def save(dest: Path, report: Report, *, runner: Runner | None = None) -> Path:
     """Write what another machine needs into one file.
 
     Args:
         dest: the file to write; it appears whole or not at all.
         report: told what is being packed.
-        using: runs docker, uv and apt-get.
+        runner: runs docker, uv and apt-get.
 
     Returns:
         `dest`.
@@ -69,21 +69,21 @@ def save(dest: Path, report: Report, *, using: Runner | None = None) -> Path:
             has not ended; or a package registry that the Python or Debian packages come from does
             not answer.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     if dest.exists() and not _is_bundle(dest):
         raise CourseError(f"{dest} is there and is no bundle", "a new file", "another name")
     if not os.access(dest.parent, os.W_OK | os.X_OK):
         raise CourseError(f"nothing can be written into {dest.parent}", "a folder", "another name")
-    _wheels(report, using)
+    _wheels(report, runner)
     if debian.is_root_on_debian():
-        debian.fetch(report, using=using)
+        debian.fetch(report, runner=runner)
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=docker_build.scratch()) as temporary:
         folder = Path(temporary)
-        parts = _parts(folder, report, using)
+        parts = _parts(folder, report, runner)
         manifest = {
             "format": unbundle.FORMAT,
             "machine": unbundle.machine(),
-            "commit": _commit(using),
+            "commit": _commit(runner),
             "pythons": sorted({v.rsplit(".", 1)[0] for v in PYTHONS}, key=_number),
             "parts": {
                 name: {"sha256": fetch.digest(file), "bytes": file.stat().st_size}
@@ -184,7 +184,7 @@ def _name(file: Path) -> str:
     return name if name.startswith("images/") else f"{name}.tgz"
 
 
-def _parts(folder: Path, report: Report, using: Runner) -> dict[str, Path]:
+def _parts(folder: Path, report: Report, runner: Runner) -> dict[str, Path]:
     parts: dict[str, Path] = {}
     for need in needs():
         if not need.files() and not _name(need.places[0][0]).startswith("images/"):
@@ -197,11 +197,11 @@ def _parts(folder: Path, report: Report, using: Runner) -> dict[str, Path]:
             report(f"reading {name}", None)
             with tarfile.open(parts[name], "w:gz", compresslevel=1) as tar:
                 tar.add(entry, entry.name)
-    for ref, archive in _images(using):
+    for ref, archive in _images(runner):
         name = _name(archive)
         parts[name] = folder / archive.name
         report(f"reading {ref}", None)
-        using.run(
+        runner.run(
             ["docker", "save", "--output", parts[name], ref],
             timeout=_WAIT,
             try_="course up, then again",
@@ -209,10 +209,10 @@ def _parts(folder: Path, report: Report, using: Runner) -> dict[str, Path]:
     return parts
 
 
-def _images(using: Runner) -> Iterator[tuple[str, Path]]:
+def _images(runner: Runner) -> Iterator[tuple[str, Path]]:
     for ref in images.catalogue():
         yield ref, images.archive(ref)
-    listed = using.run(
+    listed = runner.run(
         ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], timeout=60
     ).stdout.split()
     built = [ref for ref in listed if ref.endswith(f"/orders:{orders_image.VERSION}")]
@@ -221,9 +221,9 @@ def _images(using: Runner) -> Iterator[tuple[str, Path]]:
     yield built[0], orders_image.archive()
 
 
-def _commit(using: Runner) -> str:
+def _commit(runner: Runner) -> str:
     argv = ["git", "-C", paths.ROOT, "rev-parse", "--short", "HEAD"]
-    return using.run(argv, timeout=30, check=False).stdout.strip()
+    return runner.run(argv, timeout=30, check=False).stdout.strip()
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -234,13 +234,13 @@ def _wheelhouse() -> Path:
     return paths.cache() / unbundle.PYTHON / unbundle.python_key()
 
 
-def _wheels(report: Report, using: Runner) -> None:
+def _wheels(report: Report, runner: Runner) -> None:
     """The locked Python packages as wheels, for each of `PYTHONS`; by pip, from its index."""
     dest = _wheelhouse()
     if dest.exists():
         return
     uv = Path(sys.executable).with_name("uv")
-    exported = using.run([uv, *unbundle.EXPORT], timeout=60, cwd=paths.ROOT).stdout
+    exported = runner.run([uv, *unbundle.EXPORT], timeout=60, cwd=paths.ROOT).stdout
     with files.atomic_folder(dest) as part:
         pip: list[object] = [uv, "tool", "run", "--quiet", "pip", "download", "--quiet"]
         pip += ["--dest", part, "--only-binary", ":all:"]
@@ -249,7 +249,7 @@ def _wheels(report: Report, using: Runner) -> None:
             chosen = part.parent / "chosen.txt"
             chosen.write_text("".join(_chosen(exported, version)))
             minor = ["--python-version", version]
-            using.run([*pip, *minor, "--no-deps", "--require-hashes", "--requirement", chosen],
+            runner.run([*pip, *minor, "--no-deps", "--require-hashes", "--requirement", chosen],
                       timeout=_WAIT, try_="is PyPI, or its mirror, in reach?")  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from course.core import files, paths
 from course.core.errors import CourseError
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.core.report import Report
 
 DOCKER = ("iptables", "tini", "procps", "kmod", "xz-utils", "pigz")
@@ -31,19 +31,19 @@ def is_root_on_debian() -> bool:
     )
 
 
-def ensure(packages: Sequence[str], report: Report, *, using: Runner | None = None) -> None:
+def ensure(packages: Sequence[str], report: Report, *, runner: Runner | None = None) -> None:
     """Install the packages that are missing: from a bundle's, else from the machine's sources.
 
     Args:
         packages: names of Debian packages.
         report: told what is being done.
-        using: runs dpkg and apt-get.
+        runner: runs dpkg and apt-get.
 
     Raises:
         CourseError: some are missing and this user may not install them.
     """
-    using = using or runner()
-    missing = [p for p in packages if not _installed(p, using)]
+    runner = runner or default_runner()
+    missing = [p for p in packages if not _installed(p, runner)]
     if not missing:
         return
     command = f"apt-get install {' '.join(missing)}"
@@ -54,23 +54,23 @@ def ensure(packages: Sequence[str], report: Report, *, using: Runner | None = No
     report(command, None)
     try_ = command
     if pool().exists():
-        why = _install_from_pool(missing, using)
+        why = _install_from_pool(missing, runner)
         if not why:
             return
         report(f"the bundle's Debian packages are left: {why}", None)
         try_ += f"   (from the bundle: {why})"
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     argv = ["apt-get", *_INSTALL, *missing]
-    if using.run(argv, timeout=600, env=env, check=False).code != 0:
+    if runner.run(argv, timeout=600, env=env, check=False).code != 0:
         # A fresh machine has no package lists, an old one has stale ones.
-        using.run(["apt-get", "update", "-qq"], timeout=300, try_=try_)
-        using.run(argv, timeout=600, env=env, try_=try_)
+        runner.run(["apt-get", "update", "-qq"], timeout=300, try_=try_)
+        runner.run(argv, timeout=600, env=env, try_=try_)
 
 
-def assemble(report: Report, *, using: Runner | None = None) -> None:
+def assemble(report: Report, *, runner: Runner | None = None) -> None:
     """Install what the recipes in `airgap/` call, where that may be done without asking."""
     if is_root_on_debian():
-        ensure(ASSEMBLE, report, using=using)
+        ensure(ASSEMBLE, report, runner=runner)
 
 
 def release() -> str:
@@ -84,7 +84,7 @@ def pool() -> Path:
     return paths.cache() / "debian" / f"{release()}-signed"
 
 
-def fetch(report: Report, *, using: Runner | None = None) -> None:
+def fetch(report: Report, *, runner: Runner | None = None) -> None:
     """Fill `pool()` with what a minimal machine of this release lacks to run Docker.
 
     It is a part of each archive that they come from, with that archive's own lists and their
@@ -92,7 +92,7 @@ def fetch(report: Report, *, using: Runner | None = None) -> None:
 
     Args:
         report: told what is being done.
-        using: runs apt-get.
+        runner: runs apt-get.
 
     Raises:
         CommandError: the machine's package sources do not answer.
@@ -100,7 +100,7 @@ def fetch(report: Report, *, using: Runner | None = None) -> None:
     """
     if pool().exists():
         return
-    using = using or runner()
+    runner = runner or default_runner()
     report(f"Debian packages for {release()}", None)
     with files.atomic_folder(pool()) as part:
         archives, lists = part.parent / "archives", part.parent / "lists"
@@ -114,10 +114,10 @@ def fetch(report: Report, *, using: Runner | None = None) -> None:
         options += [f"Dir::State::lists={lists}", "Acquire::GzipIndexes=false"]
         options += ["Acquire::Languages=none", "APT::Sandbox::User=root", *_NO_INDEX]
         apt = ["apt-get", *_words(options)]
-        using.run([*apt, "update", "-qq"], timeout=300, try_="apt-get update; then again")
-        using.run([*apt, *_INSTALL, "--download-only", *DOCKER], timeout=600)
-        addresses = using.run([*apt, *_INSTALL, "--print-uris", *DOCKER, *_AGAIN], timeout=60)
-        listed = using.run([*apt, "indextargets", "--format", _TARGET], timeout=60)
+        runner.run([*apt, "update", "-qq"], timeout=300, try_="apt-get update; then again")
+        runner.run([*apt, *_INSTALL, "--download-only", *DOCKER], timeout=600)
+        addresses = runner.run([*apt, *_INSTALL, "--print-uris", *DOCKER, *_AGAIN], timeout=60)
+        listed = runner.run([*apt, "indextargets", "--format", _TARGET], timeout=60)
         targets = [line.split("|") for line in listed.stdout.splitlines()]
         for line in addresses.stdout.splitlines():
             address, name = line.split()[:2]
@@ -209,7 +209,7 @@ _KEYS = (
 count. A company's mirror that signs anew has its key in the first."""
 
 
-def _install_from_pool(packages: Sequence[str], using: Runner) -> str:
+def _install_from_pool(packages: Sequence[str], runner: Runner) -> str:
     """Install packages from the pool alone.
 
     Returns:
@@ -230,7 +230,7 @@ def _install_from_pool(packages: Sequence[str], using: Runner) -> str:
         env = {"DEBIAN_FRONTEND": "noninteractive"}
         for words in (["update", "-qq"], [*_INSTALL, *packages]):
             argv = ["apt-get", *_words(options), *words]
-            done = using.run(argv, timeout=600, env=env, check=False)
+            done = runner.run(argv, timeout=600, env=env, check=False)
             if done.code != 0:
                 said = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
                 return " ".join(said[:1] or done.stderr.splitlines()[-1:]) or "apt-get failed"
@@ -254,8 +254,8 @@ def _words(options: Sequence[str]) -> list[str]:
     return [word for option in options for word in ("-o", option)]
 
 
-def _installed(package: str, using: Runner) -> bool:
-    done = using.run(
+def _installed(package: str, runner: Runner) -> bool:
+    done = runner.run(
         ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
         timeout=30,
         check=False,

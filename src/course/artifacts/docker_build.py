@@ -17,7 +17,7 @@ def build(
     context: Path,
     tag: str,
     report: Report,
-    using: Runner,
+    runner: Runner,
     *,
     labels: Mapping[str, str] | None = None,
     args: Mapping[str, str] | None = None,
@@ -29,7 +29,7 @@ def build(
         context: the build's context, with a Dockerfile.
         tag: the image's name.
         report: told each line of the build.
-        using: runs docker.
+        runner: runs docker.
         labels: labels of the image.
         args: build arguments.
         target: the stage to build, if not the last.
@@ -50,7 +50,7 @@ def build(
 
     # A provenance record would make every image an index of two, which kind cannot load.
     env = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-    using.run([*argv, context], timeout=BUILD_WAIT, env=env, on_line=line)
+    runner.run([*argv, context], timeout=BUILD_WAIT, env=env, on_line=line)
 
 
 def place(source: Path, dest: Path) -> None:

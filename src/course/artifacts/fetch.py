@@ -106,7 +106,7 @@ def download(url: str, dest: Path, *, sha256: str = "", report: Report | None = 
     part = dest.with_name(dest.name + ".part")
     lock = dest.with_name(f".{dest.name}.lock")
     what = f"another process downloads {dest.name}"
-    with locks.held(lock, wait=_LOCK_WAIT, what=what, try_=AGAIN), _disk(part):
+    with locks.hold(lock, wait=_LOCK_WAIT, what=what, try_=AGAIN), _disk(part):
         if not _whole(url, part, sha256, report):
             # What was here belongs to another file, or the server lost its place.
             _forget(part)

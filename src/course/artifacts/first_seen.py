@@ -64,7 +64,7 @@ def keep(name: str, value: str) -> Sight:
     sight = Sight(value, time.strftime("%Y-%m-%d"))
     lock = file().with_suffix(".lock")
     what = f"another process writes {file()}"
-    with locks.held(lock, wait=_WAIT, what=what, try_="course up again"):
+    with locks.hold(lock, wait=_WAIT, what=what, try_="course up again"):
         entries = {**_read(), name: asdict(sight)}
         _write({"format": FORMAT, "seen": entries})
     return sight

@@ -20,7 +20,7 @@ def crds_file() -> Path:
     return paths.cache() / "downloads" / f"gateway-api-{GATEWAY_API}.yaml"
 
 
-def definitions(report: Report, using: Runner) -> Path:
+def definitions(report: Report, runner: Runner) -> Path:
     """The standard channel's definitions: the release, or the same bytes out of the Go module."""
     kept = crds_file()
     if kept.exists():
@@ -31,7 +31,7 @@ def definitions(report: Report, using: Runner) -> Path:
     except fetch.UnreachableError as error:
         report(f"{error.saw}: the definitions out of the Go module", None)
     module = f"gomod:sigs.k8s.io/gateway-api@{GATEWAY_API}"
-    content = standard(packages.resolve(module, report, using=using))
+    content = standard(packages.resolve(module, report, runner=runner))
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CourseError(f"{module} makes other definitions", f"sha256 {sha256[:16]}…", "")
     return files.atomic_write(kept, content)

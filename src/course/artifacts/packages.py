@@ -21,7 +21,7 @@ from course.artifacts import debian, gobuild
 from course.core import files, paths
 from course.core.errors import CourseError
 from course.core.machine import arch
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.core.report import Report
 
 _WAIT = 600.0
@@ -52,13 +52,13 @@ def entry(source: str) -> Path:
     return _folder(f"{kind}-{match[0] if match else rest}")
 
 
-def resolve(source: str, report: Report, *, using: Runner | None = None) -> Path:
+def resolve(source: str, report: Report, *, runner: Runner | None = None) -> Path:
     """The file or folder that a source names, fetched or built first where it is missing.
 
     Args:
         source: see the module's text.
         report: told what is being done.
-        using: runs the clients; the machine's own by default.
+        runner: runs the clients; the machine's own by default.
 
     Raises:
         CourseError: the source is not of a known form, or has no such file.
@@ -74,8 +74,8 @@ def resolve(source: str, report: Report, *, using: Runner | None = None) -> Path
         raise CourseError(f"`{source}` names no package", "npm:, pip:, gomod: or go:")
     kind, spec = next((match[i], match[i + 1]) for i in (1, 3, 5, 7) if match[i])
     inner = match[9] or ""
-    using = using or runner()
-    folder = {"npm": _npm, "pip": _pip, "gomod": _gomod, "go": _go}[kind](spec, report, using)
+    runner = runner or default_runner()
+    folder = {"npm": _npm, "pip": _pip, "gomod": _gomod, "go": _go}[kind](spec, report, runner)
     found = folder / inner
     if not found.exists():
         raise CourseError(f"{spec} has no {inner}", "the file that the catalogue names", "")
@@ -95,7 +95,7 @@ def _once(name: str, make: Callable[[Path], None]) -> Path:
     return dest
 
 
-def _npm(spec: str, report: Report, using: Runner) -> Path:
+def _npm(spec: str, report: Report, runner: Runner) -> Path:
     report(f"npm package {spec}", None)
     npm = shutil.which("npm") or str(Path(sys.executable).with_name("npm"))
 
@@ -103,26 +103,26 @@ def _npm(spec: str, report: Report, using: Runner) -> Path:
         argv: list[object] = [npm, "install", "--prefix", part, "--no-save", "--ignore-scripts"]
         # --force: the package may be for another system than this one (a container's).
         argv += ["--no-package-lock", "--no-audit", "--no-fund", "--force", spec]
-        using.run(argv, timeout=_WAIT)
+        runner.run(argv, timeout=_WAIT)
 
     return _once(f"npm-{spec}", make) / "node_modules" / spec.rsplit("@", 1)[0]
 
 
-def _pip(spec: str, report: Report, using: Runner) -> Path:
+def _pip(spec: str, report: Report, runner: Runner) -> Path:
     report(f"PyPI package {spec}", None)
 
     def make(part: Path) -> None:
         uv = Path(sys.executable).with_name("uv")
-        using.run([uv, "pip", "install", "--no-deps", "--target", part, spec], timeout=_WAIT)
+        runner.run([uv, "pip", "install", "--no-deps", "--target", part, spec], timeout=_WAIT)
 
     return _once(f"pip-{spec}", make)
 
 
-def _gomod(spec: str, report: Report, using: Runner) -> Path:
+def _gomod(spec: str, report: Report, runner: Runner) -> Path:
     report(f"Go module {spec}", None)
     env = {**gobuild.environment(_go_cache()), "GOFLAGS": "-mod=mod"}
-    go = gobuild.go_toolchain(paths.cache() / "packages", using=using)
-    out = using.run([go, "mod", "download", "-json", spec], timeout=_WAIT, env=env, cwd=_empty())
+    go = gobuild.go_toolchain(paths.cache() / "packages", runner=runner)
+    out = runner.run([go, "mod", "download", "-json", spec], timeout=_WAIT, env=env, cwd=_empty())
     return Path(json.loads(out.stdout)["Dir"])
 
 
@@ -148,7 +148,7 @@ def _built(module: str) -> Path:
     return paths.cache() / "tools" / f"{module}-{gobuild.key(module, arch())}"
 
 
-def _go(module: str, report: Report, using: Runner) -> Path:
+def _go(module: str, report: Report, runner: Runner) -> Path:
     dest = _built(module)
     if not dest.exists():
         if os.name != "posix" or platform.system() != "Linux":
@@ -156,13 +156,13 @@ def _go(module: str, report: Report, using: Runner) -> Path:
                 f"{module} is built from source on Linux only", "Linux", "a machine with internet"
             )
         if gobuild.tools()[module].get("cgo"):
-            debian.assemble(report, using=using)
-        go = gobuild.go_toolchain(paths.cache() / "packages", using=using)
+            debian.assemble(report, runner=runner)
+        go = gobuild.go_toolchain(paths.cache() / "packages", runner=runner)
 
         def line(text: str) -> None:
             report(f"building {module}: {text}", None)
 
         gobuild.build(
-            module, dest, arch=arch(), go=go, cache=_go_cache(), on_line=line, using=using
+            module, dest, arch=arch(), go=go, cache=_go_cache(), on_line=line, runner=runner
         )
     return dest

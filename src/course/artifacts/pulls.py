@@ -45,13 +45,13 @@ class Wanted:
     digest: str = ""
 
 
-def pull(image: Wanted, report: Report, using: Runner) -> None:
+def pull(image: Wanted, report: Report, runner: Runner) -> None:
     """Pull an image and give it the name that lessons use.
 
     Args:
         image: which one.
         report: told what is being done.
-        using: runs docker.
+        runner: runs docker.
 
     Raises:
         fetch.UnreachableError: no registry could be reached; another source may do.
@@ -65,20 +65,20 @@ def pull(image: Wanted, report: Report, using: Runner) -> None:
     source = f"{name}@{wanted}" if wanted else image.upstream
     report(f"docker pull {source}", None)
     try:
-        using.run(
+        runner.run(
             ["docker", "pull", source],
             timeout=_PULL_WAIT,
             on_line=lambda line: report(f"{image.ref}: {line}", None),
             try_="course up again: a pull goes on where it stopped",
         )
     except CommandError as error:
-        raise _named(error, image, kept, using) from error
-    using.run(["docker", "tag", source, image.ref], timeout=30)
+        raise _named(error, image, kept, runner) from error
+    runner.run(["docker", "tag", source, image.ref], timeout=30)
     if not wanted:
         argv = ["docker", "image", "inspect", image.ref, "--format", "{{json .RepoDigests}}"]
-        done = using.run(argv, timeout=30, check=False)
+        done = runner.run(argv, timeout=30, check=False)
         with suppress(ValueError):
-            found = of(json.loads(done.stdout or "null"), image.upstream)
+            found = digest_of(json.loads(done.stdout or "null"), image.upstream)
             if found:
                 first_seen.keep(image.upstream, found)
 
@@ -92,12 +92,12 @@ def accept(upstream: str, digests: Sequence[str]) -> None:
         upstream: the image's full name at the publisher, with the tag.
         digests: the `RepoDigests` of what Docker has.
     """
-    kept, found = first_seen.first(upstream), of(digests, upstream)
+    kept, found = first_seen.first(upstream), digest_of(digests, upstream)
     if kept and found and found != kept.value:
         first_seen.keep(upstream, found)
 
 
-def of(digests: Sequence[str] | None, upstream: str) -> str:
+def digest_of(digests: Sequence[str] | None, upstream: str) -> str:
     """The digest that one publisher's name has among an image's `RepoDigests`, or nothing."""
     name = _short(upstream.rpartition(":")[0])
     parted = (entry.partition("@") for entry in digests or ())
@@ -110,7 +110,7 @@ def _short(name: str) -> str:
 
 
 def _named(
-    error: CommandError, image: Wanted, kept: first_seen.Sight | None, using: Runner
+    error: CommandError, image: Wanted, kept: first_seen.Sight | None, runner: Runner
 ) -> CourseError:
     """What Docker's words mean, and what to do.
 
@@ -119,7 +119,7 @@ def _named(
     done = error.completed
     lines = _lines(done.stderr or done.stdout or error.reason)
     low = _FAULT.sub(r"\1", "\n".join(lines).lower())
-    if re.search("eof|reset|broken pipe", low) and using.run(_ASK, timeout=30, check=False).code:
+    if re.search("eof|reset|broken pipe", low) and runner.run(_ASK, timeout=30, check=False).code:
         low += "error during connect"
     what = f"docker pull {image.ref}"
     kinds = (kind for kind in _KINDS if re.search(kind[0], low))
@@ -129,16 +129,16 @@ def _named(
         return CourseError(f"{what}: {saw}\n      {_sentence(lines, pattern)}", want, try_)
     said = _sentence(lines, "")
     if re.search(_MISSING, low):
-        return _missing(image, kept, said, using)
+        return _missing(image, kept, said, runner)
     if not re.search(_UNREACHED, low):
         return error
     if "Pulling fs layer" in done.stdout:
         again = "course up again: a pull goes on where it stopped"
         return CourseError(f"{what}: broke off\n      {said}", "the whole image", again)
-    if (image.digest or kept) and _named_now(image.upstream, using):
+    if (image.digest or kept) and _named_now(image.upstream, runner):
         # Of a mirror that lacks a digest, graph drivers say only that the publisher behind it
         # cannot be reached.
-        return _missing(image, kept, said, using)
+        return _missing(image, kept, said, runner)
     _unreached.append(fetch.UnreachableError(f"{what}: no registry in reach", said))
     return _unreached[0]
 
@@ -157,7 +157,9 @@ def _sentence(lines: Sequence[str], pattern: str) -> str:
     return said.removeprefix("Error response from daemon: ")[:400]
 
 
-def _missing(image: Wanted, kept: first_seen.Sight | None, said: str, using: Runner) -> CourseError:
+def _missing(
+    image: Wanted, kept: first_seen.Sight | None, said: str, runner: Runner
+) -> CourseError:
     """The registry has no such image, or another one of that name."""
     what = f"docker pull {image.ref}: the registry"
     if not image.digest and kept is None:
@@ -168,7 +170,7 @@ def _missing(image: Wanted, kept: first_seen.Sight | None, said: str, using: Run
         )
     wanted = image.digest or (kept.value if kept else "")
     whose = f"pulled here first, on {kept.since}" if kept else "the published one"
-    now = _named_now(image.upstream, using)
+    now = _named_now(image.upstream, runner)
     other = f"; its tag names {now} now" if now not in ("", wanted) else ""
     return CourseError(
         f"{what} does not give {wanted}{other}\n      {said}",
@@ -178,12 +180,12 @@ def _missing(image: Wanted, kept: first_seen.Sight | None, said: str, using: Run
     )
 
 
-def _named_now(upstream: str, using: Runner) -> str:
+def _named_now(upstream: str, runner: Runner) -> str:
     """The digest that a tag names now, asked through Docker; empty if it does not say."""
     import docker
 
     with suppress(Exception):  # it is asked for a message only
-        host = using.run(_HOST, timeout=20).stdout.strip()
+        host = runner.run(_HOST, timeout=20).stdout.strip()
         api: Any = docker.APIClient(base_url=host, timeout=15)
         found = str(api.inspect_distribution(upstream)["Descriptor"]["digest"])
         return found if _DIGEST.fullmatch(found) else ""

@@ -103,13 +103,13 @@ From PyPI, which has them for every platform; npm's `node-…` packages lack mac
 """
 
 
-def ensure(name: str, report: Report, *, using: Runner | None = None) -> dict[str, Path]:
+def ensure(name: str, report: Report, *, runner: Runner | None = None) -> dict[str, Path]:
     """Make sure that a tool is there.
 
     Args:
         name: a key of `CATALOGUE`.
         report: told what is being done.
-        using: runs the clients of the package registries.
+        runner: runs the clients of the package registries.
 
     Returns:
         Each of its commands and where it is.
@@ -124,7 +124,7 @@ def ensure(name: str, report: Report, *, using: Runner | None = None) -> dict[st
     if folder.exists():
         return {c: folder / c for c in tool.here()}
     try:
-        return {c: packages.resolve(s, report, using=using) for c, s in tool.commands.items()}
+        return {c: packages.resolve(s, report, runner=runner) for c, s in tool.commands.items()}
     except CourseError as error:
         if tried:
             error.saw += f"\n      built because there was no release: {tried}"

@@ -33,7 +33,7 @@ from typing import IO, Any, cast
 from course.artifacts import archives
 from course.core import files, paths, private
 from course.core.errors import CourseError, from_os_error
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 
 FORMAT = 3
 PYTHON = "python"
@@ -361,18 +361,18 @@ def python_key() -> str:
     return sha.hexdigest()[:16]
 
 
-def environment(file: Path, sha256: str = "", *, using: Runner | None = None) -> None:
+def environment(file: Path, sha256: str = "", *, runner: Runner | None = None) -> None:
     """Make `.venv` from the Python packages in a bundle; no index is asked.
 
     Args:
         file: the bundle.
         sha256: its checksum, see `opened`.
-        using: runs uv.
+        runner: runs uv.
 
     Raises:
         CourseError: it has none for this version of the course, or for this Python.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     name = f"{PYTHON}/{python_key()}.tgz"
     with opened(file, sha256) as bundle:
         if name not in bundle.parts:
@@ -395,19 +395,19 @@ def environment(file: Path, sha256: str = "", *, using: Runner | None = None) ->
     local = ["--offline", "--no-index", "--find-links", wheels, "--compile-bytecode", "--quiet"]
     venv = paths.ROOT / ".venv"
     install: list[object] = [uv, "pip", "install", "--python", venv, *local]
-    using.run([uv, "venv", "--allow-existing", "--quiet", "--python", sys.executable, venv],
+    runner.run([uv, "venv", "--allow-existing", "--quiet", "--python", sys.executable, venv],
               timeout=_WAIT)  # fmt: skip
     # By this clone's lock, not by a list that came with the packages.
     export = [*EXPORT, "--python", venv]
     with tempfile.TemporaryDirectory(prefix="course-") as temporary:
         wanted = Path(temporary) / "requirements.txt"
-        wanted.write_text(using.run([uv, *export], timeout=60, cwd=paths.ROOT).stdout)
+        wanted.write_text(runner.run([uv, *export], timeout=60, cwd=paths.ROOT).stdout)
         # Without what a package asks for besides: the lock leaves some of it out.
         complete = ["--no-deps", "--require-hashes", "--requirement", wanted]
-        using.run([*install, *complete], timeout=_WAIT)
+        runner.run([*install, *complete], timeout=_WAIT)
     # With the build backend of the lock, which is installed by now.
     own = ["--no-deps", "--no-build-isolation", "--editable", paths.ROOT]
-    using.run([*install, *own], timeout=_WAIT)
+    runner.run([*install, *own], timeout=_WAIT)
 
 
 def _uv(wheels: Path) -> Path:

@@ -3,7 +3,8 @@
 A learner's variables are made for other things: `GIT_DIR` names the repository of their dotfiles,
 `BUILDX_BUILDER` a builder elsewhere, `HTTPS_PROXY` a way out of the company. `settle` puts this
 process right, and so JupyterLab, kernels and terminals that it starts; `child` every program
-that `process` starts. How a machine reaches its registries (proxies, mirrors, authorities, logins) stays.
+that `process` starts. How a machine reaches its registries (proxies, mirrors, authorities,
+logins) stays.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held(file: Path, *, wait: float, what: str, try_: str) -> Iterator[None]:
+def hold(file: Path, *, wait: float, what: str, try_: str) -> Iterator[None]:
     """Hold a lock; it goes with the process, however that ends.
 
     Args:

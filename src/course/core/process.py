@@ -395,6 +395,6 @@ class FakeRunner:
 _real = RealRunner()
 
 
-def runner() -> Runner:
+def default_runner() -> Runner:
     """The runner of this machine."""
     return _real

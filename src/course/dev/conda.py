@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 
 _PYTHON = "3.12"
 _HEAD = f"""\
@@ -23,12 +23,12 @@ dependencies:
 """
 
 
-def conda(root: Path, *, using: Runner | None = None) -> str:
+def conda(root: Path, *, runner: Runner | None = None) -> str:
     """The environment file with the pins of the lock's runtime packages.
 
     Args:
         root: the folder with `uv.lock`.
-        using: runs uv.
+        runner: runs uv.
 
     Raises:
         CommandError: uv cannot read the lock.
@@ -36,7 +36,7 @@ def conda(root: Path, *, using: Runner | None = None) -> str:
     uv = Path(sys.executable).with_name("uv")
     argv = [uv, "export", "--frozen", "--offline", "--quiet", "--no-default-groups"]
     argv += ["--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
-    pins = (using or runner()).run(argv, timeout=60, cwd=root).stdout.splitlines()
+    pins = (runner or default_runner()).run(argv, timeout=60, cwd=root).stdout.splitlines()
     return _HEAD + "".join(f"      - {_quoted(pin)}\n" for pin in pins if pin.strip())
 
 

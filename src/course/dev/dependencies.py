@@ -72,7 +72,7 @@ def hashed(value: object) -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def of(root: Path) -> Dependencies:
+def graph_of(root: Path) -> Dependencies:
     """The graph of a clone, read once in a process.
 
     Args:

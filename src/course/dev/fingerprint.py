@@ -72,7 +72,7 @@ def parts(thing: Thing, root: Path, conditions: Conditions) -> dict[str, str]:
     Raises:
         CourseError: a file that it is made of is missing, or cannot be read.
     """
-    clone = dependencies.of(root.resolve())
+    clone = dependencies.graph_of(root.resolve())
     nodes = clone.reached([*_begin(thing, root), *clone.tools(), "uv.lock"])
     made = {node: clone.hash(node) for node in nodes}
     made |= {name: hashed(value) for name, value in asdict(conditions).items()}
@@ -81,7 +81,7 @@ def parts(thing: Thing, root: Path, conditions: Conditions) -> dict[str, str]:
 
 def forget() -> None:
     """Read the clone again for the next fingerprint."""
-    dependencies.of.cache_clear()
+    dependencies.graph_of.cache_clear()
 
 
 def _begin(thing: Thing, root: Path) -> list[str]:

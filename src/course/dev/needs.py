@@ -12,7 +12,7 @@ from course.artifacts import gobuild, images, packages, tools
 from course.core import environment, manifest, paths
 from course.core.errors import CourseError
 from course.core.names import CLUSTER, CONTAINERS, ORDERS
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.dev.fingerprint import Conditions
 from course.dev.things import Kind, Thing
 from course.engine import detect, up
@@ -70,29 +70,29 @@ def level(thing: Thing, course: manifest.Manifest) -> int:
     return max((i for i, one in enumerate(LEVELS) if one.gives in needed), default=0)
 
 
-def cost(levels: Sequence[Level], *, using: Runner | None = None) -> float:
+def cost(levels: Sequence[Level], *, runner: Runner | None = None) -> float:
     """Return the seconds of building that these levels begin, from what is missing here.
 
     An estimate stops no run: what cannot be told counts as nothing.
 
     Args:
         levels: the first ones of `LEVELS`.
-        using: runs docker.
+        runner: runs docker.
     """
     with contextlib.suppress(CourseError):
-        return _cost(levels, using or runner())
+        return _cost(levels, runner or default_runner())
     return 0.0
 
 
-def _cost(levels: Sequence[Level], using: Runner) -> float:
-    docker = detect.containers(using)
+def _cost(levels: Sequence[Level], runner: Runner) -> float:
+    docker = detect.containers(runner)
     answers = docker.answers()
     env = {"DOCKER_HOST": docker.host(), "PATH": _path()}
     refs: Iterable[str] = [ref for one in levels for ref in one.images]
     wanted = [name for one in levels for name in one.tools if not (answers and name == "docker")]
     sources = [source for name in wanted for source in _missing(name)]
     if answers:
-        lacking = images.lacking(refs, using=using, env=env)
+        lacking = images.lacking(refs, runner=runner, env=env)
     elif docker_data():
         lacking = set()  # what Docker kept is not known before it runs; as a rule it is all there
     else:
@@ -137,13 +137,13 @@ def image_store(info: Mapping[str, Any]) -> str:
     return "containerd" if "io.containerd.snapshotter" in status else "graph drivers"
 
 
-def conditions(*, using: Runner | None = None) -> Conditions:
+def conditions(*, runner: Runner | None = None) -> Conditions:
     """Say what things run on here, also before the engine has started.
 
     Args:
-        using: runs docker.
+        runner: runs docker.
     """
-    docker = detect.containers(using or runner())
+    docker = detect.containers(runner or default_runner())
     known = environment.current()
     name = os.environ.get("COURSE_ENGINE") or (known.name if known else detect.KNOWN[0])
     store = "containerd"  # of a Docker that the course starts

@@ -141,7 +141,7 @@ def keep(new: Proofs) -> None:
         CourseError: another run holds the file for too long.
     """
     file = cached_file()
-    with locks.held(
+    with locks.hold(
         file.with_suffix(".lock"),
         wait=_LOCK_WAIT,
         what=f"another run is writing {file}",
@@ -209,7 +209,7 @@ def last_seconds(*known: Proofs) -> dict[tuple[str, str], float]:
     return {(p.kind, p.name): p.seconds for proofs in known for p in proofs.values()}
 
 
-def told(
+def listing(
     things: Sequence[Thing], fingerprints: Mapping[Thing, str], old: Proofs, mine: Proofs
 ) -> list[str]:
     """Say what is proven and what is not, a line each; the last is `N unproven`.
@@ -228,7 +228,7 @@ def told(
         proven = [thing for thing in these if fingerprints[thing] in known]
         lines.append(f"{kind}: {len(proven)} of {len(these)} proven")
         for thing in these:
-            lines.append("  " + _told(thing, fingerprints[thing], old, mine))
+            lines.append("  " + _line(thing, fingerprints[thing], old, mine))
     gone = _gone(old, fingerprints.values())
     if gone:
         lines.append(f"no longer any thing's ({SAVE} drops them): {len(gone)}")
@@ -240,7 +240,7 @@ def told(
     return [*lines, f"{count} unproven"]
 
 
-def _told(thing: Thing, fingerprint: str, old: Proofs, mine: Proofs) -> str:
+def _line(thing: Thing, fingerprint: str, old: Proofs, mine: Proofs) -> str:
     proof = mine.get(fingerprint) or old.get(fingerprint)
     if proof is None:
         return f"· {thing.name}: unproven"

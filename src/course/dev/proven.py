@@ -16,14 +16,14 @@ def _fingerprints() -> dict[Thing, str]:
     return {thing: fingerprint.fingerprint(thing, paths.ROOT, conditions) for thing in found}
 
 
-def told() -> list[str]:
+def listing() -> list[str]:
     """Return what is proven and what is not, a line each; the last is `N unproven`.
 
     Raises:
         CourseError: bench/proofs.json cannot be read.
     """
     prints = _fingerprints()
-    return proofs.told(list(prints), prints, proofs.committed(paths.ROOT), proofs.cached())
+    return proofs.listing(list(prints), prints, proofs.committed(paths.ROOT), proofs.cached())
 
 
 def save() -> list[str]:

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from course.core.errors import CourseError
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.dev import outcomes, proofs
 from course.dev.outcomes import Assignment, Record
 from course.dev.proofs import Proof
@@ -114,7 +114,7 @@ class Prover:
     tally: Tally
     stage: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
     go_on: bool = False
-    runner: Runner = field(default_factory=runner)
+    runner: Runner = field(default_factory=default_runner)
     say: Callable[[str], None] = lambda line: print(line, flush=True)
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ class Prover:
             argv = [*self.options(lane), *stop, *files]
             with self._kept(record, [one.thing for one in these]):
                 code = pytest(
-                    argv, assignment, root=self.root, env=self.env, wait=wait, using=self.runner
+                    argv, assignment, root=self.root, env=self.env, wait=wait, runner=self.runner
                 )
             read = outcomes.read(record)
         self._count(read, these)
@@ -269,7 +269,7 @@ def pytest(
     root: Path,
     env: Mapping[str, str],
     wait: float,
-    using: Runner | None = None,
+    runner: Runner | None = None,
 ) -> int:
     """Run pytest with the recorder, its output as it comes.
 
@@ -279,7 +279,7 @@ def pytest(
         root: where it runs.
         env: variables for it.
         wait: deadline in seconds.
-        using: runs it.
+        runner: runs it.
 
     Returns:
         Its exit code.
@@ -290,7 +290,7 @@ def pytest(
     file = Path(assignment.record).with_suffix(".assignment")
     assignment.write(file)
     words: list[object] = [sys.executable, "-m", "pytest", "-p", "course.dev.recorder", *argv]
-    done = (using or runner()).run(
+    done = (runner or default_runner()).run(
         words,
         timeout=wait,
         cwd=root,

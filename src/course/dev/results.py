@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from course.core import paths
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 
 _HEAD = """\
 # Results
@@ -82,30 +82,30 @@ def read(root: Path = paths.ROOT) -> list[Row]:
     return [Row(**{**row, "subject": tuple(row["subject"])}) for row in found]
 
 
-def keep(rows: Iterable[Row], *, root: Path = paths.ROOT, using: Runner | None = None) -> None:
+def keep(rows: Iterable[Row], *, root: Path = paths.ROOT, runner: Runner | None = None) -> None:
     """Keep rows, each in place of an older one of its name, and write the page.
 
     Args:
         rows: what was measured; commit and date are added.
         root: the clone.
-        using: runs git.
+        runner: runs git.
     """
-    using = using or runner()
-    commit = head(root, using)
+    runner = runner or default_runner()
+    commit = head(root, runner)
     kept = {row.name: row for row in read(root)}
     for row in rows:
         kept[row.name] = replace(row, commit=commit, date=time.strftime("%Y-%m-%d"))
     _store(root).parent.mkdir(exist_ok=True)
     text = json.dumps([asdict(row) for row in kept.values()], indent=1, ensure_ascii=False)
     _store(root).write_text(text + "\n", encoding="utf-8")
-    (root / "bench" / "RESULTS.md").write_text(page(root, using), encoding="utf-8")
+    (root / "bench" / "RESULTS.md").write_text(page(root, runner), encoding="utf-8")
 
 
-def page(root: Path, using: Runner) -> str:
+def page(root: Path, runner: Runner) -> str:
     """The page: every row, the stale ones marked."""
     lines = []
     for row in read(root):
-        changed = changed_since(row.commit, root, using)
+        changed = changed_since(row.commit, root, runner)
         stale = changed is None or any(
             file == path or file.startswith(path.rstrip("/") + "/")
             for file in changed
@@ -118,16 +118,16 @@ def page(root: Path, using: Runner) -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
-def head(root: Path, using: Runner) -> str:
+def head(root: Path, runner: Runner) -> str:
     """The commit that is checked out."""
-    return using.run(["git", "rev-parse", "HEAD"], timeout=30, cwd=root).stdout.strip()
+    return runner.run(["git", "rev-parse", "HEAD"], timeout=30, cwd=root).stdout.strip()
 
 
-def changed_since(commit: str, root: Path, using: Runner) -> set[str] | None:
+def changed_since(commit: str, root: Path, runner: Runner) -> set[str] | None:
     """Files that differ between a commit and the working tree; `None` if it is not known here."""
     if not commit:
         return None
-    done = using.run(
+    done = runner.run(
         ["git", "diff", "--name-only", commit, "--"], timeout=60, cwd=root, check=False
     )
     return set(done.stdout.splitlines()) if done.code == 0 else None

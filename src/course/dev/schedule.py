@@ -110,19 +110,19 @@ def plan(
     if ci or rest:
         solutions = [thing for thing in rest if thing.kind is Kind.SOLUTION]
         others = [thing for thing in rest if thing.kind is not Kind.SOLUTION]
-        ordered = [*turned(solutions, commit), *turned(others, commit)]
+        ordered = [*rotated(solutions, commit), *rotated(others, commit)]
         queue += [(thing, Reason.ELSEWHERE) for thing in ordered]
         bank = [t for t in things if not t.proves and (ci or fingerprints[t] not in cached)]
-        queue += [(thing, Reason.OTHER) for thing in turned(bank, commit)]
+        queue += [(thing, Reason.OTHER) for thing in rotated(bank, commit)]
     return [Planned(thing, reason, seconds[thing]) for thing, reason in queue]
 
 
 def _by_kind(things: Sequence[Thing], commit: str) -> Iterable[Thing]:
     for kind in ORDER:
-        yield from turned([thing for thing in things if thing.kind is kind], commit)
+        yield from rotated([thing for thing in things if thing.kind is kind], commit)
 
 
-def turned(things: Sequence[Thing], commit: str) -> list[Thing]:
+def rotated(things: Sequence[Thing], commit: str) -> list[Thing]:
     """Return the same things, begun at another one for each commit.
 
     Args:
@@ -136,7 +136,7 @@ def turned(things: Sequence[Thing], commit: str) -> list[Thing]:
     return [*things[by:], *things[:by]]
 
 
-def anew(these: Sequence[Thing], seconds: Mapping[Thing, float]) -> list[Planned]:
+def all_again(these: Sequence[Thing], seconds: Mapping[Thing, float]) -> list[Planned]:
     """Order the proof of things that were asked for: notebooks before and after all else.
 
     Args:

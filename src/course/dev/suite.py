@@ -20,7 +20,7 @@ from course.artifacts import debian
 from course.core import environment, manifest, paths
 from course.core.errors import CourseError
 from course.core.names import CLUSTER_NAME
-from course.core.process import CommandError, runner
+from course.core.process import CommandError, default_runner
 from course.dev import fingerprint, needs, outcomes, proofs, proving, results, schedule
 from course.dev.outcomes import Assignment
 from course.dev.proving import NBVAL, Prover, Sources
@@ -71,7 +71,7 @@ class Suite:
         self.old: proofs.Proofs = {}
         self.mine: proofs.Proofs = {}
         self.conditions = needs.conditions()
-        self.sources = Sources(self.root, runner())
+        self.sources = Sources(self.root, default_runner())
         self.started = False
 
     @contextmanager
@@ -103,7 +103,7 @@ class Suite:
             wait: deadline in seconds.
             cwd: folder to run in; the clone by default.
         """
-        runner().run(argv, timeout=wait, cwd=cwd or self.root, env=self.env(), on_line=_say)
+        default_runner().run(argv, timeout=wait, cwd=cwd or self.root, env=self.env(), on_line=_say)
 
     def pytest(self, *argv: object, wait: float = _UNIT_WAIT) -> None:
         """Run pytest and count its items.
@@ -136,7 +136,7 @@ class Suite:
         """Find the things, their fingerprints, and what is proven."""
         self.conditions = needs.conditions()
         fingerprint.forget()
-        self.sources = Sources(self.root, runner())
+        self.sources = Sources(self.root, default_runner())
         self.things = things(self.root, self.course)
         self.fingerprints = {
             thing: fingerprint.fingerprint(thing, self.root, self.conditions)
@@ -265,7 +265,7 @@ class Suite:
     def commit(self) -> str:
         """Return the commit that is checked out; nothing where that is no clone."""
         try:
-            return results.head(self.root, runner())
+            return results.head(self.root, default_runner())
         except CommandError:
             return ""
 
@@ -399,7 +399,7 @@ def _all(suite: Suite, asked: str) -> None:
                 suite.pytest(*ALONE[name], wait=7200)
         else:
             these = [t for t in suite.things if name == _belongs(t)]
-            suite.prove(partial(schedule.anew, these, suite.seconds()))
+            suite.prove(partial(schedule.all_again, these, suite.seconds()))
         minutes = (time.monotonic() - began) / 60
         _say(f"\n{name}: {minutes:.0f} min" + (f", over {MINUTES}" if minutes > MINUTES else ""))
 
@@ -419,5 +419,5 @@ def _state_of_the_cluster() -> None:
         ["get", "events", "-A", "--sort-by=.lastTimestamp"],
     ):
         argv = [kubectl, "--kubeconfig", paths.kubeconfig(), *words]
-        out = runner().run(argv, timeout=60, check=False).stdout.splitlines()
+        out = default_runner().run(argv, timeout=60, check=False).stdout.splitlines()
         _say("\n".join(out[-60:]))

@@ -89,7 +89,7 @@ class Cluster(Protocol):
     """A Kubernetes API and a gateway."""
 
     @property
-    def using(self) -> Runner:
+    def runner(self) -> Runner:
         """What runs commands that reach it and the container engine: kubectl, docker."""
 
     @property

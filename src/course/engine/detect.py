@@ -32,8 +32,8 @@ class Maker:
     images: tuple[str, ...] = ()
 
 
-def _kind(of: environment.Engine, using: Runner) -> Kind:
-    reaching = EnvRunner(using, {"KUBECONFIG": str(paths.kubeconfig())})
+def _kind(of: environment.Engine, runner: Runner) -> Kind:
+    reaching = EnvRunner(runner, {"KUBECONFIG": str(paths.kubeconfig())})
     registry = Registry(of.ports["registry"], reaching)
     return Kind(reaching, registry, of.ports["http"], of.ports["https"])
 
@@ -43,31 +43,31 @@ ENGINES: dict[str, Maker] = {"kind": Maker(Docker, _kind, (NODE_IMAGE,))}
 KNOWN = tuple(ENGINES)
 
 
-def containers(using: Runner, of: environment.Engine | None = None) -> ContainerEngine:
+def containers(runner: Runner, of: environment.Engine | None = None) -> ContainerEngine:
     """The container engine of what is recorded, or of the engine by default.
 
     Args:
-        using: runs commands.
+        runner: runs commands.
         of: which engine; by default the recorded one.
 
     Raises:
         CourseError: an engine of another version of the course is recorded.
     """
     of = of or environment.current() or environment.Engine(KNOWN[0])
-    return _maker(of).containers(using)
+    return _maker(of).containers(runner)
 
 
-def cluster(of: environment.Engine, using: Runner) -> Cluster:
+def cluster(of: environment.Engine, runner: Runner) -> Cluster:
     """The cluster of an engine.
 
     Args:
         of: which engine, its ports chosen.
-        using: runs commands that reach its containers: `ContainerEngine.commands()`.
+        runner: runs commands that reach its containers: `ContainerEngine.commands()`.
 
     Raises:
         CourseError: it is an engine of another version of the course.
     """
-    return _maker(of).cluster(of, using)
+    return _maker(of).cluster(of, runner)
 
 
 def _maker(of: environment.Engine) -> Maker:
@@ -80,17 +80,17 @@ def _maker(of: environment.Engine) -> Maker:
     return ENGINES[of.name]
 
 
-def found(env: Mapping[str, str], using: Runner) -> str:
+def found(env: Mapping[str, str], runner: Runner) -> str:
     """The name of the engine that this machine gets.
 
     Args:
         env: the environment.
-        using: runs commands.
+        runner: runs commands.
 
     Raises:
         CourseError: no engine can be had here.
     """
-    docker = Docker(using)
+    docker = Docker(runner)
     if wrong := refused(docker.host()):
         raise wrong
     return choose(env, docker_answers=docker.answers, may_install=debian.is_root_on_debian)

@@ -39,7 +39,7 @@ _LISTING = {"container": ("--all",), "image": ("--format", "{{.Repository}}:{{.T
 class Docker:
     """A `ContainerEngine` on Docker."""
 
-    using: Runner
+    runner: Runner
     _found_at: str = field(default="", init=False)
     """Where `ensure` found it or started it."""
 
@@ -53,7 +53,7 @@ class Docker:
         if answers(own):
             return own
         if shutil.which("docker"):
-            done = self.using.run(
+            done = self.runner.run(
                 ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
                 timeout=20,
                 check=False,
@@ -109,9 +109,9 @@ class Docker:
 
     def _tools(self, report: Report) -> None:
         """The docker command and buildx: the course's own only where the machine has none."""
-        if self.ours() or not _has_buildx(self.using):
-            found = tools.ensure("docker", report, using=self.using) if self.ours() else {}
-            buildx = tools.ensure("buildx", report, using=self.using)
+        if self.ours() or not _has_buildx(self.runner):
+            found = tools.ensure("docker", report, runner=self.runner) if self.ours() else {}
+            buildx = tools.ensure("buildx", report, runner=self.runner)
             links = {"docker": found["docker"]} if found else {}
             tools.link(links)
             plugins = _own_config() / "cli-plugins"
@@ -143,14 +143,16 @@ class Docker:
             Action("its folders", self._folders),
             Action("its data, for it alone", self._await_data),
             Action("its process", self._spawn),
-            lifecycle.awaited("its answer", _silent, wait=_START_WAIT, pause=0.2, late=_no_answer),
+            lifecycle.awaited(
+                "its answer", _missing_answer, wait=_START_WAIT, pause=0.2, late=_no_answer
+            ),
         ]
 
     def _packages(self, report: Report) -> None:
-        debian.ensure(debian.DOCKER, report, using=self.using)
+        debian.ensure(debian.DOCKER, report, runner=self.runner)
 
     def _programs(self, report: Report) -> None:
-        tools.link(tools.ensure("docker", report, using=self.using))
+        tools.link(tools.ensure("docker", report, runner=self.runner))
 
     def _folders(self, _: Report) -> None:
         # Who reaches its socket is root on this machine.
@@ -172,7 +174,7 @@ class Docker:
         )
 
     def _spawn(self, report: Report) -> None:
-        commands = tools.ensure("docker", report, using=self.using)
+        commands = tools.ensure("docker", report, runner=self.runner)
         argv: list[object] = [sys.executable, "-P", "-m", "course.engine.own_root"]
         argv += [commands["dockerd"], "--host", _own_host()]
         argv += ["--data-root", _data(), "--exec-root", _RUN / "docker"]
@@ -188,7 +190,7 @@ class Docker:
 
     def commands(self) -> Runner:
         """See `ContainerEngine.commands`."""
-        return EnvRunner(self.using, {**self.environment(), **_first_on_path()})
+        return EnvRunner(self.runner, {**self.environment(), **_first_on_path()})
 
     def capabilities(self) -> set[str]:
         """See `ContainerEngine.capabilities`."""
@@ -206,23 +208,23 @@ class Docker:
 
     def remove_owned(self) -> None:
         """Remove what carries the course's label, and of images and volumes what checks left."""
-        using = self.commands()
+        runner = self.commands()
         for kind, mine, remove in (
             ("container", f"label={OWNER_LABEL}", ["rm", "--force", "--volumes"]),
             ("network", f"label={OWNER_LABEL}", ["rm"]),
             ("volume", f"label={PROCESS_LABEL}", ["rm", "--force"]),
             ("image", f"reference={CHECK_IMAGE}:*", ["rm", "--force"]),
         ):
-            listed = _listed(using, kind, *_LISTING.get(kind, ()), "--filter", mine)
+            listed = _listed(runner, kind, *_LISTING.get(kind, ()), "--filter", mine)
             if listed:
-                using.run(["docker", kind, *remove, *listed], timeout=120, check=False)
+                runner.run(["docker", kind, *remove, *listed], timeout=120, check=False)
 
     def purge(self) -> None:
         """Remove the images that the course made or pulled, and its volumes."""
-        using = self.commands()
-        images.remove(using=using)
-        for volume in _listed(using, "volume", "--filter", f"label={OWNER_LABEL}"):
-            using.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
+        runner = self.commands()
+        images.remove(runner=runner)
+        for volume in _listed(runner, "volume", "--filter", f"label={OWNER_LABEL}"):
+            runner.run(["docker", "volume", "rm", "--force", volume], timeout=60, check=False)
 
     def stop(self) -> None:
         """See `ContainerEngine.stop`."""
@@ -258,7 +260,7 @@ def _log() -> Path:
     return paths.state() / "logs" / "dockerd.log"
 
 
-def _silent(_: Report) -> Sequence[str]:
+def _missing_answer(_: Report) -> Sequence[str]:
     """What does not answer yet of a Docker that was started."""
     if answers(_own_host()):
         return ()
@@ -282,9 +284,9 @@ def _first_on_path() -> dict[str, str]:
     return {"PATH": os.pathsep.join(dict.fromkeys(filter(None, entries)))}
 
 
-def _listed(using: Runner, kind: str, *options: str) -> list[str]:
+def _listed(runner: Runner, kind: str, *options: str) -> list[str]:
     argv = ["docker", kind, "ls", "--quiet", *options]
-    return using.run(argv, timeout=60, check=False).stdout.split()
+    return runner.run(argv, timeout=60, check=False).stdout.split()
 
 
 def _own_config() -> Path:
@@ -305,9 +307,9 @@ def _share_settings(ours: Path) -> None:
         link.symlink_to(settings)
 
 
-def _has_buildx(using: Runner) -> bool:
+def _has_buildx(runner: Runner) -> bool:
     try:
-        return using.run(["docker", "buildx", "version"], timeout=20, check=False).code == 0
+        return runner.run(["docker", "buildx", "version"], timeout=20, check=False).code == 0
     except process_.CommandError:
         return False
 

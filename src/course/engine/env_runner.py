@@ -14,15 +14,15 @@ class EnvRunner:
     """A `Runner` whose commands all get some variables more.
 
     Args:
-        using: runs them.
+        runner: runs them.
         variables: what each command gets; what one is given by itself wins.
     """
 
-    using: Runner
+    runner: Runner
     variables: Mapping[str, str]
 
     def run(
         self, argv: Sequence[object], *, env: Mapping[str, str] | None = None, **options: Any
     ) -> Completed:
         """See `Runner.run`."""
-        return self.using.run(argv, env={**self.variables, **(env or {})}, **options)
+        return self.runner.run(argv, env={**self.variables, **(env or {})}, **options)

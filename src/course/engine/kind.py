@@ -56,14 +56,14 @@ class NodeFacts:
     oom_adjustable: bool = True
 
 
-def node_facts(using: Runner, ref: str = NODE_IMAGE) -> NodeFacts:
+def node_facts(runner: Runner, ref: str = NODE_IMAGE) -> NodeFacts:
     """Look into the node image, in a container of a moment, privileged as a node is.
 
     Args:
-        using: runs docker.
+        runner: runs docker.
         ref: the image.
     """
-    seen = using.run(
+    seen = runner.run(
         ["docker", "run", "--rm", "--privileged", "--network=none", "--label", OWNER_LABEL]
         + ["--entrypoint=sh", ref, "-c", _LOOK],
         timeout=60,
@@ -88,7 +88,7 @@ def _beside_the_proxy(env: Mapping[str, str]) -> dict[str, str]:
 class Kind:
     """A `Cluster` made by kind, on Docker."""
 
-    using: Runner
+    runner: Runner
     registry: Registry
     http_port: int
     https_port: int
@@ -116,18 +116,18 @@ class Kind:
 
     def _tools(self, report: Report) -> None:
         for name in ("kind", "kubectl"):
-            tools.link(tools.ensure(name, report, using=self.using))
+            tools.link(tools.ensure(name, report, runner=self.runner))
 
     def exists(self) -> bool:
         """Whether Docker has our cluster's node."""
-        names = self.using.run([_kind(), "get", "clusters"], timeout=60).stdout.split()
+        names = self.runner.run([_kind(), "get", "clusters"], timeout=60).stdout.split()
         return CLUSTER_NAME in names
 
     def _is_whole(self) -> bool:
         return not _unfinished().exists() and self.exists()
 
     def _node_image(self, report: Report) -> None:
-        images.ensure(NODE_IMAGE, report, using=self.using)
+        images.ensure(NODE_IMAGE, report, runner=self.runner)
 
     def _refuse(self, _: Report) -> None:
         if not self.ours():
@@ -139,7 +139,7 @@ class Kind:
 
     def ours(self) -> bool:
         """Whether the cluster of our name publishes our port, as the one that we made does."""
-        return published_port(self.using) == self.http_port
+        return published_port(self.runner) == self.http_port
 
     def config(self, node: NodeFacts) -> str:
         """Kind's configuration of the cluster, as YAML.
@@ -184,18 +184,18 @@ class Kind:
         def line(text: str) -> None:
             report(f"kind: {text.strip()}", None)
 
-        self.using.run(
+        self.runner.run(
             [_kind(), "create", "cluster", "--name", CLUSTER_NAME, "--image", NODE_IMAGE]
             + ["--kubeconfig", paths.kubeconfig(), "--config", "-"],
             timeout=_CREATE_WAIT,
             env=_beside_the_proxy(os.environ),
-            input=self.config(node_facts(self.using)),
+            input=self.config(node_facts(self.runner)),
             on_line=line,
             try_="course doctor; then: course up",
         )
 
     def _delete(self) -> None:
-        self.using.run(
+        self.runner.run(
             [_kind(), "delete", "cluster", "--name", CLUSTER_NAME]
             + ["--kubeconfig", paths.kubeconfig()],
             timeout=180,
@@ -208,18 +208,18 @@ class Kind:
         at once, and comes back with the container alone.
         """
         if not self._node_runs():
-            self.using.run(["docker", "start", NODE_NAME], timeout=120)
+            self.runner.run(["docker", "start", NODE_NAME], timeout=120)
         elif not ports.taken(self.http_port) or not ports.taken(self.https_port):
-            self.using.run(["docker", "restart", "--time", "20", NODE_NAME], timeout=120)
+            self.runner.run(["docker", "restart", "--time", "20", NODE_NAME], timeout=120)
 
     def _node_runs(self) -> bool:
         inspect = ["docker", "container", "inspect", NODE_NAME, "--format", "{{.State.Running}}"]
-        return self.using.run(inspect, timeout=30, check=False).stdout.strip() == "true"
+        return self.runner.run(inspect, timeout=30, check=False).stdout.strip() == "true"
 
     def _write_kubeconfig(self, _: Report) -> None:
         import yaml
 
-        config = self.using.run(
+        config = self.runner.run(
             [_kind(), "get", "kubeconfig", "--name", CLUSTER_NAME], timeout=60
         ).stdout
         loaded = yaml.safe_load(config)
@@ -247,19 +247,19 @@ class Kind:
         """Make the node find our registry."""
         for host, text in self.hosts().items():
             folder = f"/etc/containerd/certs.d/{host}"
-            self.using.run(
+            self.runner.run(
                 ["docker", "exec", "--interactive", NODE_NAME, "sh", "-c"]
                 + [f"mkdir -p {folder} && cat >{folder}/hosts.toml"],
                 timeout=30,
                 input=text,
             )
-        networks = self.using.run(
+        networks = self.runner.run(
             ["docker", "container", "inspect", REGISTRY_NAME]
             + ["--format", "{{json .NetworkSettings.Networks}}"],
             timeout=30,
         ).stdout
         if "kind" not in json.loads(networks or "{}"):
-            self.using.run(["docker", "network", "connect", "kind", REGISTRY_NAME], timeout=30)
+            self.runner.run(["docker", "network", "connect", "kind", REGISTRY_NAME], timeout=30)
 
     def _waits_for(self, report: Report) -> list[str]:
         """What is not ready, and told.
@@ -301,14 +301,14 @@ class Kind:
 
     def kubectl(self, *argv: str, check: bool = True, wait: float = 60) -> str:
         """See `Cluster.kubectl`."""
-        return self.using.run(
+        return self.runner.run(
             ["kubectl", "--kubeconfig", str(paths.kubeconfig()), *argv], timeout=wait, check=check
         ).stdout
 
     def apply(self, manifest: str, namespace: str = "") -> None:
         """See `Cluster.apply`."""
         where = ["--namespace", namespace] if namespace else []
-        self.using.run(
+        self.runner.run(
             ["kubectl", "--kubeconfig", paths.kubeconfig(), *where, "apply", "--server-side"]
             + ["--force-conflicts", "-f", "-"],
             timeout=60,
@@ -345,14 +345,14 @@ class Kind:
         paths.kubeconfig().unlink(missing_ok=True)
 
 
-def published_port(using: Runner) -> int | None:
+def published_port(runner: Runner) -> int | None:
     """The port of this machine that the cluster of our name has its gateway at, running or not.
 
     Args:
-        using: runs docker.
+        runner: runs docker.
     """
     bound = f'(index .HostConfig.PortBindings "{HTTP_NODE_PORT}/tcp")'
-    done = using.run(
+    done = runner.run(
         ["docker", "container", "inspect", NODE_NAME]
         + ["--format", f"{{{{range {bound}}}}}{{{{.HostPort}}}}{{{{end}}}}"],
         timeout=30,

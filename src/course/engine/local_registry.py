@@ -22,7 +22,7 @@ class Registry:
     """A registry at `localhost:PORT`."""
 
     port: int
-    using: Runner
+    runner: Runner
 
     @property
     def address(self) -> str:
@@ -53,8 +53,8 @@ class Registry:
         Raises:
             CourseError: its name or its port is somebody else's, or it does not answer in time.
         """
-        images.ensure("registry:2", report, using=self.using)
-        state = self.using.run(
+        images.ensure("registry:2", report, runner=self.runner)
+        state = self.runner.run(
             ["docker", "container", "inspect", REGISTRY_NAME, "--format"]
             + ['{{.State.Running}} {{index .Config.Labels "course.owner"}}'],
             timeout=30,
@@ -74,10 +74,10 @@ class Registry:
                 "course doctor   names who; end it; then: course up",
             )
         if state.code != 0:
-            self.using.run(
+            self.runner.run(
                 ["docker", "volume", "create", "--label", OWNER_LABEL, REGISTRY_NAME], timeout=30
             )
-            self.using.run(
+            self.runner.run(
                 ["docker", "run", "--detach", "--restart=unless-stopped", "--name", REGISTRY_NAME]
                 + ["--label", OWNER_LABEL, "--publish", f"127.0.0.1:{self.port}:5000"]
                 # Named, so that what was pushed outlives `course down`.
@@ -86,7 +86,7 @@ class Registry:
                 try_=f"is port {self.port} taken? course doctor",
             )
         elif running != "true":
-            self.using.run(["docker", "start", REGISTRY_NAME], timeout=60)
+            self.runner.run(["docker", "start", REGISTRY_NAME], timeout=60)
         if not waiting.eventually(self.answers, wait=_WAIT, pause=0.2):
             silent = "is no registry" if self._speaks() else "does not answer"
             raise CourseError(
@@ -99,6 +99,6 @@ class Registry:
         """Push an image of Docker Hub's name, so that the cluster finds it here first."""
         name = ref if "/" in ref else f"library/{ref}"
         here = f"{self.address}/{name}"
-        self.using.run(["docker", "tag", ref, here], timeout=30)
-        self.using.run(["docker", "push", "--quiet", here], timeout=300)
-        self.using.run(["docker", "image", "rm", here], timeout=30, check=False)
+        self.runner.run(["docker", "tag", ref, here], timeout=30)
+        self.runner.run(["docker", "push", "--quiet", here], timeout=300)
+        self.runner.run(["docker", "image", "rm", here], timeout=30, check=False)

@@ -14,7 +14,7 @@ from course.artifacts import images, packages, tools
 from course.core import environment, locks, paths, private
 from course.core.errors import CourseError
 from course.core.names import CLUSTER, CONTAINERS, ORDERS
-from course.core.process import OWNER, Runner, runner
+from course.core.process import OWNER, Runner, default_runner
 from course.core.report import Report
 from course.engine import addons, detect, jupyterlab, ports
 from course.engine import tasks as tasks_
@@ -42,13 +42,13 @@ def engine() -> environment.Engine:
     known = environment.current()
     if known is not None and known.env:
         return known
-    name = detect.found(os.environ, runner())
+    name = detect.found(os.environ, default_runner())
     return environment.Engine(name, {}, [], known.ports if known else {})
 
 
-def tasks(of: environment.Engine, using: Runner) -> list[Task]:
+def tasks(of: environment.Engine, runner: Runner) -> list[Task]:
     """Everything that `course up` makes true, in order."""
-    docker = detect.containers(using, of)
+    docker = detect.containers(runner, of)
 
     def cluster() -> Cluster:
         return detect.cluster(of, docker.commands())
@@ -67,16 +67,16 @@ def tasks(of: environment.Engine, using: Runner) -> list[Task]:
     def lesson_images(report: Report) -> None:
         reaching = docker.commands()
         for ref in LESSON_IMAGES:
-            images.ensure(ref, report, using=reaching)
+            images.ensure(ref, report, runner=reaching)
         nodes = tools.NODES.items()
-        tools.link({n: packages.resolve(s, report, using=reaching) for n, s in nodes})
+        tools.link({n: packages.resolve(s, report, runner=reaching) for n, s in nodes})
 
     def registry(report: Report) -> None:
         cluster().registry.ensure(report)
         add({}, *docker.capabilities())
 
     def frontend(report: Report) -> None:
-        images.ensure(FRONTEND, report, using=docker.commands())
+        images.ensure(FRONTEND, report, runner=docker.commands())
 
     def make_cluster(report: Report) -> None:
         ours = cluster()
@@ -119,9 +119,9 @@ def _sources(*names: str) -> list[str]:
     return [source for name in names for source in tools.CATALOGUE[name].commands.values()]
 
 
-def _choose_ports(of: environment.Engine, using: Runner) -> None:
+def _choose_ports(of: environment.Engine, runner: Runner) -> None:
     """Choose the ports that are not chosen yet; a chosen one is kept, whatever listens there."""
-    taken_by_us = using.run(
+    taken_by_us = runner.run(
         ["docker", "ps", "--all", "--quiet", "--filter", "name=^course-"], timeout=30, check=False
     ).stdout.split()
     for name, preferred in PORTS.items():
@@ -141,17 +141,17 @@ def up(display: tasks_.Display, *, until: str = "") -> None:
     Raises:
         CourseError: a step failed.
     """
-    with exclusive() as using:
+    with exclusive() as runner:
         if not paths.own_cache():
             raise _not_ours()
         of = engine()
         if not complete():
             # What was there may have gone with a restart; each step says so anew.
-            docker = detect.containers(using, of)
+            docker = detect.containers(runner, of)
             still = docker.capabilities() if docker.answers() else set()
             of.has = [capability for capability in of.has if capability in still]
             environment.save(of)
-        wanted = tasks(of, using)
+        wanted = tasks(of, runner)
         if until:
             ends = [i for i, task in enumerate(wanted) if task.gives == until]
             ends += [i for i, task in enumerate(wanted) if task.name == until]
@@ -164,14 +164,14 @@ def complete() -> bool:
     of = environment.current()
     if of is None or ORDERS not in of.has or outdated(of):
         return False
-    ours = detect.cluster(of, runner())
-    containers = detect.containers(runner(), of)
+    ours = detect.cluster(of, default_runner())
+    containers = detect.containers(default_runner(), of)
     return containers.answers() and ours.registry.answers() and orders.answers(ours.http_port)
 
 
 def wanted(of: environment.Engine) -> dict[str, str]:
     """The fingerprint of each thing that this version of the course gives a cluster."""
-    fixed = {_NODE: _of_node(detect.cluster(of, runner())), _IMAGES: _of_images()}
+    fixed = {_NODE: _of_node(detect.cluster(of, default_runner())), _IMAGES: _of_images()}
     return fixed | {one.name: one.fingerprint() for one in addons.ALL}
 
 
@@ -199,7 +199,7 @@ def exclusive() -> Iterator[Runner]:
         What runs this one's commands: the next one ends them if this one is killed.
     """
     private.folder(paths.state())
-    with locks.held(
+    with locks.hold(
         paths.state() / "up.lock",
         wait=_LOCK_WAIT,
         what="another `course up` or `down` is at work",
@@ -207,7 +207,7 @@ def exclusive() -> Iterator[Runner]:
     ):
         _end_orphans()
         _sweep()
-        yield EnvRunner(runner(), {OWNER: locks.process_key()})
+        yield EnvRunner(default_runner(), {OWNER: locks.process_key()})
 
 
 def _end_orphans() -> None:
@@ -246,10 +246,10 @@ def down(report: Report, *, purge: bool = False) -> None:
         report: told what is being done.
         purge: remove labelled images, volumes and the cache as well.
     """
-    with exclusive() as using:
+    with exclusive() as runner:
         jupyterlab.stop()
         of = environment.current()
-        docker = detect.containers(using, of)
+        docker = detect.containers(runner, of)
         if docker.answers():
             if of is not None and "registry" in of.ports:
                 report("the cluster", None)
@@ -266,7 +266,7 @@ def down(report: Report, *, purge: bool = False) -> None:
         (paths.state() / "steps.json").unlink(missing_ok=True)
         if purge:
             report("caches", None)
-            _remove_cache(using)
+            _remove_cache(runner)
 
 
 def _not_ours() -> CourseError:
@@ -277,11 +277,11 @@ def _not_ours() -> CourseError:
     )
 
 
-def _remove_cache(using: Runner) -> None:
+def _remove_cache(runner: Runner) -> None:
     if not paths.own_cache():
         raise _not_ours()
     # Go makes its module cache read-only, so plain removal fails half-way.
     root = paths.cache()
     if root.exists():
-        using.run(["chmod", "-R", "u+w", root], timeout=300, check=False)
-        using.run(["rm", "-rf", "--one-file-system", root], timeout=600)
+        runner.run(["chmod", "-R", "u+w", root], timeout=300, check=False)
+        runner.run(["rm", "-rf", "--one-file-system", root], timeout=600)

@@ -32,7 +32,7 @@ def _ask(served: Served, path: str, id_: str) -> dict[str, Any]:
     """
     status, body = served.get(path, wait=_START_WAIT)
     if status == 0:
-        raise _silent(served, id_)
+        raise _why_no_answer(served, id_)
     try:
         return dict(json.loads(body))
     except ValueError as error:
@@ -44,7 +44,7 @@ def _ask(served: Served, path: str, id_: str) -> dict[str, Any]:
         ) from error
 
 
-def _silent(served: Served, id_: str) -> Wrong:
+def _why_no_answer(served: Served, id_: str) -> Wrong:
     log = served.log()
     package = re.search(r"Cannot find (?:package|module) '([^']+)'", log)
     if package and not package[1].startswith("/"):

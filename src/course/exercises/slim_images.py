@@ -150,7 +150,7 @@ def _ask_due(lab: Lab, ref: str) -> None:
             days = 1 + secrets.randbelow(400)
             status, body = served.get(f"/?from={start}&days={days}")
             if status == 0:
-                raise _silent(ref, served)
+                raise _why_no_answer(ref, served)
             due = str(start + datetime.timedelta(days=days))
             got = _field(body, "due")
             if got != due:
@@ -162,7 +162,7 @@ def _ask_due(lab: Lab, ref: str) -> None:
                 )
 
 
-def _silent(ref: str, served: Served) -> Wrong:
+def _why_no_answer(ref: str, served: Served) -> Wrong:
     log = served.log()
     package = re.search(r"Cannot find package '([^']+)'", log)
     if package:

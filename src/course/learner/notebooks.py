@@ -13,7 +13,7 @@ from pathlib import Path
 
 from course.core import files, manifest, paths
 from course.core.errors import CourseError
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.learner.progress import changing, progress
 from course.learner.saves import save
 
@@ -110,14 +110,14 @@ def update(course: manifest.Manifest) -> list[str]:
 _ORDERS = "orders"
 
 
-def ensure_orders(*, using: Runner | None = None) -> Path:
+def ensure_orders(*, runner: Runner | None = None) -> Path:
     """Put the learner's own git repository of `orders` into `work/` where there is none.
 
     Lessons clone it (`git clone orders 02-dockerfile/orders`), so that what a lesson breaks stays
     in the lesson's folder.
 
     Args:
-        using: runs git.
+        runner: runs git.
 
     Returns:
         The repository's folder.
@@ -125,7 +125,7 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
     Raises:
         CommandError: git is missing or failed.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     repository = paths.work() / _ORDERS
     if repository.exists():
         return repository
@@ -142,5 +142,5 @@ def ensure_orders(*, using: Runner | None = None) -> Path:
             ["add", "--all"],
             ["commit", "--quiet", "--message", "orders as the course begins"],
         ):
-            using.run([*git, *words], timeout=60, try_="is git installed? course doctor")
+            runner.run([*git, *words], timeout=60, try_="is git installed? course doctor")
     return repository

@@ -52,7 +52,7 @@ def changing() -> Iterator[dict[str, Any]]:
     """Change the progress under a lock; written whole, and on disk, before this returns."""
     lock = paths.work() / ".progress.lock"
     held = "another process holds work/.progress.lock"
-    with locks.held(lock, wait=_LOCK_WAIT, what=held, try_="try again"):
+    with locks.hold(lock, wait=_LOCK_WAIT, what=held, try_="try again"):
         data = progress()
         yield data
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from course.core.errors import CourseError
-from course.core.process import UNENDED, CommandError, Runner, runner
+from course.core.process import UNENDED, CommandError, Runner, default_runner
 
 # BuildKit's own form (dockerfile2llb, prefixCommand): the platform of a build for several, the
 # stage if there are several, the number padded to the width of the total.
@@ -354,7 +354,7 @@ def run(
     *options: object,
     wait: float = _BUILD_WAIT,
     env: Mapping[str, str] | None = None,
-    using: Runner | None = None,
+    runner: Runner | None = None,
 ) -> Build:
     """Build an image and say what the build did; a build that fails is a result too.
 
@@ -363,17 +363,17 @@ def run(
         options: of `docker build`, e.g. `--tag`, `orders:lab`.
         wait: deadline in seconds; a build that goes on is broken off, and its `pending` step told.
         env: variables for docker.
-        using: runs docker.
+        runner: runs docker.
 
     Raises:
         CommandError: docker cannot be started.
         CourseError: docker reported no build.
     """
-    using = using or runner()
+    runner = runner or default_runner()
     # From inside the folder: a long path below it would be too long with the folder's own before.
     argv: list[object] = ["docker", "build", "--progress=rawjson", *options, "."]
     try:
-        said = using.run(argv, timeout=wait, env=env, check=False, cwd=context).stderr
+        said = runner.run(argv, timeout=wait, env=env, check=False, cwd=context).stderr
     except CommandError as error:
         if error.completed.code != UNENDED:
             raise

@@ -28,7 +28,7 @@ def refused(host: str) -> CourseError | None:
     if scheme == "ssh":
         socket_ = "/tmp/course-docker.sock"  # noqa: S108 - an example for a learner
         return CourseError(
-            f"{_whose()} is {_told(host)}: the course's programs do not speak ssh (Docker's Python "
+            f"{_whose()} is {_safe(host)}: the course's programs do not speak ssh (Docker's Python "
             "library would need paramiko), and what they publish would be on that machine",
             "a Docker on this machine, at unix:// or tcp://",
             f"{here}; or run the course over there; or, if its ports are forwarded to here: "
@@ -43,15 +43,17 @@ def refused(host: str) -> CourseError | None:
         )
     if scheme not in ("unix", "tcp") or not rest:
         return CourseError(
-            f"{_whose()} is `{_told(host)}`", "an address like unix:///var/run/docker.sock", here
+            f"{_whose()} is `{_safe(host)}`",
+            "an address like unix:///var/run/docker.sock",
+            here,
         )
     try:
         name, _ = urlsplit(host).hostname, urlsplit(host).port
     except ValueError as error:
-        return CourseError(f"{_whose()} is `{_told(host)}`: {error}", "tcp://HOST:PORT", here)
+        return CourseError(f"{_whose()} is `{_safe(host)}`: {error}", "tcp://HOST:PORT", here)
     if scheme == "tcp" and not _is_here(name or ""):
         return CourseError(
-            f"{_whose()} is {_told(host)}, another machine: what the course publishes there at "
+            f"{_whose()} is {_safe(host)}, another machine: what the course publishes there at "
             "127.0.0.1 cannot be reached from here",
             "a Docker on this machine",
             f"{here}; or run the course over there",
@@ -63,7 +65,7 @@ def _whose() -> str:
     return "DOCKER_HOST" if os.environ.get("DOCKER_HOST") else "the address of docker's context"
 
 
-def _told(host: str) -> str:
+def _safe(host: str) -> str:
     """An address without a name or password in it."""
     scheme, _, rest = host.rpartition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if scheme else host

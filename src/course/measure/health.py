@@ -30,7 +30,7 @@ from course.core.names import (
     REGISTRY_NAME,
     SYSTEM_NAMESPACE,
 )
-from course.core.process import CommandError, Runner, runner
+from course.core.process import CommandError, Runner, default_runner
 
 DEADLINE = 1.5
 """Seconds that all of it may take for one who waits."""
@@ -126,12 +126,12 @@ class Commands:
     """Reads by the commands docker and kubectl, which start faster than their Python clients.
 
     Args:
-        using: runs them.
+        runner: runs them.
         env: variables for them.
         wait: seconds that each may take.
     """
 
-    using: Runner = field(default_factory=runner)
+    runner: Runner = field(default_factory=default_runner)
     env: Mapping[str, str] | None = None
     wait: float = DEADLINE
 
@@ -139,7 +139,7 @@ class Commands:
         """See `Sources.containers`."""
         argv = ["docker", "container", "inspect", REGISTRY_NAME, NODE_NAME]
         argv += ["--format", "{{json .Name}} {{json .State}}"]
-        done = self.using.run(argv, timeout=self.wait, env=self.env, check=False)
+        done = self.runner.run(argv, timeout=self.wait, env=self.env, check=False)
         if done.code != 0 and "no such container" not in done.stderr.lower():
             raise CourseError(f"no Docker answers: {(done.stderr.strip() or '?').splitlines()[-1]}")
         found = {}
@@ -152,7 +152,7 @@ class Commands:
         """See `Sources.pods`."""
         argv = ["kubectl", "--kubeconfig", paths.kubeconfig(), "get", "--raw", "/api/v1/pods"]
         argv += [f"--request-timeout={self.wait}s"]
-        done = self.using.run(argv, timeout=self.wait, env=self.env, check=False)
+        done = self.runner.run(argv, timeout=self.wait, env=self.env, check=False)
         if done.code != 0:
             said = (done.stderr.strip() or "no answer").splitlines()[-1]
             raise CourseError(f"no Kubernetes API answers: {said[-160:]}")

@@ -21,15 +21,15 @@ _ANSWER_WAIT = 90.0
 def _prepare(cluster: Cluster, report: Report) -> dict[str, str]:
     image = f"{cluster.registry.address}/{_NAME}"
     for ref in (_DATABASE, "node:24-slim"):
-        images.ensure(ref, report, using=cluster.using)
+        images.ensure(ref, report, runner=cluster.runner)
     report("PostgreSQL's image to the registry", None)
     database = mirrored(_DATABASE, cluster)
     if archive().exists():
-        images.load(archive(), image, report, cluster.using)
+        images.load(archive(), image, report, cluster.runner)
     else:
-        docker_build.build(SOURCE, image, report, cluster.using, args={"VERSION": VERSION})
+        docker_build.build(SOURCE, image, report, cluster.runner, args={"VERSION": VERSION})
     report("pushing orders", None)
-    cluster.using.run(["docker", "push", "--quiet", image], timeout=300)
+    cluster.runner.run(["docker", "push", "--quiet", image], timeout=300)
     return {_DATABASE: database, f"localhost:5001/{_NAME}": pinned(image, _NAME, cluster)}
 
 

@@ -15,11 +15,11 @@ IMAGE = "traefik:v3.7.13"
 
 
 def _prepare(cluster: Cluster, report: Report) -> dict[str, str]:
-    images.ensure(IMAGE, report, using=cluster.using)
+    images.ensure(IMAGE, report, runner=cluster.runner)
     report("its image to the registry", None)
     reference = mirrored(IMAGE, cluster)
     report("Gateway API definitions", None)
-    crds = definitions(report, cluster.using)
+    crds = definitions(report, cluster.runner)
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(crds))
     cluster.kubectl("create", "namespace", SYSTEM_NAMESPACE, check=False)
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")

@@ -11,7 +11,7 @@ from course.measure import health
 
 def parts(machine: Machine) -> list[Finding]:
     """Registry, node, API, DNS, gateway, service: stopped, unready, killed, or gone."""
-    found = health.now(health.Commands(machine.using, machine.variables))
+    found = health.now(health.Commands(machine.runner, machine.variables))
     return [
         Finding(part.name, part.ok, part.saw, part.try_)
         for part in found

@@ -34,10 +34,10 @@ def engine(machine: Machine) -> list[Finding]:
     if machine.docker_fault:
         saw = f"{host} answers a ping, not `docker info`: {machine.docker_fault}"
         return [Finding("Docker", False, saw, "restart Docker")]
-    return [_silent(machine, host)]
+    return [_no_answer(machine, host)]
 
 
-def _silent(machine: Machine, host: str) -> Finding:
+def _no_answer(machine: Machine, host: str) -> Finding:
     if debian.is_root_on_debian() and not machine.env.get("DOCKER_HOST"):
         return Finding("Docker", True, "none answers yet; course up installs and starts one")
     if _forbidden(host):
@@ -95,7 +95,7 @@ def cluster(machine: Machine) -> list[Finding]:
     if not machine.containers(label=f"io.x-k8s.kind.cluster={CLUSTER_NAME}"):
         return []
     ours = environment.current()
-    reaching = EnvRunner(machine.using, machine.variables)
+    reaching = EnvRunner(machine.runner, machine.variables)
     if ours and ours.ports and detect.cluster(ours, reaching).ours():
         return [Finding("the cluster's name", True, f"the cluster {CLUSTER_NAME} is ours")]
     saw = f"a kind cluster named {CLUSTER_NAME} that this course, in this account, did not make"
@@ -118,7 +118,7 @@ def architecture(machine: Machine) -> list[Finding]:
     """Images of the course's names for another processor."""
     if machine.docker_info is None:
         return []
-    wrong = images.foreign(using=machine.using, env=machine.variables)
+    wrong = images.foreign(runner=machine.runner, env=machine.variables)
     return [
         Finding(f"image {ref}", False, f"it is for {is_for}", f"docker image rm {ref}")
         for ref, is_for in wrong.items()

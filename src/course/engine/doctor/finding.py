@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from course.core import environment, inherited
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.engine import detect
 from course.measure.docker_client import answers, client
 
@@ -44,12 +44,12 @@ class Machine:
     """The machine that is looked at.
 
     Args:
-        using: runs commands.
+        runner: runs commands.
         root: where its files are read; another folder in tests.
         env: its environment, as this process was given it.
     """
 
-    using: Runner = field(default_factory=runner)
+    runner: Runner = field(default_factory=default_runner)
     root: Path = Path("/")
     env: Mapping[str, str] = field(default_factory=inherited.before)
     docker_fault: str = field(default="", init=False)
@@ -62,7 +62,7 @@ class Machine:
     @cached_property
     def docker_host(self) -> str:
         """Where Docker should answer."""
-        return detect.containers(self.using).host()
+        return detect.containers(self.runner).host()
 
     @cached_property
     def docker_info(self) -> Mapping[str, Any] | None:

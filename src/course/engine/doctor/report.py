@@ -196,13 +196,13 @@ def write(file: Path, findings: Iterable[Finding], machine: Machine | None = Non
         "versions": [_known(line) or censor(line, versions=True) for line in versions(machine)],
         "findings": censor("\n".join(map(str, findings))).split("\n"),
         "the last course up": censor("\n".join(_last_up())).split("\n"),
-        **{f"log {name}": _told(censor, log) for name, log in _logs()},
+        **{f"log {name}": _log_lines(censor, log) for name, log in _logs()},
     }
     text = "".join(f"## {name}\n" + "\n".join(lines) + "\n\n" for name, lines in sections.items())
     return files.atomic_write(file, text, mode=0o600)
 
 
-def _told(censor: Censor, log: Path) -> list[str]:
+def _log_lines(censor: Censor, log: Path) -> list[str]:
     """The lines at the end of a log of which enough is listed to tell something."""
     lines = censor("\n".join(_tail(log))).split("\n")
     telling = [line for line in lines if allowlist.telling(line)]
@@ -284,7 +284,7 @@ def _ours(command: str) -> str:
 
 def _said(machine: Machine, argv: list[object]) -> str:
     try:
-        done = machine.using.run(argv, timeout=10, env=machine.variables, check=False)
+        done = machine.runner.run(argv, timeout=10, env=machine.variables, check=False)
     except CommandError as error:
         return ", ".join(error.reason.splitlines())
     return ", ".join((done.stdout.strip() or done.stderr.strip()).splitlines()[:8])

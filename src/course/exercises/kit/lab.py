@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from course.core import environment, paths, waiting
 from course.core.errors import CourseError
 from course.core.machine import arch
-from course.core.process import Runner, runner
+from course.core.process import Runner, default_runner
 from course.exercises.kit import build_errors
 from course.exercises.kit import copy as copy_
 from course.exercises.kit.verdict import ARCHITECTURE, NO_ANSWER, Wrong
@@ -160,8 +160,8 @@ class Lab:
 
     def run(self, *argv: object, wait: float = _BUILD_WAIT, check: bool = True) -> str:
         """The output of one command with the engine's variables."""
-        using: Runner = runner()
-        return using.run(argv, timeout=wait, env=self.env(), check=check).stdout
+        runner: Runner = default_runner()
+        return runner.run(argv, timeout=wait, env=self.env(), check=check).stdout
 
     def env(self) -> dict[str, str]:
         """The engine's variables, as this process has them."""

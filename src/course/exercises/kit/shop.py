@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from course.artifacts import docker_build, orders_image
 from course.core import waiting
 from course.core.errors import CourseError
-from course.core.process import runner
+from course.core.process import default_runner
 from course.exercises.kit.lab import Lab
 from course.learner.saves import save
 from course.measure import traffic
@@ -86,7 +86,7 @@ class Shop:
             orders_image.SOURCE,
             name,
             lambda *_: None,
-            runner(),
+            default_runner(),
             labels={_SOURCE_LABEL: source},
             args={"VERSION": version},
         )

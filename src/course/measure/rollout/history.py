@@ -196,7 +196,7 @@ class History:
         if not all(self.is_listed(kind) for kind in KINDS):
             return
         sample = self._sample(now)
-        if not self.samples or _told(sample) != _told(self.samples[-1]):
+        if not self.samples or _content(sample) != _content(self.samples[-1]):
             self.samples.append(sample)
 
     def _sample(self, now: Moment) -> Sample:
@@ -216,6 +216,6 @@ def _uid(thing: Object | None) -> str:
     return str(thing["metadata"].get("uid", "")) if thing else ""
 
 
-def _told(sample: Sample) -> Any:
+def _content(sample: Sample) -> Any:
     """What a sample tells, but for the time."""
     return tuple(replace(pod, age=0.0) for pod in sample.pods), sample.status

@@ -255,7 +255,7 @@ def status(
         revision=number(deployment),
         version=version(spec["template"]),
         previous=past[-2] if len(past) > 1 else 0,
-        waiting=_held(replicasets, things, past[-1] if past else 0),
+        waiting=_stuck(replicasets, things, past[-1] if past else 0),
     )
 
 
@@ -287,7 +287,7 @@ def _state(
     return next((state, message) for holds, state, message in states if holds)
 
 
-def _held(
+def _stuck(
     replicasets: Sequence[Object], things: Iterable[Object], newest: int
 ) -> tuple[Waiting, ...]:
     """What does not start, of the newest revision."""

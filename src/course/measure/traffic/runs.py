@@ -261,7 +261,7 @@ def start(
     if probe:
         _refuse_second(target)  # before its traffic is met
         first(plan)
-    with locks.held(
+    with locks.hold(
         _home() / "lock", wait=10, what="another generator is being started", try_="try again"
     ):
         _refuse_second(target)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from course.core.text import cut
 
-STARTING, READY, HELD, ENDING, GONE = range(5)
+STARTING, READY, CANNOT_START, ENDING, GONE = range(5)
 """What a pod is: not ready, ready, unable to start, terminating, no longer there or finished."""
 
 
@@ -287,7 +287,7 @@ class TimelineModel:
             counts[bar.state] += 1
         rows = []
         for (revision, version), counts in sorted(groups.items()):
-            order = (READY, STARTING, HELD, ENDING, GONE)
+            order = (READY, STARTING, CANNOT_START, ENDING, GONE)
             rows.append(
                 [self.versions[version - 1], str(revision), *(str(counts[i]) for i in order)]
             )
@@ -301,4 +301,4 @@ def _state(pod: Pod, held: bool) -> int:
         return ENDING
     if pod.ready:
         return READY
-    return HELD if held or not _ON_ITS_WAY.fullmatch(pod.phase) else STARTING
+    return CANNOT_START if held or not _ON_ITS_WAY.fullmatch(pod.phase) else STARTING

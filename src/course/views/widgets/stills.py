@@ -55,7 +55,7 @@ def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
     """Each pod as a bar: hollow while it is not ready, filled while it is."""
     from matplotlib.patches import Patch
 
-    from course.views.widgets.pods import HELD
+    from course.views.widgets.pods import CANNOT_START
 
     bars, finding = model.bars, model.text()
     height = 1.3 + 0.26 * max(len(bars), 3)
@@ -64,7 +64,7 @@ def timeline(model: TimelineModel, title: str) -> tuple[Any, str]:
     looks = [_look(number) for number in range(len(model.versions))]
     pod_bars(axes, bars, looks, end)
     for row, bar in enumerate(bars):
-        if bar.state == HELD:
+        if bar.state == CANNOT_START:
             axes.annotate(f" {bar.phase}", (end, row), va="center", fontsize=8)
     names = [cut(f"{_tail(bar.name)}  {model.versions[bar.version - 1]}", 28) for bar in bars]
     axes.set_yticks(range(len(bars)), names, fontsize=8)
@@ -102,7 +102,7 @@ def pod_bars(
         end: where the axes end, in seconds from `zero`.
         zero: where they begin, in the bars' seconds.
     """
-    from course.views.widgets.pods import ENDING, GONE, HELD, READY
+    from course.views.widgets.pods import CANNOT_START, ENDING, GONE, READY
 
     for row, bar in enumerate(bars):
         color, hatch = looks[bar.version - 1]
@@ -116,7 +116,7 @@ def pod_bars(
                 until - at,
                 0.3 if state == ENDING else 0.72,
                 at - zero,
-                linestyle=":" if state == HELD else "-",
+                linestyle=":" if state == CANNOT_START else "-",
                 **(filled(color, hatch) if state == READY else hollow),
             )
 
