@@ -336,14 +336,14 @@ import sys, time
 from pathlib import Path
 from course.dev.proving import Prover, Sources
 from course.dev.tally import Tally
-from course.core.process import runner
+from course.core.process import default_runner
 from course.dev.schedule import Budget, Planned, Reason
 from course.dev.things import Kind, Thing
 things = [Thing(Kind.ANSWER, f"a-1: {{n}}", "01-a", f"bank/test_bank.py::test_an_answer[{{n}}]")
           for n in ("right", "wrong")]
 root = Path({str(course)!r})
 prints = {{t: t.name for t in things}}
-prover = Prover(root, prints, Sources(root, runner()), Budget(), time.monotonic(), "c",
+prover = Prover(root, prints, Sources(root, default_runner()), Budget(), time.monotonic(), "c",
     lambda lane: ["-q", "-p", "no:cacheprovider"], {{}}, Tally())
 prover.run([Planned(t, Reason.CHANGED, 1.0) for t in things])
 """

@@ -17,7 +17,7 @@ import yaml
 from course.core.errors import CourseError
 from course.exercises import rolling
 from course.exercises.kit import probe_release, shop
-from course.exercises.kit.lab import Lab as RealWorld
+from course.exercises.kit.lab import Lab as RealLab
 from course.exercises.kit.verdict import Wrong
 from course.measure.release import Failure, ReleaseRecord
 from course.measure.rollout import Pod, Sample, Status, Waiting
@@ -63,7 +63,7 @@ class Api:
         return {"apiVersion": "v1", "kind": "List", "items": [*items, *self._others.get(kind, [])]}
 
 
-class Lab(RealWorld):
+class Lab(RealLab):
     """A lab on that API."""
 
     def __init__(self, made: Object, **others: list[Object]) -> None:
