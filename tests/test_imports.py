@@ -83,6 +83,21 @@ def test_an_exercises_start_and_check_load_their_clients_when_they_call(module: 
     assert loaded(f"import {module}") <= SMALL
 
 
+def test_a_view_loads_what_it_draws_with_before_its_thread_begins() -> None:
+    code = (
+        "import sys, threading\n"
+        "from course.views import TrafficView\n"
+        "from tests.feeds import PlayedRun\n"
+        "start = threading.Thread.start\n"
+        "def begin(thread):\n"
+        "    assert 'matplotlib.figure' in sys.modules\n"
+        "    return start(thread)\n"
+        "threading.Thread.start = begin\n"
+        "TrafficView(PlayedRun(seconds=0.2))\n"
+    )
+    assert "matplotlib" in loaded(code)
+
+
 def test_pictures_load_matplotlib_when_they_are_drawn() -> None:
     assert loaded(PICTURES) <= SMALL
 

@@ -16,6 +16,14 @@ HATCHES = ("", "....", "////", "xx")
 _SMALL = 8
 
 
+def load() -> None:
+    """Load what figures are drawn with, before threads draw them.
+
+    Of a library that two threads load at once, one may see half.
+    """
+    import matplotlib.figure  # noqa: F401
+
+
 def new_figure(
     width: float,
     height: float,

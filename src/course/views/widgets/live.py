@@ -113,6 +113,7 @@ class Live(anywidget.AnyWidget):  # type: ignore[misc]
             frame=model.frame(),
         )
         self.on_msg(self._asked)
+        plot_style.load()  # it draws its still in a thread, while a cell may draw too
         # In the context of the cell that made it: else the kernel takes what the thread sends for
         # an answer to whatever came last, and leads the page's messages to where that ran.
         context = contextvars.copy_context()
