@@ -11,7 +11,6 @@ import pytest
 
 from course.artifacts import images
 from course.core import environment as environment_
-from course.core import names
 from course.core.errors import CourseError
 from course.core.machine import arch
 from course.core.process import default_runner
@@ -105,7 +104,7 @@ def test_a_container_of_the_registrys_name_is_refused_and_kept(
     made = ["docker", "create", "--name", NAME, "node:24-slim", "true"]
     mine = default_runner().run(made, timeout=60).stdout.strip()
     try:
-        monkeypatch.setattr(names, "REGISTRY_NAME", NAME)
+        monkeypatch.setattr(local_registry, "REGISTRY_NAME", NAME)
         with pytest.raises(CourseError, match=f"a container {NAME} that this course did not make"):
             local_registry.Registry(1, default_runner()).ensure(quiet)
         found = doctor_docker.registry(doctor.Machine())
