@@ -104,7 +104,8 @@ def test_a_container_of_the_registrys_name_is_refused_and_kept(
     made = ["docker", "create", "--name", NAME, "node:24-slim", "true"]
     mine = default_runner().run(made, timeout=60).stdout.strip()
     try:
-        monkeypatch.setattr(local_registry, "REGISTRY_NAME", NAME)
+        for module in (local_registry, doctor_docker):
+            monkeypatch.setattr(module, "REGISTRY_NAME", NAME)
         with pytest.raises(CourseError, match=f"a container {NAME} that this course did not make"):
             local_registry.Registry(1, default_runner()).ensure(quiet)
         found = doctor_docker.registry(doctor.Machine())
