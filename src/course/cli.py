@@ -429,6 +429,15 @@ def proofs(
         print(line)
 
 
+@dev.command(epilog="Example: course dev messages")
+def messages() -> None:
+    """Write what each exercise says of the facts in tests/messages/; read the diff."""
+    from course.dev import messages
+
+    for path in messages.write(paths.ROOT):
+        print(f"written {path}")
+
+
 @dev.command(epilog="Example: course dev new containers 'The image holds no shell'")
 def new(
     topic: Annotated[str, typer.Argument(help="The lesson's topic, e.g. containers.")],

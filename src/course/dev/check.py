@@ -16,7 +16,7 @@ from typing import Any
 from course.artifacts import tools
 from course.core import manifest
 from course.core.errors import CourseError
-from course.dev import build, proofs
+from course.dev import build, messages, proofs
 from course.dev.uses import plain
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -42,7 +42,7 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
         found = [*_drift(root, made | build.others(root)), *_unlisted(root, course)]
     except CourseError as error:
         return [error.saw]
-    found += proofs.problems(root)
+    found += [*proofs.problems(root), *messages.problems(root)]
     for lesson in course.lessons:
         if not (lesson.test_seconds.lesson and lesson.test_seconds.solution):
             found.append(f"course.toml, {lesson.stem}: no test_seconds of its lesson and solution")

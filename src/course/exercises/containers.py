@@ -3,105 +3,133 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import secrets
 import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from course.exercises.kit.exercise import exercise
+from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.reply import Ended, Heard, Reply, no_reply
 from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
 
 _PORT = 3000
-
-_SLUG = """\
-// Turns a title into a part of a web address: GET /?text=Hello World -> {"slug": "hello-world"}
-import { createServer } from "node:http";
-
-const separators = new RegExp(`[${RegExp.escape(" .,;:!?/_-")}]+`, "gu");
-
-function slug(text) {
-  return text
-    .normalize("NFKD")
-    .replace(/\\p{M}/gu, "")
-    .toLowerCase()
-    .replace(separators, "-")
-    .replace(/^-|-$/g, "");
-}
-
-createServer((request, response) => {
-  const text = new URL(request.url, "http://service").searchParams.get("text") ?? "";
-  response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ slug: slug(text), node: process.version }));
-}).listen(3000, () => console.log("slug listens on 3000"));
-"""
+_NODE = 24
+_SETTINGS = "docker image inspect price:lab --format '{{.Config.Env}}'"
+_WHICH_NODE = "which Node does your FROM bring?   docker run --rm slug:lab node --version"
 
 
-@exercise("containers-1")
-class SlugRunsAlone:
-    """An image of a small service, with the runtime that it needs."""
+# -- containers-1
 
-    def begin(self, lab: Lab) -> None:
-        """A program, and no image of it."""
-        lab.rename_existing("slug:lab")
-        lab.write("slug.mjs", _SLUG)
 
-    def check(self, lab: Lab) -> None:
-        """Run the image with nothing of this machine and ask it about words made up now."""
-        image = lab.image("slug:lab")
-        words = [f"Crème {secrets.token_hex(3)}, brûlée!", f"a_b  {secrets.token_hex(3)}/Ç"]
-        with lab.observe("a run of slug:lab"), lab.container("slug:lab", port=_PORT) as served:
-            status, body = served.get(f"/?text={quote(words[0])}")
-            if status == 0:
-                raise self._why_silent(served)
-            answers = [body, served.get(f"/?text={quote(words[1])}")[1]]
-        for word, answer in zip(words, answers, strict=True):
-            got = _field(answer, "slug")
-            if got != _slug(word):
-                raise Wrong(
-                    WRONG_ANSWER,
-                    saw=f"for `{word}` it answers `{got}`",
-                    want=f"`{_slug(word)}`, as slug.mjs computes it",
-                    try_="is the program in the image the one in your folder?   docker build again",
-                )
-        version = _field(answers[0], "node")
-        lab.note(f"it ran under Node {version}, whatever this machine has")
-        # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
-        size = sum(step["Size"] for step in image.history())
-        lab.note(f"the image holds {size / 1e6:.0f} MB to run a {len(_SLUG)} byte program")
+@dataclass(frozen=True)
+class Titled(Facts):
+    """What slug:lab made of a title.
 
-    def _why_silent(self, served: Served) -> Wrong:
-        log, code = served.log(), served.exit_code()
-        if "RegExp.escape" in log:
+    Args:
+        title: what it was asked for.
+        heard: the reply, or how the container is without one.
+    """
+
+    title: str
+    heard: Heard
+
+    def wrong(self) -> Wrong | None:
+        """Say why it does not answer, or answers something else than slug.mjs computes."""
+        heard = self.heard
+        if isinstance(heard, Ended) and "RegExp.escape" in heard.log:
             return Wrong(
                 OLD_RUNTIME,
-                saw=f"the container ended: {served.last_line()}",
-                want="a runtime that knows what the program calls: Node 24",
-                try_="which Node does your FROM bring?   docker run --rm slug:lab node --version",
+                saw=f"the container ended: {heard.line}",
+                want=f"a runtime that knows what the program calls: Node {_NODE}",
+                try_=_WHICH_NODE,
             )
-        if "Cannot find module" in log:
+        if isinstance(heard, Ended) and "Cannot find module" in heard.log:
             return Wrong(
                 "missing-file",
-                saw=f"the container ended: {served.last_line()}",
+                saw=f"the container ended: {heard.line}",
                 want="slug.mjs in the image, where CMD looks for it",
                 try_="docker run --rm slug:lab ls -l   shows what is in its working folder",
             )
-        if code == 0:
+        if isinstance(heard, Ended) and heard.code == 0:
             return Wrong(
                 "exits-at-once",
                 saw="the container ended at once, with exit code 0 and nothing said",
                 want="a command that keeps running: the service",
                 try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
             )
-        return served.why_no_answer("slug:lab", f"the service of slug.mjs, listening on {_PORT}")
+        if not isinstance(heard, Reply):
+            want = f"the service of slug.mjs, listening on {_PORT}"
+            return no_reply(heard, "slug:lab", _PORT, want)
+        if heard.field("slug") != _slug(self.title):
+            return Wrong(
+                WRONG_ANSWER,
+                saw=f"for `{self.title}` it answers `{heard.field('slug')}`",
+                want=f"`{_slug(self.title)}`, as slug.mjs computes it",
+                try_="is the program in the image the one in your folder?   docker build again",
+            )
+        return None
 
 
-def _field(body: str, name: str) -> str:
-    try:
-        return str(json.loads(body).get(name))
-    except (ValueError, AttributeError):
-        return body[:60]
+@dataclass(frozen=True)
+class Runtime(Facts):
+    """Under what slug:lab runs.
+
+    Args:
+        said: the version that its answer names.
+        version: the version that the program names which serves; empty where it is not node.
+        size: bytes of the image's layers.
+    """
+
+    said: str
+    version: str
+    size: int
+
+    def wrong(self) -> Wrong | None:
+        """Say that an older Node serves, whatever its answers claim."""
+        major = re.match(r"v(\d+)\.", self.version)
+        if major and int(major[1]) < _NODE:
+            return Wrong(
+                OLD_RUNTIME,
+                saw=f"the program that serves is Node {self.version}; its answers say {self.said}",
+                want=f"the service under Node {_NODE}, with slug.mjs as it is",
+                try_=_WHICH_NODE,
+            )
+        return None
+
+    def notes(self) -> Iterator[str]:
+        """Say what the image brings, and what that costs."""
+        yield f"it ran under Node {self.said}, whatever this machine has"
+        yield f"the image holds {self.size / 1e6:.0f} MB to run a program of less than 1 kB"
+
+
+@exercise("containers-1", makes=("slug:lab",), start_cause="no-image")
+class SlugRunsAlone:
+    """An image of a small service, with the runtime that it needs."""
+
+    def observe(self, lab: Lab) -> Observation:
+        """Run the image with nothing of this machine and ask it about titles drawn now."""
+        with lab.observe("two starts of slug:lab"), lab.starts("slug:lab", port=_PORT) as starts:
+            for served in starts:
+                for form in ("Crème {}, brûlée!", "a_b  {}/Ç"):
+                    title = form.format(lab.draw.word())
+                    heard = served.hear(f"/?text={quote(title)}")
+                    yield Titled(title, heard)
+            # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
+            size = sum(step["Size"] for step in lab.image("slug:lab").history())
+            yield Runtime(heard.field("node"), _node_version(served), size)
+
+
+def _node_version(served: Served) -> str:
+    for process in served.processes():
+        program = process.command.partition(" ")[0]
+        if program.rpartition("/")[2] == "node":
+            return served.run(program, "--version")
+    return ""
 
 
 def _slug(text: str) -> str:
@@ -110,200 +138,219 @@ def _slug(text: str) -> str:
     return re.sub(r"[ .,;:!?/_-]+", "-", plain.lower()).strip("-")
 
 
-_PRICE = """\
-// A price in another currency: GET /?cents=1000 -> {"cents": 951, "currency": "CHF"}
-import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
-
-const rates = JSON.parse(readFileSync("data/rates.json", "utf8"));
-const currency = process.env.PRICE_CURRENCY;
-if (!currency) throw new Error("PRICE_CURRENCY is not set");
-
-createServer((request, response) => {
-  const cents = Number(new URL(request.url, "http://service").searchParams.get("cents"));
-  response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ cents: Math.round(cents * rates[currency]), currency }));
-}).listen(3000, () => console.log("price listens on 3000"));
-"""
-_PRICE_DOCKERFILE = """\
-FROM node:24-slim
-WORKDIR /app
-COPY price.mjs ./
-CMD ["node", "price.mjs"]
-"""
-_PRICE_RUN = """\
-#!/usr/bin/env bash
-# How the author runs it. "Works on my machine."
-docker run --rm --publish 127.0.0.1:3100:3000 \\
-  --volume "$PWD/rates:/app/data:ro" --env PRICE_CURRENCY=CHF price:lab
-"""
+# -- containers-2
 
 
-@exercise("containers-2")
-class PriceNeedsNothing:
-    """Break-it: an image that works only with what its author's machine lends it."""
+@dataclass(frozen=True)
+class Alone(Facts):
+    """How price:lab starts without its author's machine.
 
-    def begin(self, lab: Lab) -> None:
-        """A service whose image lacks a folder and a setting, and the script that lends both."""
-        lab.rename_existing("price:lab")
-        rate = round(0.9 + secrets.randbelow(900) / 10000, 4)
-        old = round(rate + 0.0523, 4)
-        lab.write("price.mjs", _PRICE)
-        lab.write("Dockerfile", _PRICE_DOCKERFILE)
-        lab.write("run.sh", _PRICE_RUN).chmod(0o755)
-        lab.write("rates/rates.json", json.dumps({"EUR": 1, "CHF": rate}) + "\n")
-        lab.write("rates.2025.json", json.dumps({"EUR": 1, "CHF": old}) + "\n")
-        lab.remember("rate", str(rate))
-        lab.remember("old", str(old))
-        lab.run("docker", "build", "--quiet", "--tag", "price:lab", lab.folder())
-        lab.record_start_image("price:lab")
+    Args:
+        heard: a reply, or how the container is without one.
+        beside: another tag of `price`, empty if there is none.
+    """
 
-    def check(self, lab: Lab) -> None:
-        """Run the image with no mount and no variable and ask it for a price."""
-        lab.image("price:lab")
-        rate, old = float(lab.recall("rate")), float(lab.recall("old"))
-        cents = 10_000_000 + secrets.randbelow(1_000_000)
-        with (
-            lab.observe("a run of price:lab"),
-            lab.container("price:lab", port=_PORT) as served,
-        ):
-            status, body = served.get(f"/?cents={cents}")
-            if status == 0:
-                raise self._why_silent(lab, served)
-        currency, got = _field(body, "currency"), _field(body, "cents")
-        if currency != "CHF":
-            raise Wrong(
-                "wrong-currency",
-                saw=f"it answers in `{currency}`",
-                want="`CHF`, the setting that run.sh lends it",
-                try_="docker image inspect price:lab --format '{{.Config.Env}}'",
-            )
-        try:
-            seen = float(got) / cents
-        except ValueError:
-            seen = math.nan  # its rates do not have the currency
-        if abs(seen - rate) * cents <= 1:
-            lab.note("it started with no -v and no -e: all it needs travels with it")
-            return
-        if abs(seen - old) < 1e-6:
-            cause, why = "stale-rates", "the rate of rates.2025.json"
-        elif abs(seen - 1) < 1e-6:
-            cause, why = "default-rate", "a rate of 1: the missing file was hidden, not supplied"
-        else:
-            cause, why = "wrong-rate", f"a rate of {seen:.4f}"
-        raise Wrong(
-            cause,
-            saw=f"it computes with {why}",
-            want=f"the rate of rates/rates.json, {rate}",
-            try_="docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json",
-        )
+    heard: Heard
+    beside: str
 
-    def _why_silent(self, lab: Lab, served: Served) -> Wrong:
-        log = served.log()
-        other = lab.other_tags("price:lab")
-        if "ENOENT" in log:
-            saw = f"without the author's folder it ends: {served.last_line()}"
+    def wrong(self) -> Wrong | None:
+        """Say what it lacks."""
+        heard = self.heard
+        if isinstance(heard, Ended) and "ENOENT" in heard.log:
+            there = f"  (there is also `{self.beside}`)" if self.beside else ""
             return Wrong(
                 "missing-data",
-                saw=saw + (f"  (there is also `{other}`)" if other else ""),
+                saw=f"without the author's folder it ends: {heard.line}{there}",
                 want="price:lab itself holds data/rates.json",
                 try_="docker run --rm price:lab ls -R   shows what is in the image",
             )
-        if "PRICE_CURRENCY is not set" in log:
+        if isinstance(heard, Ended) and "PRICE_CURRENCY is not set" in heard.log:
             return Wrong(
                 "missing-setting",
                 saw="it has its rates, and ends: PRICE_CURRENCY is not set",
                 want="the setting in the image, for the time it runs",
-                try_="docker image inspect price:lab --format '{{.Config.Env}}'",
+                try_=_SETTINGS,
             )
-        return served.why_no_answer("price:lab", f"the service of price.mjs, listening on {_PORT}")
+        if not isinstance(heard, Reply):
+            want = f"the service of price.mjs, listening on {_PORT}"
+            return no_reply(heard, "price:lab", _PORT, want)
+        return None
 
 
-_QUOTE_DOCKERFILE = """\
-FROM node:24-slim
-WORKDIR /app
-COPY quote.mjs ./
-CMD ["node", "quote.mjs"]
-"""
+@dataclass(frozen=True)
+class Converted(Facts):
+    """What price:lab made of an amount.
+
+    Args:
+        cents: the amount that it was asked for.
+        got: the cents that it answered, as text.
+        currency: the currency that it answered.
+        rate: the rate of rates/rates.json.
+        old: the rate of rates.2025.json.
+    """
+
+    cents: int
+    got: str
+    currency: str
+    rate: float
+    old: float
+
+    def wrong(self) -> Wrong | None:
+        """Say what it computes with instead."""
+        if self.currency != "CHF":
+            return Wrong(
+                "wrong-currency",
+                saw=f"it answers in `{self.currency}`",
+                want="`CHF`, the setting that run.sh lends it",
+                try_=_SETTINGS,
+            )
+        got = int(self.got) if self.got.isdecimal() else -1
+        if abs(got - self.rate * self.cents) <= 1:
+            return None
+        cause, why = "wrong-rate", f"a rate of {got / self.cents:.6f}".rstrip("0")
+        if got < 0:
+            why = f"no rate for CHF: for {self.cents} cents it answers `{self.got}`"
+        elif abs(got - self.old * self.cents) <= 1:
+            cause, why = "stale-rates", "the rate of rates.2025.json"
+        elif got == self.cents:
+            cause, why = "default-rate", "a rate of 1: the missing file was hidden, not supplied"
+        return Wrong(
+            cause,
+            saw=f"it computes with {why}",
+            want=f"the rate of rates/rates.json, {self.rate}",
+            try_="docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json",
+        )
+
+    def notes(self) -> Iterator[str]:
+        """Say what the image no longer needs."""
+        yield "it started with no -v and no -e: all it needs travels with it"
 
 
-@exercise("containers-3")
-class RegistryServesTested:
-    """A registry's tag that points to another image than the one that was tested."""
+@exercise("containers-2", image="price:lab", start_cause="missing-data")
+class PriceNeedsNothing:
+    """Break-it: an image that works only with what its author's machine lends it."""
 
     def begin(self, lab: Lab) -> None:
-        """A tested image here, and an older one in the registry under the released name."""
-        lab.rename_existing("quote:tested")
-        name = f"{lab.registry}/quote:1.0"
-        lab.write("Dockerfile", _QUOTE_DOCKERFILE)
-        for edition in ("old", "tested"):
-            nonce = secrets.token_hex(4)
-            lab.write("quote.mjs", f'console.log("quote, {edition} edition {nonce}");\n')
-            tag = name if edition == "old" else "quote:tested"
-            lab.run("docker", "build", "--quiet", "--tag", tag, lab.folder())
-        lab.run("docker", "push", "--quiet", name)
-        served = lab.manifest("quote", "1.0")
-        lab.remember("old", served[0] if served else "")
-        lab.record_start_image("quote:tested")
+        """Write rates that no other learner has."""
+        rate = round(0.9 + secrets.randbelow(900) / 10000, 4)
+        old = round(rate + 0.0523, 4)
+        lab.write("rates/rates.json", json.dumps({"EUR": 1, "CHF": rate}) + "\n")
+        lab.write("rates.2025.json", json.dumps({"EUR": 1, "CHF": old}) + "\n")
+        lab.remember("rate", str(rate))
+        lab.remember("old", str(old))
 
-    def check(self, lab: Lab) -> None:
-        """Ask the registry what it serves as quote:1.0 and compare digests."""
-        tested = lab.image("quote:tested")
-        if tested.id != lab.recall("made"):
-            raise Wrong(
+    def observe(self, lab: Lab) -> Observation:
+        """Run the image with no mount and no variable and ask it for prices drawn now."""
+        rates = float(lab.recall("rate")), float(lab.recall("old"))
+        with lab.observe("two starts of price:lab"), lab.starts("price:lab", port=_PORT) as starts:
+            for served in starts:
+                cents = lab.draw.number(10_000_000, 11_000_000)
+                heard = served.hear(f"/?cents={cents}")
+                yield Alone(heard, lab.other_tags("price:lab"))
+                yield Converted(cents, heard.field("cents"), heard.field("currency"), *rates)
+
+
+# -- containers-3
+
+
+@dataclass(frozen=True)
+class Released(Facts):
+    """What the registry serves as `quote`, and what was tested.
+
+    Args:
+        registry: where it is.
+        made: the id that `quote:tested` had at first.
+        tested: the id that it has now.
+        old: the digest that quote:1.0 had at first.
+        tags: tag → the digests by which an image may be known here, the registry's own first.
+    """
+
+    registry: str
+    made: str
+    tested: str
+    old: str
+    tags: Mapping[str, tuple[str, ...]]
+
+    def wrong(self) -> Wrong | None:
+        """Say what quote:1.0 is instead of the tested image."""
+        if self.tested != self.made:
+            return Wrong(
                 "tested-replaced",
-                saw=f"`quote:tested` is now {_short(tested.id)}, another image than the tested one",
-                want=f"`quote:tested` as it was: {_short(lab.recall('made'))}",
+                saw=f"`quote:tested` is now {_short(self.tested)}, another image than the tested "
+                "one",
+                want=f"`quote:tested` as it was: {_short(self.made)}",
                 try_="course reset containers-3   gives it back; then move the other name",
             )
-        served = lab.manifest("quote", "1.0")
-        if served is None:
-            raise Wrong(
+        if "1.0" not in self.tags:
+            return Wrong(
                 "gone",
                 saw="the registry has no quote:1.0 at all",
                 want="quote:1.0 is the tested image",
-                try_=f"curl -s {lab.registry}/v2/quote/tags/list",
+                try_=f"curl -s {self.registry}/v2/quote/tags/list",
             )
-        if tested.id in _digests(served):
-            lab.note(f"one digest here and there: {served[0][:19]}…")
-            return
-        want = f"the tested image, {_short(tested.id)}"
-        try_ = f"docker buildx imagetools inspect {lab.registry}/quote:1.0"
-        if served[0] != lab.recall("old"):
-            raise Wrong(
+        served = self.tags["1.0"]
+        if self.tested in served:
+            return None
+        want = f"the tested image, {_short(self.tested)}"
+        try_ = f"docker buildx imagetools inspect {self.registry}/quote:1.0"
+        if served[0] != self.old:
+            return Wrong(
                 "rebuilt",
                 saw=f"the registry serves {_short(served[0])}: not the old image, not the tested",
                 want=want,
-                try_=try_ + "   what does a second `docker build` make?",
+                try_=f"{try_}   what does a second `docker build` make?",
             )
-        for tag in lab.tags("quote"):
-            other = lab.manifest("quote", tag)
-            if tag != "1.0" and other and tested.id in _digests(other):
-                raise Wrong(
-                    "wrong-tag",
-                    saw=f"the tested image is there as quote:{tag}; quote:1.0 is still the old one",
-                    want=f"quote:1.0 is {want}",
-                    try_=try_,
-                )
-        raise Wrong(
+        others = [tag for tag, digests in self.tags.items() if self.tested in digests]
+        if others:
+            return Wrong(
+                "wrong-tag",
+                saw=f"the tested image is there as quote:{others[0]}; quote:1.0 is still the old "
+                "one",
+                want=f"quote:1.0 is {want}",
+                try_=try_,
+            )
+        return Wrong(
             "not-pushed",
             saw=f"the registry serves the old image, {_short(served[0])}",
             want=want,
             try_="a tag on this machine says nothing to a registry: what sends an image there?",
         )
 
+    def notes(self) -> Iterator[str]:
+        """Say by what the two are one."""
+        yield f"one digest here and there: {self.tested[:19]}…"
 
-def _digests(served: tuple[str, dict[str, object]]) -> set[str]:
+
+@exercise("containers-3", image="quote:tested", start_cause="not-pushed")
+class RegistryServesTested:
+    """A registry's tag that points to another image than the one that was tested."""
+
+    def begin(self, lab: Lab) -> None:
+        """Release an older edition; the folder then holds the one that is tested."""
+        name = f"{lab.registry}/quote:1.0"
+        lab.write("quote.mjs", _edition("old"))
+        lab.build(name)
+        lab.remember("old", lab.push(name, "quote:1.0"))
+        lab.write("quote.mjs", _edition("tested"))
+
+    def observe(self, lab: Lab) -> Observation:
+        """Ask the registry what it serves, and compare digests."""
+        tested = str(lab.image("quote:tested").id)
+        with lab.observe("the tags of quote"):
+            found = {tag: lab.manifest("quote", tag) for tag in lab.tags("quote")}
+        tags = {tag: _digests(*served) for tag, served in found.items() if served}
+        yield Released(lab.registry, lab.recall("made"), tested, lab.recall("old"), tags)
+
+
+def _edition(name: str) -> str:
+    return f'console.log("quote, {name} edition {secrets.token_hex(4)}");\n'
+
+
+def _digests(digest: str, body: Mapping[str, Any]) -> tuple[str, ...]:
     """All digests that may be an image's id here, on either of Docker's image stores."""
-    digest, body = served
-    found = {digest}
     config = body.get("config")
-    if isinstance(config, dict):
-        found.add(str(config.get("digest")))
-    manifests = body.get("manifests")
-    if isinstance(manifests, list):
-        found |= {str(m.get("digest")) for m in manifests}
-    return found
+    inside = [config, *body.get("manifests", ())] if config else body.get("manifests", ())
+    return (digest, *(str(one.get("digest")) for one in inside))
 
 
 def _short(digest: str) -> str:

@@ -6,6 +6,7 @@ registry. Its own time is told apart from the observation that it declares.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 from course.core import environment, manifest, waiting
 from course.core.errors import CourseError, from_os_error
+from course.core.process import default_runner
 from course.core.text import harmless
 from course.exercises.kit import exercise as exercise_
 from course.exercises.kit.lab import Lab
@@ -23,6 +25,8 @@ from course.learner import progress
 from course.measure import health
 
 _PAUSE = 1.0
+_BUSY, _MOST_BUSY = 1.0, 60.0
+"""Seconds that a program that does nothing takes on a machine that is too busy, and at most."""
 _USED_UP = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
@@ -82,7 +86,7 @@ def _once(exercise: manifest.Exercise) -> Result:
         if isinstance(error, OSError) and error.errno in _USED_UP:
             wrong = _unjudged(from_os_error(error))
     if wrong is not None:
-        wrong = _of_the_course(exercise, lab, since) or wrong
+        wrong = _of_the_course(exercise, lab, since) or _of_the_hurry(wrong) or wrong
     watched = sum(seconds for _, seconds in lab.observed)
     # What is watched is told in whole hundredths of a second: its sum may be a little more.
     own_ms = max(0.0, time.monotonic() - began - watched) * 1000
@@ -94,7 +98,8 @@ def _once(exercise: manifest.Exercise) -> Result:
     state: State = "failed" if wrong else "passed"
     if wrong and wrong.cause == ENVIRONMENT:
         state = "could not judge"
-    return Result(exercise.id, exercise.title, state, *said, *rest)
+    seed = lab.drawn.seed if lab.drawn else 0
+    return Result(exercise.id, exercise.title, state, *said, *rest, seed)
 
 
 def _unjudged(error: CourseError) -> Wrong:
@@ -134,6 +139,25 @@ def _of_the_course(exercise: manifest.Exercise, lab: Lab, since: float) -> Wrong
     )
 
 
+def _of_the_hurry(wrong: Wrong) -> Wrong | None:
+    """Why an answer that looks too slow cannot be judged: this machine is busy now."""
+    if not wrong.timed:
+        return None
+    began = time.monotonic()
+    with contextlib.suppress(CourseError):  # not in time
+        default_runner().run([sys.executable, "-I", "-S", "-c", ""], timeout=_MOST_BUSY)
+    seconds = time.monotonic() - began
+    if seconds <= _BUSY:
+        return None
+    return Wrong(
+        ENVIRONMENT,
+        saw=f"a program that does nothing takes {seconds:.1f} s now: this machine is too busy to "
+        "tell whether the answer is slow",
+        want=f"a machine on which it takes less than {_BUSY:.0f} s",
+        try_="end what else keeps this machine busy, then run the check again",
+    )
+
+
 def explanation(result: Result) -> str:
     """What varies from run to run: figures, and what to notice in a right answer."""
     lines = [f"  {note}" for note in result.notes]
@@ -141,6 +165,8 @@ def explanation(result: Result) -> str:
     lines.append(
         f"  the check itself {result.own_ms:.0f} ms" + (f"; watched: {watched}" if watched else "")
     )
+    if result.seed:
+        lines.append(f"  what it asked was drawn from the seed {result.seed}")
     return "\n".join(lines)
 
 

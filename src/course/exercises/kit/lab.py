@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import http.client
 import os
-import re
 import secrets
 import socket
 import threading
@@ -21,7 +20,9 @@ from course.core.machine import arch
 from course.core.process import Runner, default_runner
 from course.exercises.kit import build_errors
 from course.exercises.kit import copy as copy_
-from course.exercises.kit.verdict import ARCHITECTURE, NO_ANSWER, Wrong
+from course.exercises.kit.draw import Draw
+from course.exercises.kit.reply import Ended, Heard, Reply, Running, no_reply, telling_line
+from course.exercises.kit.verdict import ARCHITECTURE, Wrong
 from course.learner import progress
 from course.measure import docker_client, leftovers
 from course.measure.container import Container
@@ -59,6 +60,7 @@ class Lab:
         self.observed: list[tuple[str, float]] = []
         self._observing = False
         self.notes: list[str] = []
+        self.drawn: Draw | None = None
 
     # -- the learner's side
 
@@ -220,6 +222,28 @@ class Lab:
         image.tag(name, f"{tag}-saved-{time.strftime('%Y%m%d-%H%M%S')}")
         self.docker.images.remove(ref)
 
+    def build(self, ref: str) -> None:
+        """Build the folder to an image of this name."""
+        self.run("docker", "build", "--quiet", "--tag", ref, self.folder())
+
+    def push(self, ref: str, name: str) -> str:
+        """Push an image to `$REGISTRY`.
+
+        Args:
+            ref: the image.
+            name: its name there, e.g. `quote:1.0`.
+
+        Returns:
+            The digest that the registry serves.
+        """
+        there = f"{self.registry}/{name}"
+        if ref != there:
+            self.run("docker", "tag", ref, there)
+        self.run("docker", "push", "--quiet", there)
+        repository, _, tag = name.rpartition(":")
+        served = self.manifest(repository, tag)
+        return served[0] if served else ""
+
     def record_start_image(self, ref: str) -> None:
         """Remember that an image is the start state's own."""
         self.remember("made", str(self.docker.images.get(ref).id))
@@ -238,7 +262,13 @@ class Lab:
 
     @contextlib.contextmanager
     def container(
-        self, image: str, *, port: int, env: dict[str, str] | None = None, **more: Any
+        self,
+        image: str,
+        *,
+        port: int,
+        env: dict[str, str] | None = None,
+        closed: str = "",
+        **more: Any,
     ) -> Iterator[Served]:
         """Run an image as a service, with nothing of the machine in it, and remove it after.
 
@@ -249,6 +279,7 @@ class Lab:
             image: what to run; only these variables, and no mounts but those in `more`.
             port: where it listens inside.
             env: variables.
+            closed: a network without a way out to run it in (`network`).
             more: what else the SDK's `containers.create` takes, e.g. `volumes`, `entrypoint`.
 
         Raises:
@@ -258,12 +289,13 @@ class Lab:
 
         made, bounds = None, _BOUNDS | more
         bounds["memswap_limit"] = bounds["mem_limit"]  # no swap beside it
+        # Docker publishes no port of a network that has no way out.
+        bounds |= {"network": closed} if closed else {"ports": {f"{port}/tcp": ("127.0.0.1", 0)}}
         try:
             try:
                 made = self.docker.containers.create(
                     image,
                     labels=leftovers.labels(),
-                    ports={f"{port}/tcp": ("127.0.0.1", 0)},
                     environment=env or {},
                     **bounds,
                 )
@@ -272,7 +304,7 @@ class Lab:
                 if "platform" in str(error) or _EXEC_FORMAT in str(error):
                     raise self.wrong_architecture(image) from error
                 raise _cannot_start(image, str(error.explanation or error)) from error
-            served = Served(made, port)
+            served = Served(made, port, closed)
             try:
                 yield served
             except Wrong as wrong:
@@ -296,10 +328,60 @@ class Lab:
                 made.remove(force=True)
 
     @contextlib.contextmanager
-    def network(self) -> Iterator[str]:
-        """The name of a network that is removed after."""
+    def starts(
+        self,
+        image: str,
+        *,
+        port: int,
+        env: dict[str, str] | None = None,
+        once: str = "",
+        reaches: str = "",
+    ) -> Iterator[Iterator[Served]]:
+        """Start a learner's image twice, the second time on the files that the first one left.
+
+        It runs where it reaches nothing: not the internet, and nothing else that this machine
+        has. What is wrong only at the second start is told as that.
+
+        Args:
+            image: what to run.
+            port: where it listens inside.
+            env: variables.
+            once: why one start is enough, if it is.
+            reaches: why it may reach what is outside, if it may.
+
+        Raises:
+            Wrong: there is no such image (`no-image`), or as in `container`.
+        """
+        self.image(image)
+        starts = 0
+
+        def each(served: Served) -> Iterator[Served]:
+            nonlocal starts
+            starts = 1
+            yield served
+            if not once:
+                starts = 2
+                served.restart(image)
+                yield served
+
+        try:
+            with (
+                contextlib.nullcontext("") if reaches else self.network(internal=True) as closed,
+                self.container(image, port=port, env=env, closed=closed) as served,
+            ):
+                yield each(served)
+        except Wrong as wrong:
+            raise (wrong.at("at its second start") if starts == 2 else wrong) from wrong.__cause__
+
+    @contextlib.contextmanager
+    def network(self, *, internal: bool = False) -> Iterator[str]:
+        """The name of a network that is removed after.
+
+        Args:
+            internal: whether it has no way out.
+        """
         made = self.docker.networks.create(
-            f"course-{secrets.token_hex(4)}", labels=leftovers.labels()
+            f"course-{secrets.token_hex(4)}", labels=leftovers.labels(), internal=internal
         )
         try:
             yield str(made.name)
@@ -379,7 +461,7 @@ class Lab:
         head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
         return [head | item for item in listed["items"]]
 
-    # -- time
+    # -- time, and what is drawn
 
     @contextlib.contextmanager
     def observe(self, label: str) -> Iterator[None]:
@@ -399,6 +481,12 @@ class Lab:
             self._observing = False
             self.observed.append((label, round(time.monotonic() - began, 2)))
 
+    @property
+    def draw(self) -> Draw:
+        """What this check makes up, from one seed."""
+        self.drawn = self.drawn or Draw()
+        return self.drawn
+
     def note(self, text: str) -> None:
         """Say something about a right answer that is worth noticing."""
         self.notes.append(text)
@@ -410,15 +498,20 @@ class Served(Container):
     Args:
         made: the SDK's container.
         port: where it listens inside.
+        closed: the network without a way out that it runs in; empty for Docker's own.
     """
 
-    def __init__(self, made: Any, port: int) -> None:
+    def __init__(self, made: Any, port: int, closed: str = "") -> None:
         super().__init__(made)
-        self._port = port
+        self._port, self._closed = port, closed
 
     def address(self) -> tuple[str, int] | None:
         """Where it is reached from this machine, or `None` while nothing is bound."""
         self._made.reload()
+        if self._closed:
+            # This machine is on each network of its own Docker.
+            joined = self._made.attrs["NetworkSettings"]["Networks"][self._closed]
+            return (joined["IPAddress"], self._port) if joined["IPAddress"] else None
         bound = self._made.ports.get(f"{self._port}/tcp")
         return ("127.0.0.1", int(bound[0]["HostPort"])) if bound else None
 
@@ -478,26 +571,48 @@ class Served(Container):
             ref: its image, as the learner names it.
             want: what should answer.
         """
+        return no_reply(self._without_reply(), ref, self._port, want)
+
+    def hear(self, path: str, *, wait: float = 10.0) -> Heard:
+        """Ask with GET until the service has started.
+
+        Args:
+            path: path and query, sent as they are.
+            wait: deadline in seconds.
+
+        Returns:
+            The reply, or how the container is without one.
+
+        Raises:
+            Wrong: an answer begins and does not end (`answer-endless`).
+        """
+        status, body = self.get(path, wait=wait)
+        return Reply(status, body) if status else self._without_reply()
+
+    def _without_reply(self) -> Heard:
         code = self.exit_code()
-        if code is None:
-            return Wrong(
-                NO_ANSWER,
-                saw=f"the container runs, but nothing answers on its port {self._port}",
-                want=want,
-                try_=f"docker run --rm {ref}   and read what it prints",
-            )
-        return Wrong(
-            "crashes",
-            saw=f"the container ended with exit code {code}: {self.last_line()}",
-            want=want,
-            try_=f"docker run --rm {ref}   shows the whole error",
-        )
+        return Running() if code is None else Ended(code, self.log())
+
+    def restart(self, ref: str) -> None:
+        """End it at once and start it again, on the files that it left.
+
+        Args:
+            ref: its image, as the learner names it.
+
+        Raises:
+            Wrong: Docker cannot start it again (`cannot-start`).
+        """
+        import docker.errors
+
+        self.stop(grace=0)
+        try:
+            self._made.start()
+        except docker.errors.APIError as error:
+            raise _cannot_start(ref, str(error.explanation or error)) from error
 
     def last_line(self) -> str:
-        """The line of its log that says most of its end: the last error, else the last one."""
-        lines = [line.strip() for line in self.log().splitlines() if line.strip()]
-        errors = [line for line in lines if re.match(r"\W*\w*Error|.*not found", line)]
-        return (errors or lines or ["an empty log"])[-1][:160]
+        """The line of its log that says most of its end."""
+        return telling_line(self.log())
 
     def run(self, *argv: str) -> str:
         """The output of a command in the running container."""

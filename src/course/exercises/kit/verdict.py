@@ -27,6 +27,7 @@ class Result:
         own_ms: milliseconds that the check itself took.
         observed: what it had to watch, each with its seconds.
         notes: what is worth knowing about a right answer.
+        seed: what the check's requests were drawn from; 0 if it drew none.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Result:
     own_ms: float = 0.0
     observed: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    seed: int = 0
 
     def __repr__(self) -> str:
         if self.state == "passed":
@@ -103,8 +105,16 @@ class Wrong(Exception):  # noqa: N818 - an answer that is wrong is no error
         saw: the fact that was found.
         want: what it has to be.
         try_: where to look next; not the answer.
+        timed: whether a busy machine may be the cause instead: then the check looks whether this
+            one is, and says so (`could not judge`).
     """
 
-    def __init__(self, cause: str, *, saw: str, want: str, try_: str) -> None:
+    def __init__(self, cause: str, *, saw: str, want: str, try_: str, timed: bool = False) -> None:
         self.cause, self.saw, self.want, self.try_ = cause, saw, want, try_
+        self.timed = timed
         super().__init__(f"{cause}: {saw}")
+
+    def at(self, when: str) -> Wrong:
+        """Return the same, seen at a certain time, e.g. `at its second start`."""
+        saw = f"{when}, {self.saw}"
+        return Wrong(self.cause, saw=saw, want=self.want, try_=self.try_, timed=self.timed)

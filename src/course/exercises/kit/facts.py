@@ -1,0 +1,50 @@
+"""What a check has seen, and the verdict that follows from it: pure, so tests need no engine."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from course.exercises.kit.verdict import Wrong
+
+if TYPE_CHECKING:
+    from course.exercises.kit.lab import Lab
+
+
+class Facts(ABC):
+    """What one stage of a check has seen: a frozen dataclass without optional fields."""
+
+    @abstractmethod
+    def wrong(self) -> Wrong | None:
+        """Say what is wrong: guard clauses, the first that holds; `None` if nothing is."""
+
+    def notes(self) -> Iterator[str]:
+        """Say what is worth knowing about facts that are right."""
+        return iter(())
+
+
+Observation = Generator[Facts, None, None]
+"""The stages of a check, each judged before the next one begins."""
+
+
+def judge(lab: Lab, observation: Observation) -> None:
+    """Judge each stage as soon as it has been seen.
+
+    A wrong one is raised inside the observation, at its `yield`: what runs there ends, and what
+    knows a cause behind the cause names that one (`Lab.container`, `Lab.starts`).
+
+    Args:
+        lab: gets the notes.
+        observation: what an exercise's `observe` returned.
+
+    Raises:
+        Wrong: at the first stage that is.
+    """
+    with contextlib.closing(observation):
+        for facts in observation:
+            if wrong := facts.wrong():
+                observation.throw(wrong)
+                raise wrong
+            lab.notes += facts.notes()

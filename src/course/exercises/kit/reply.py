@@ -1,0 +1,94 @@
+"""What came back when a service was asked: a reply, or how the container is without one."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from course.exercises.kit.verdict import NO_ANSWER, Wrong
+
+_LINE = 160
+
+
+class Heard:
+    """What came back: `Reply`, `Running` or `Ended`."""
+
+    def field(self, name: str) -> str:
+        """Return a field of the JSON object that was answered, as text; empty without a reply."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Reply(Heard):
+    """An HTTP answer.
+
+    Args:
+        status: its status.
+        body: its text.
+    """
+
+    status: int
+    body: str
+
+    def field(self, name: str) -> str:
+        """Return a field of a JSON object as text; of any other body its beginning."""
+        try:
+            return str(json.loads(self.body).get(name))
+        except (ValueError, AttributeError):
+            return self.body[:60]
+
+
+@dataclass(frozen=True)
+class Running(Heard):
+    """The container runs, and nothing has answered in time."""
+
+
+@dataclass(frozen=True)
+class Ended(Heard):
+    """The container has ended.
+
+    Args:
+        code: its exit code.
+        log: its last lines.
+    """
+
+    code: int
+    log: str
+
+    @property
+    def line(self) -> str:
+        """The line of its log that says most of its end."""
+        return telling_line(self.log)
+
+
+def telling_line(log: str) -> str:
+    """Return the line of a log that says most of an end: the last error, else the last one."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"\W*\w*Error|.*not found", line)]
+    return (errors or lines or ["an empty log"])[-1][:_LINE]
+
+
+def no_reply(heard: Heard, ref: str, port: int, want: str) -> Wrong:
+    """Say why nothing answered: it runs and does not listen, or it has ended.
+
+    Args:
+        heard: how the container is.
+        ref: its image, as the learner names it.
+        port: where it should listen.
+        want: what should answer.
+    """
+    if isinstance(heard, Ended):
+        return Wrong(
+            "crashes",
+            saw=f"the container ended with exit code {heard.code}: {heard.line}",
+            want=want,
+            try_=f"docker run --rm {ref}   shows the whole error",
+        )
+    return Wrong(
+        NO_ANSWER,
+        saw=f"the container runs, but nothing answers on its port {port}",
+        want=want,
+        try_=f"docker run --rm {ref}   and read what it prints",
+        timed=True,
+    )
