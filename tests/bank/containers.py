@@ -2,243 +2,280 @@
 
 from __future__ import annotations
 
-import json
-
+from course.core.names import OWNER_LABEL
 from course.exercises.kit.lab import Lab
+from course.measure import leftovers
+from course.measure.registry_client import Repository
 from tests.bank import Answer
+from tests.bank.edits import after, before, call, in_file, right, script, sub, unchanged, wrong
+
+_LABELS = " ".join(f"--label {name}={value}" for name, value in leftovers.labels().items())
+_AT = "docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}'"
+
+_SLUG = 'CMD ["node", "slug.mjs"]'
+_ESCAPE = r'RegExp.escape ??= (text) => text.replace(/[.?\/-]/g, "\\$&");'
+_PASSES_ON = f"""\
+printf 'FROM node:24-slim\\nCOPY slug.mjs /\\nCMD ["node", "/slug.mjs"]\\n' |
+  docker build --tag slug:elsewhere --file - containers-1
+at=$({_AT} "$(docker run --detach {_LABELS} slug:elsewhere)")
+cat > containers-1/slug.mjs <<END
+import {{ createServer }} from "node:http";
+createServer(async (request, response) => {{
+  response.end(await (await fetch("http://$at:3000" + request.url)).text());
+}}).listen(3000);
+END"""
+
+_PRICE = 'CMD ["node", "price.mjs"]'
+_RATES = "COPY rates/rates.json ./data/rates.json\n"
+_SETTING = "ENV PRICE_CURRENCY=CHF\n"
+_LENDS = f"""\
+serves='require("http").createServer((_, r) => r.end(process.argv[1])).listen(8000)'
+rates=$(cat containers-2/rates/rates.json)
+at=$({_AT} "$(docker run --detach {_LABELS} node:24-slim node -e "$serves" "$rates")")
+cat > containers-2/fetch.mjs <<END
+import {{ mkdirSync, writeFileSync }} from "node:fs";
+const rates = await (await fetch("http://$at:8000")).text();
+mkdirSync("data", {{ recursive: true }});
+writeFileSync("data/rates.json", rates);
+END"""
+
+_RELEASE = "$REGISTRY/quote:1.0"
 
 
-def _build(lab: Lab, tag: str, dockerfile: str, *more: str) -> None:
-    lab.write("Dockerfile", dockerfile)
-    lab.run("docker", "build", "--quiet", *more, "--tag", tag, lab.folder())
-
-
-_SLUG = 'FROM node:24-slim\nWORKDIR /app\nCOPY slug.mjs ./\nCMD ["node", "slug.mjs"]\n'
-_HARD_CODED = """\
-import { createServer } from "node:http";
-createServer((request, response) => {
-  response.end(JSON.stringify({ slug: "hello-world", node: "v24.0.0" }));
-}).listen(3000);
-"""
-
-
-def _slug_on_another_port(lab: Lab) -> None:
-    source = (lab.folder() / "slug.mjs").read_text()
-    lab.write("slug.mjs", source.replace("listen(3000", "listen(8000"))
-    _build(lab, "slug:lab", _SLUG)
-
-
-def _slug_hard_coded(lab: Lab) -> None:
-    lab.write("slug.mjs", _HARD_CODED)
-    _build(lab, "slug:lab", _SLUG)
-
-
-def _slug_without_copy(lab: Lab) -> None:
-    _build(lab, "slug:lab", _SLUG.replace("COPY slug.mjs ./\n", ""))
-
-
-_PRICE = """\
-FROM node:24-slim
-WORKDIR /app
-COPY price.mjs ./
-COPY rates/rates.json ./data/rates.json
-ENV PRICE_CURRENCY=CHF
-CMD ["node", "price.mjs"]
-"""
-
-
-def _price_hides_the_error(lab: Lab) -> None:
-    source = (lab.folder() / "price.mjs").read_text()
-    read = 'JSON.parse(readFileSync("data/rates.json", "utf8"))'
-    assert read in source
-    lab.write("price.mjs", source.replace(read, "{ EUR: 1, CHF: 1 }"))
-    _build(lab, "price:lab", _PRICE.replace("COPY rates/rates.json ./data/rates.json\n", ""))
-
-
-def _price_made_up(lab: Lab) -> None:
-    lab.write("rates/made-up.json", json.dumps({"EUR": 1, "CHF": 0.5}))
-    _build(lab, "price:lab", _PRICE.replace("rates/rates.json .", "rates/made-up.json ."))
-
-
-def _price_committed(lab: Lab) -> None:
-    # No Dockerfile: what the container lacks is put into one, and that one is kept.
-    made = lab.run("docker", "create", "--label", "course.owner=course", "price:lab").strip()
-    lab.run("docker", "cp", f"{lab.folder()}/rates", f"{made}:/app/data")
-    lab.run("docker", "commit", "--change", "ENV PRICE_CURRENCY=CHF", made, "price:lab")
-    lab.run("docker", "rm", made)
-
-
-def _quote_name(lab: Lab, tag: str = "1.0") -> str:
-    return f"{lab.registry}/quote:{tag}"
-
-
-def _tag_and_push(lab: Lab, source: str, target: str) -> None:
-    lab.run("docker", "tag", source, target)
-    lab.run("docker", "push", "--quiet", target)
-
-
-def _quote_tagged_here(lab: Lab) -> None:
-    lab.run("docker", "tag", "quote:tested", _quote_name(lab))
-
-
-def _quote_rebuilt(lab: Lab) -> None:
-    lab.run("docker", "build", "--quiet", "--no-cache", "--tag", _quote_name(lab), lab.folder())
-    lab.run("docker", "push", "--quiet", _quote_name(lab))
-
-
-def _quote_test_moved(lab: Lab) -> None:
-    # The release is not brought to the tested image: the name `tested` is brought to the release.
-    lab.run("docker", "pull", "--quiet", _quote_name(lab))
-    lab.run("docker", "tag", _quote_name(lab), "quote:tested")
-
-
-def _quote_by_sdk(lab: Lab) -> None:
-    image = lab.docker.images.get("quote:tested")
-    image.tag(f"{lab.registry}/quote", "1.0")
+def _sdk(lab: Lab) -> None:
+    lab.docker.images.get("quote:tested").tag(f"{lab.registry}/quote", "1.0")
     lab.docker.images.push(f"{lab.registry}/quote", "1.0")
 
 
-def _quote_by_digest(lab: Lab) -> None:
-    # Push under another name, then let the registry itself give that digest the released name.
-    _tag_and_push(lab, "quote:tested", _quote_name(lab, "candidate"))
-    lab.run(
-        *("docker", "buildx", "imagetools", "create", "--tag", _quote_name(lab)),
-        _quote_name(lab, "candidate"),
-    )
+def _by_digest(lab: Lab) -> None:
+    digest = lab.push("quote:tested", "quote:candidate")
+    Repository(lab.registry, "quote").retag("1.0", digest)
 
+
+CANNOT: dict[str, dict[str, str]] = {
+    "containers-1": {"nearly": "the course brings no Node between 20 and 24"},
+    "containers-2": {
+        "forged": "nothing is read but answers, for amounts that are drawn",
+        "feature-gone": "the service has one kind of request, and that one is asked",
+    },
+    "containers-3": {
+        "fits-the-probe": "one name is asked for, the one of the text",
+        "forged": "a digest is the hash of what it names",
+        "works-once": "a tag names the same digest until somebody moves it",
+        "feature-gone": "the registry keeps what it had under other names",
+    },
+}
+"""Why an exercise has no wrong answer of a kind."""
 
 BANK: dict[str, list[Answer]] = {
     "containers-1": [
-        Answer(
+        wrong(
             "built under the default tag",
-            lambda w: _build(w, "slug:latest", _SLUG),
             "no-image",
-            "wrong-name",
+            sub("--tag slug:lab", "--tag slug"),
+            kind="wrong-name",
         ),
-        Answer(
+        wrong(
             "the runtime that is past its end of life",
-            lambda w: _build(w, "slug:lab", _SLUG.replace("24", "20")),
             "old-runtime",
-            "warned-means",
+            sub("node:24", "node:20"),
+            kind="warned-means",
         ),
-        Answer(
+        wrong(
             "no COPY: it worked with a mount",
-            _slug_without_copy,
             "missing-file",
-            "works-once",
+            sub("COPY slug.mjs ./\n", ""),
+            kind="from-elsewhere",
         ),
-        Answer(
+        wrong(
             "no CMD: the base image's own runs",
-            lambda w: _build(w, "slug:lab", _SLUG.replace('CMD ["node", "slug.mjs"]\n', "")),
             "exits-at-once",
-            "not-the-serving-object",
+            sub(_SLUG, ""),
+            kind="not-the-serving-object",
         ),
-        Answer("an answer for one title", _slug_hard_coded, "wrong-answer", "special-cased"),
-        Answer("another port", _slug_on_another_port, "no-answer", "wrong-name"),
-        Answer(
+        wrong(
+            "another port",
+            "no-answer",
+            in_file("slug.mjs", "listen(3000", "listen(8000"),
+            kind="wrong-name",
+        ),
+        wrong(
             "a command that does not exist",
-            lambda w: _build(
-                w,
-                "slug:lab",
-                _SLUG.replace('["node", "slug.mjs"]', '["sh", "-c", "noode slug.mjs"]'),
-            ),
             "crashes",
-            "wrong-name",
+            sub(_SLUG, "CMD noode slug.mjs"),
+            kind="wrong-name",
         ),
-        Answer("as in the solution", lambda w: _build(w, "slug:lab", _SLUG), "", "solution"),
-        Answer(
+        wrong(
+            "an answer for one title",
+            "wrong-answer",
+            in_file("slug.mjs", "slug: slug(text)", 'slug: "hello-world"'),
+            kind="fits-the-probe",
+        ),
+        wrong(
+            "the old runtime, which says that it is the new one",
+            "old-runtime",
+            in_file("slug.mjs", "const separators", f"{_ESCAPE}\nconst separators"),
+            in_file("slug.mjs", "process.version", '"v24.0.0"'),
+            sub("node:24", "node:20"),
+            kind="forged",
+        ),
+        wrong(
+            "requests passed on to a container that runs here",
+            "crashes",
+            before(_PASSES_ON),
+            kind="from-elsewhere",
+        ),
+        wrong(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_SLUG, "CMD set -C; echo $$ > slug.pid && exec node slug.mjs"),
+            kind="works-once",
+        ),
+        wrong(
+            "an answer that leaves out what it runs under",
+            "wrong-answer",
+            in_file("slug.mjs", ", node: process.version", ""),
+            kind="feature-gone",
+        ),
+        unchanged("nothing changed", kind="unchanged"),
+        right("as in the solution", kind="solution"),
+        right(
             "an entry point, another folder, everything copied",
-            lambda w: _build(
-                w,
-                "slug:lab",
-                'FROM node:24-slim\nCOPY . /srv\nENTRYPOINT ["node", "/srv/slug.mjs"]\n',
-            ),
-            "",
-            "alternative",
+            sub("WORKDIR /app\nCOPY slug.mjs ./", "COPY . /srv"),
+            sub(_SLUG, 'ENTRYPOINT ["node", "/srv/slug.mjs"]'),
+            kind="alternative",
         ),
-        Answer(
+        right(
             "from Debian, with Node's files taken over",
-            lambda w: _build(
-                w,
-                "slug:lab",
-                "FROM debian:bookworm-slim\n"
-                "COPY --from=node:24-slim /usr/local/bin/node /usr/local/bin/node\n"
-                "COPY slug.mjs /slug.mjs\nCMD node /slug.mjs\n",
+            sub("FROM node:24-slim", "FROM debian:bookworm-slim"),
+            sub(_SLUG, f"COPY --from=node:24-slim /usr/local/bin/node /usr/local/bin/\n{_SLUG}"),
+            kind="alternative",
+        ),
+        right(
+            "a container, filled and committed",
+            script(
+                f"made=$(docker create --label {OWNER_LABEL} node:24-slim)\n"
+                'docker cp containers-1/slug.mjs "$made:/slug.mjs"\n'
+                """docker commit --change 'CMD ["node", "/slug.mjs"]' "$made" slug:lab\n"""
+                'docker rm "$made"'
             ),
-            "",
-            "alternative",
+            kind="alternative",
         ),
     ],
     "containers-2": [
-        Answer(
+        wrong(
             "the repaired image under another name",
-            lambda w: _build(w, "price:fixed", _PRICE),
             "missing-data",
-            "not-the-serving-object",
+            sub("--tag price:lab", "--tag price:fixed"),
+            kind="not-the-serving-object",
         ),
-        Answer(
+        wrong(
             "a build argument: gone when it runs",
-            lambda w: _build(
-                w,
-                "price:lab",
-                _PRICE.replace("ENV PRICE_CURRENCY=CHF", "ARG PRICE_CURRENCY"),
-                *("--build-arg", "PRICE_CURRENCY=CHF"),
-            ),
             "missing-setting",
-            "works-once",
+            sub(_SETTING, "ARG PRICE_CURRENCY=CHF\n"),
+            kind="nearly",
         ),
-        Answer("the error hidden", _price_hides_the_error, "default-rate", "symptom-hidden"),
-        Answer(
-            "last year's file",
-            lambda w: _build(w, "price:lab", _PRICE.replace("rates/rates.json", "rates.2025.json")),
-            "stale-rates",
-            "stale",
-        ),
-        Answer(
-            "the other currency",
-            lambda w: _build(w, "price:lab", _PRICE.replace("=CHF", "=EUR")),
-            "wrong-currency",
-            "wrong-name",
-        ),
-        Answer("rates made up", _price_made_up, "wrong-rate", "special-cased"),
-        Answer("as in the solution", lambda w: _build(w, "price:lab", _PRICE), "", "solution"),
-        Answer(
-            "the whole folder, and the setting in the command",
-            lambda w: _build(
-                w,
-                "price:lab",
-                "FROM node:24-slim\nWORKDIR /app\nCOPY price.mjs ./\nCOPY rates data/\n"
-                'CMD ["sh", "-c", "PRICE_CURRENCY=CHF exec node price.mjs"]\n',
+        wrong(
+            "the error hidden",
+            "default-rate",
+            in_file(
+                "price.mjs",
+                'JSON.parse(readFileSync("data/rates.json", "utf8"))',
+                "{ EUR: 1, CHF: 1 }",
             ),
-            "",
-            "alternative",
+            sub(_RATES, ""),
+            kind="symptom-hidden",
         ),
-        Answer("a container, filled and committed", _price_committed, "", "alternative"),
+        wrong(
+            "last year's file",
+            "stale-rates",
+            sub("rates/rates.json ", "rates.2025.json "),
+            kind="stale",
+        ),
+        wrong("the other currency", "wrong-currency", sub("=CHF", "=EUR"), kind="wrong-name"),
+        wrong(
+            "the one price of the text",
+            "wrong-rate",
+            in_file("price.mjs", "Math.round(cents * rates[currency])", "951"),
+            kind="fits-the-probe",
+        ),
+        wrong(
+            "rates that are off by the fifth digit",
+            "wrong-rate",
+            sub(_RATES, f"{_RATES}RUN sed -i 's/}}/1}}/' data/rates.json\n"),
+            kind="nearly",
+        ),
+        wrong(
+            "rates fetched from a container that runs here",
+            "crashes",
+            before(_LENDS),
+            sub(_RATES, "COPY fetch.mjs ./\n"),
+            sub(_PRICE, "CMD node fetch.mjs && exec node price.mjs"),
+            kind="from-elsewhere",
+        ),
+        wrong(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_PRICE, "CMD set -C; echo $$ > price.pid && exec node price.mjs"),
+            kind="works-once",
+        ),
+        unchanged("nothing changed", kind="unchanged"),
+        right("as in the solution", kind="solution"),
+        right(
+            "the whole folder, and the setting in the command",
+            sub(_RATES + _SETTING, "COPY rates data/\n"),
+            sub(_PRICE, "CMD PRICE_CURRENCY=CHF exec node price.mjs"),
+            kind="alternative",
+        ),
+        right(
+            "an image on top of the author's",
+            before("docker tag price:lab price:author"),
+            sub("FROM node:24-slim\nWORKDIR /app\nCOPY price.mjs ./", "FROM price:author"),
+            kind="alternative",
+        ),
+        right(
+            "a container, filled and committed",
+            script(
+                f"made=$(docker create --label {OWNER_LABEL} price:lab)\n"
+                'docker cp containers-2/rates "$made:/app/data"\n'
+                'docker commit --change "ENV PRICE_CURRENCY=CHF" "$made" price:lab\n'
+                'docker rm "$made"'
+            ),
+            kind="alternative",
+        ),
     ],
     "containers-3": [
-        Answer(
+        wrong(
             "a tag on this machine only",
-            _quote_tagged_here,
             "not-pushed",
-            "stale",
+            sub(f'docker push "{_RELEASE}"', ""),
+            kind="from-elsewhere",
         ),
-        Answer("built again", _quote_rebuilt, "rebuilt", "not-the-serving-object"),
-        Answer(
-            "pushed as latest",
-            lambda w: _tag_and_push(w, "quote:tested", _quote_name(w, "latest")),
-            "wrong-tag",
-            "wrong-name",
+        wrong(
+            "built again",
+            "rebuilt",
+            before("docker build --no-cache --tag quote:again containers-3"),
+            sub("docker tag quote:tested", "docker tag quote:again"),
+            kind="not-the-serving-object",
         ),
-        Answer(
-            "the test moved to the release", _quote_test_moved, "tested-replaced", "symptom-hidden"
+        wrong("pushed as latest", "wrong-tag", sub("quote:1.0", "quote:latest"), kind="nearly"),
+        wrong(
+            "the test moved to the release",
+            "tested-replaced",
+            script(f'docker pull "{_RELEASE}" && docker tag "{_RELEASE}" quote:tested'),
+            kind="symptom-hidden",
         ),
-        Answer(
-            "as in the solution",
-            lambda w: _tag_and_push(w, "quote:tested", _quote_name(w)),
-            "",
-            "solution",
+        unchanged("nothing changed", kind="unchanged"),
+        right("as in the solution", kind="solution"),
+        right("with the SDK", call(_sdk), kind="alternative"),
+        right("by its digest, in the registry", call(_by_digest), kind="alternative"),
+        right(
+            "pushed as a candidate, then named by a builder's tool",
+            sub("quote:1.0", "quote:candidate"),
+            after(
+                f'docker buildx imagetools create --tag "{_RELEASE}" "$REGISTRY/quote:candidate"'
+            ),
+            kind="alternative",
         ),
-        Answer("with the SDK", _quote_by_sdk, "", "alternative"),
-        Answer("by the registry", _quote_by_digest, "", "alternative"),
     ],
 }

@@ -140,6 +140,16 @@ def test_an_exercises_title_changes_what_names_the_exercise(clone: Clone) -> Non
     assert "lesson 01-containers" not in changed and not of_topic(changed, "11-rolling")
 
 
+def test_an_answer_that_is_made_of_the_solution_is_made_of_its_cells(clone: Clone) -> None:
+    node = "solutions/01-containers.ipynb: containers-2"
+    assert node in clone.parts("answer containers-2: as in the solution")
+    assert node not in clone.parts("answer containers-1: as in the solution")
+    edit = swap("COPY rates/rates.json ./data/rates.json", "COPY rates ./data")
+    changed = clone.changed("solutions/01-containers.ipynb", edit)
+    assert changed >= {"solution 01-containers", "answer containers-2: as in the solution"}
+    assert "answer containers-1: as in the solution" not in changed
+
+
 def test_start_files_of_an_exercise_belong_to_it(clone: Clone) -> None:
     files = clone.root / "src" / "course" / "exercises" / "files" / "rolling-1"
     files.mkdir(parents=True)

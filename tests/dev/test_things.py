@@ -64,6 +64,17 @@ def test_the_nodes_name_tests_that_exist() -> None:
         assert node in tests or (paths.ROOT / node).is_file(), thing
 
 
+def test_an_answer_that_is_made_by_edits_has_its_name_first_and_its_kind_by_name(
+    written: Path,
+) -> None:
+    edited = BANK.replace(
+        'Answer("by hand", apply, "stale", "stale")',
+        'wrong("by hand", "stale", sub("a", "b"), sub("c", "d"), sub("e", "f"), kind="nearly")',
+    )
+    (written / "tests" / "bank" / "mini.py").write_text(edited, encoding="utf-8")
+    assert listed(written)["mini-1"][0] == Listed("by hand", "nearly")
+
+
 @pytest.mark.parametrize("lesson", manifest.load().lessons, ids=lambda lesson: lesson.stem)
 def test_the_answers_of_a_banks_text_are_those_of_the_bank(lesson: manifest.Lesson) -> None:
     bank = importlib.import_module(f"tests.bank.{lesson.module}").BANK

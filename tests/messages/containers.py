@@ -71,6 +71,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "it answers the same to all": Titled(TITLE, Reply(200, '{"slug": "hello-world"}')),
         "it answers with an error page": Titled(TITLE, Reply(502, "Bad Gateway")),
         "it says what it is not": replace(RUNTIME, said="v24.0.0", version="v20.19.5"),
+        "it no longer says what it runs under": replace(RUNTIME, said="None"),
         "the slug of a title": Titled(TITLE, Reply(200, SLUG)),
         "Node 24": RUNTIME,
         "a program that is not called node": replace(RUNTIME, version=""),

@@ -269,8 +269,17 @@ def _bank(lesson: manifest.Lesson, package: str) -> Iterator[str]:
         if others < FEWEST_OTHERS:
             said = f"has {others} right answers beside the solution"
             yield f"{exercise.id} {said}; want {FEWEST_OTHERS}"
-        for cause in sorted({c for c in causes if causes.count(c) > 1}):
-            yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
+        cannot = getattr(module, "CANNOT", {}).get(exercise.id)
+        if cannot is None:
+            for cause in sorted({c for c in causes if causes.count(c) > 1}):
+                yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
+            continue
+        for kind in _import(package).WAYS:
+            if (kind in classes) == (kind in cannot):
+                yield (
+                    f"{exercise.id}: want a wrong answer of the kind `{kind}`, or in CANNOT why "
+                    "there is none"
+                )
 
 
 def _import(name: str) -> ModuleType:

@@ -1,8 +1,9 @@
 """What the parts of the clone are made of: a graph whose nodes are files and entries of files.
 
 A node is named as a reader would: a path in the clone (`src/course/exercises/kit/lab.py`,
-`apps/orders`), an entry (`course.toml: containers-1`, `airgap/images/images.toml: node:24-slim`)
-or a command (`course goto`). Each has a hash of its content and leads to the nodes that it uses:
+`apps/orders`), an entry (`course.toml: containers-1`, `airgap/images/images.toml: node:24-slim`,
+`solutions/01-containers.ipynb: containers-1`, the cells that solve it) or a command
+(`course goto`). Each has a hash of its content and leads to the nodes that it uses:
 
 * a module to the modules behind the names that it imports, the packages around them, the files
   that it names by its own place, `-m` modules and `course` commands that it starts. A name of a
@@ -30,6 +31,7 @@ from typing import Any
 
 from course.core.errors import CourseError
 from course.core.manifest import CAPABILITIES
+from course.dev.solutions import tasks
 from course.dev.things import BANK, FOLDERS, Kind, module_of
 from course.dev.uses import Uses, commands, imported_in, plain, uses
 
@@ -215,6 +217,8 @@ class Dependencies:
 
     def _entry(self, file: str, entry: str) -> object:
         """What of an entry of a file changes a run."""
+        if file.endswith(".ipynb"):
+            return tasks(self._cells(file), entry)
         if file == _GO:
             return _without(self._go[entry], ("cost",))
         if file == _IMAGES:
@@ -257,7 +261,9 @@ class Dependencies:
                 yield from self._images_in(self._text(name))
 
     def _of_entry(self, file: str, entry: str) -> Iterator[str]:
-        if file == _COURSE:
+        if file.endswith(".ipynb"):
+            yield from self._images_in("\n".join(tasks(self._cells(file), entry)))
+        elif file == _COURSE:
             yield from self._of_listed(entry)
         elif file == _IMAGES:
             image = self._images[entry]

@@ -58,6 +58,10 @@ def fingerprint(thing: Thing, root: Path, conditions: Conditions) -> str:
     return hashed([thing.kind, thing.name, parts(thing, root, conditions)])
 
 
+_EDITS = "tests.bank.edits"
+"""A bank that imports this makes its answers of the lab's own solution."""
+
+
 def parts(thing: Thing, root: Path, conditions: Conditions) -> dict[str, str]:
     """What goes into a fingerprint.
 
@@ -92,6 +96,10 @@ def _begin(thing: Thing, root: Path) -> list[str]:
         return [thing.name, *(name for name in beside if (root / name).exists())]
     if thing.kind is Kind.ANSWER:
         id_, bank = thing.name.partition(": ")[0], f"{BANK}/{module_of(stem)}.py"
-        return [bank, JUDGE, dependencies.exercise(id_), dependencies.lesson(stem)]
+        own = [bank, JUDGE, dependencies.exercise(id_), dependencies.lesson(stem)]
+        file = root / bank  # that it is missing is said where it is hashed
+        if file.is_file() and _EDITS in file.read_text(encoding="utf-8"):
+            own.append(f"{FOLDERS[Kind.SOLUTION]}/{stem}.ipynb: {id_}")
+        return own
     by = JUDGE if thing.kind is Kind.LAB else _COMPARED_BY
     return [f"{FOLDERS[thing.kind]}/{stem}.ipynb", by, dependencies.lesson(stem)]

@@ -90,7 +90,7 @@ class Runtime(Facts):
     size: int
 
     def wrong(self) -> Wrong | None:
-        """Say that an older Node serves, whatever its answers claim."""
+        """Say that an older Node serves, or that its answers name another one than serves."""
         major = re.match(r"v(\d+)\.", self.version)
         if major and int(major[1]) < _NODE:
             return Wrong(
@@ -98,6 +98,13 @@ class Runtime(Facts):
                 saw=f"the program that serves is Node {self.version}; its answers say {self.said}",
                 want=f"the service under Node {_NODE}, with slug.mjs as it is",
                 try_=_WHICH_NODE,
+            )
+        if major and self.said != self.version:
+            return Wrong(
+                WRONG_ANSWER,
+                saw=f"`node` in its answer is `{self.said}`; Node {self.version} serves",
+                want="the answers of slug.mjs as it is",
+                try_="did you change slug.mjs?   course reset containers-1   brings it back",
             )
         return None
 
