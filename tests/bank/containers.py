@@ -7,7 +7,28 @@ from course.exercises.kit.lab import Lab
 from course.measure import leftovers
 from course.measure.registry_client import Repository
 from tests.bank import Answer
-from tests.bank.edits import after, before, call, in_file, right, script, sub, unchanged, wrong
+from tests.bank.edits import (
+    after,
+    alternative,
+    before,
+    call,
+    feature_gone,
+    fits_the_probe,
+    forged,
+    from_elsewhere,
+    in_file,
+    nearly,
+    not_the_serving_object,
+    script,
+    solution,
+    stale,
+    sub,
+    symptom_hidden,
+    unchanged,
+    warned_means,
+    works_once,
+    wrong_name,
+)
 
 _LABELS = " ".join(f"--label {name}={value}" for name, value in leftovers.labels().items())
 _AT = "docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}'"
@@ -69,89 +90,56 @@ CANNOT: dict[str, dict[str, str]] = {
 
 BANK: dict[str, list[Answer]] = {
     "containers-1": [
-        wrong(
-            "built under the default tag",
-            "no-image",
-            sub("--tag slug:lab", "--tag slug"),
-            kind="wrong-name",
+        wrong_name("built under the default tag", "no-image", sub("--tag slug:lab", "--tag slug")),
+        warned_means(
+            "the runtime that is past its end of life", "old-runtime", sub("node:24", "node:20")
         ),
-        wrong(
-            "the runtime that is past its end of life",
-            "old-runtime",
-            sub("node:24", "node:20"),
-            kind="warned-means",
+        from_elsewhere(
+            "no COPY: it worked with a mount", "missing-file", sub("COPY slug.mjs ./\n", "")
         ),
-        wrong(
-            "no COPY: it worked with a mount",
-            "missing-file",
-            sub("COPY slug.mjs ./\n", ""),
-            kind="from-elsewhere",
+        not_the_serving_object(
+            "no CMD: the base image's own runs", "exits-at-once", sub(_SLUG, "")
         ),
-        wrong(
-            "no CMD: the base image's own runs",
-            "exits-at-once",
-            sub(_SLUG, ""),
-            kind="not-the-serving-object",
-        ),
-        wrong(
-            "another port",
-            "no-answer",
-            in_file("slug.mjs", "listen(3000", "listen(8000"),
-            kind="wrong-name",
-        ),
-        wrong(
-            "a command that does not exist",
-            "crashes",
-            sub(_SLUG, "CMD noode slug.mjs"),
-            kind="wrong-name",
-        ),
-        wrong(
+        wrong_name("another port", "no-answer", in_file("slug.mjs", "listen(3000", "listen(8000")),
+        wrong_name("a command that does not exist", "crashes", sub(_SLUG, "CMD noode slug.mjs")),
+        fits_the_probe(
             "an answer for one title",
             "wrong-answer",
             in_file("slug.mjs", "slug: slug(text)", 'slug: "hello-world"'),
-            kind="fits-the-probe",
         ),
-        wrong(
+        forged(
             "the old runtime, which says that it is the new one",
             "old-runtime",
             in_file("slug.mjs", "const separators", f"{_ESCAPE}\nconst separators"),
             in_file("slug.mjs", "process.version", '"v24.0.0"'),
             sub("node:24", "node:20"),
-            kind="forged",
         ),
-        wrong(
-            "requests passed on to a container that runs here",
-            "crashes",
-            before(_PASSES_ON),
-            kind="from-elsewhere",
+        from_elsewhere(
+            "requests passed on to a container that runs here", "crashes", before(_PASSES_ON)
         ),
-        wrong(
+        works_once(
             "a pid file that the next start finds",
             "crashes",
             sub(_SLUG, "CMD set -C; echo $$ > slug.pid && exec node slug.mjs"),
-            kind="works-once",
         ),
-        wrong(
+        feature_gone(
             "an answer that leaves out what it runs under",
             "wrong-answer",
             in_file("slug.mjs", ", node: process.version", ""),
-            kind="feature-gone",
         ),
-        unchanged("nothing changed", kind="unchanged"),
-        right("as in the solution", kind="solution"),
-        right(
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
             "an entry point, another folder, everything copied",
             sub("WORKDIR /app\nCOPY slug.mjs ./", "COPY . /srv"),
             sub(_SLUG, 'ENTRYPOINT ["node", "/srv/slug.mjs"]'),
-            kind="alternative",
         ),
-        right(
+        alternative(
             "from Debian, with Node's files taken over",
             sub("FROM node:24-slim", "FROM debian:bookworm-slim"),
             sub(_SLUG, f"COPY --from=node:24-slim /usr/local/bin/node /usr/local/bin/\n{_SLUG}"),
-            kind="alternative",
         ),
-        right(
+        alternative(
             "a container, filled and committed",
             script(
                 f"made=$(docker create --label {OWNER_LABEL} node:24-slim)\n"
@@ -159,23 +147,20 @@ BANK: dict[str, list[Answer]] = {
                 """docker commit --change 'CMD ["node", "/slug.mjs"]' "$made" slug:lab\n"""
                 'docker rm "$made"'
             ),
-            kind="alternative",
         ),
     ],
     "containers-2": [
-        wrong(
+        not_the_serving_object(
             "the repaired image under another name",
             "missing-data",
             sub("--tag price:lab", "--tag price:fixed"),
-            kind="not-the-serving-object",
         ),
-        wrong(
+        nearly(
             "a build argument: gone when it runs",
             "missing-setting",
             sub(_SETTING, "ARG PRICE_CURRENCY=CHF\n"),
-            kind="nearly",
         ),
-        wrong(
+        symptom_hidden(
             "the error hidden",
             "default-rate",
             in_file(
@@ -184,56 +169,44 @@ BANK: dict[str, list[Answer]] = {
                 "{ EUR: 1, CHF: 1 }",
             ),
             sub(_RATES, ""),
-            kind="symptom-hidden",
         ),
-        wrong(
-            "last year's file",
-            "stale-rates",
-            sub("rates/rates.json ", "rates.2025.json "),
-            kind="stale",
-        ),
-        wrong("the other currency", "wrong-currency", sub("=CHF", "=EUR"), kind="wrong-name"),
-        wrong(
+        stale("last year's file", "stale-rates", sub("rates/rates.json ", "rates.2025.json ")),
+        wrong_name("the other currency", "wrong-currency", sub("=CHF", "=EUR")),
+        fits_the_probe(
             "the one price of the text",
             "wrong-rate",
             in_file("price.mjs", "Math.round(cents * rates[currency])", "951"),
-            kind="fits-the-probe",
         ),
-        wrong(
+        nearly(
             "rates that are off by the fifth digit",
             "wrong-rate",
             sub(_RATES, f"{_RATES}RUN sed -i 's/}}/1}}/' data/rates.json\n"),
-            kind="nearly",
         ),
-        wrong(
+        from_elsewhere(
             "rates fetched from a container that runs here",
             "crashes",
             before(_LENDS),
             sub(_RATES, "COPY fetch.mjs ./\n"),
             sub(_PRICE, "CMD node fetch.mjs && exec node price.mjs"),
-            kind="from-elsewhere",
         ),
-        wrong(
+        works_once(
             "a pid file that the next start finds",
             "crashes",
             sub(_PRICE, "CMD set -C; echo $$ > price.pid && exec node price.mjs"),
-            kind="works-once",
         ),
-        unchanged("nothing changed", kind="unchanged"),
-        right("as in the solution", kind="solution"),
-        right(
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
             "the whole folder, and the setting in the command",
             sub(_RATES + _SETTING, "COPY rates data/\n"),
             sub(_PRICE, "CMD PRICE_CURRENCY=CHF exec node price.mjs"),
-            kind="alternative",
         ),
-        right(
+        alternative(
             "an image on top of the author's",
             before("docker tag price:lab price:author"),
             sub("FROM node:24-slim\nWORKDIR /app\nCOPY price.mjs ./", "FROM price:author"),
-            kind="alternative",
         ),
-        right(
+        alternative(
             "a container, filled and committed",
             script(
                 f"made=$(docker create --label {OWNER_LABEL} price:lab)\n"
@@ -241,41 +214,34 @@ BANK: dict[str, list[Answer]] = {
                 'docker commit --change "ENV PRICE_CURRENCY=CHF" "$made" price:lab\n'
                 'docker rm "$made"'
             ),
-            kind="alternative",
         ),
     ],
     "containers-3": [
-        wrong(
-            "a tag on this machine only",
-            "not-pushed",
-            sub(f'docker push "{_RELEASE}"', ""),
-            kind="from-elsewhere",
+        from_elsewhere(
+            "a tag on this machine only", "not-pushed", sub(f'docker push "{_RELEASE}"', "")
         ),
-        wrong(
+        not_the_serving_object(
             "built again",
             "rebuilt",
             before("docker build --no-cache --tag quote:again containers-3"),
             sub("docker tag quote:tested", "docker tag quote:again"),
-            kind="not-the-serving-object",
         ),
-        wrong("pushed as latest", "wrong-tag", sub("quote:1.0", "quote:latest"), kind="nearly"),
-        wrong(
+        nearly("pushed as latest", "wrong-tag", sub("quote:1.0", "quote:latest")),
+        symptom_hidden(
             "the test moved to the release",
             "tested-replaced",
             script(f'docker pull "{_RELEASE}" && docker tag "{_RELEASE}" quote:tested'),
-            kind="symptom-hidden",
         ),
-        unchanged("nothing changed", kind="unchanged"),
-        right("as in the solution", kind="solution"),
-        right("with the SDK", call(_sdk), kind="alternative"),
-        right("by its digest, in the registry", call(_by_digest), kind="alternative"),
-        right(
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative("with the SDK", call(_sdk)),
+        alternative("by its digest, in the registry", call(_by_digest)),
+        alternative(
             "pushed as a candidate, then named by a builder's tool",
             sub("quote:1.0", "quote:candidate"),
             after(
                 f'docker buildx imagetools create --tag "{_RELEASE}" "$REGISTRY/quote:candidate"'
             ),
-            kind="alternative",
         ),
     ],
 }

@@ -68,19 +68,48 @@ def call(function: Callable[[Lab], None]) -> Edit:
     return edit
 
 
-def right(name: str, *edits: Edit, kind: str, path: str = "") -> Answer:
-    """Return the solution, or with edits another right answer."""
-    return Answer(name, lambda lab: _give(lab, edits), "", kind, path)
+class _Wrong:
+    """Makes answers that an edit makes wrong, all of one kind.
+
+    Args:
+        kind: one of `KINDS`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __call__(self, name: str, cause: str, *edits: Edit, path: str = "") -> Answer:
+        """Return one; the arguments are those of `Answer`, with edits of the solution."""
+        return Answer(name, lambda lab: _give(lab, edits), cause, self._kind, path)
 
 
-def wrong(name: str, cause: str, *edits: Edit, kind: str, path: str = "") -> Answer:
-    """Return the solution with edits that make it wrong."""
-    return Answer(name, lambda lab: _give(lab, edits), cause, kind, path)
+# Named as their kinds are: a bank's text is read without being run (`course.dev.things`).
+fits_the_probe = _Wrong("fits-the-probe")
+forged = _Wrong("forged")
+from_elsewhere = _Wrong("from-elsewhere")
+works_once = _Wrong("works-once")
+feature_gone = _Wrong("feature-gone")
+nearly = _Wrong("nearly")
+not_the_serving_object = _Wrong("not-the-serving-object")
+wrong_name = _Wrong("wrong-name")
+stale = _Wrong("stale")
+symptom_hidden = _Wrong("symptom-hidden")
+warned_means = _Wrong("warned-means")
 
 
-def unchanged(name: str, *, kind: str, path: str = "") -> Answer:
+def unchanged(name: str, *, path: str = "") -> Answer:
     """Return the start state itself."""
-    return Answer(name, lambda _: None, "", kind, path)
+    return Answer(name, lambda _: None, "", "unchanged", path)
+
+
+def solution(name: str, *, path: str = "") -> Answer:
+    """Return the lab's own solution."""
+    return Answer(name, lambda lab: _give(lab, ()), "", "solution", path)
+
+
+def alternative(name: str, *edits: Edit, path: str = "") -> Answer:
+    """Return another right answer."""
+    return Answer(name, lambda lab: _give(lab, edits), "", "alternative", path)
 
 
 def edited(lab: Lab, edits: tuple[Edit, ...]) -> str:
@@ -90,13 +119,13 @@ def edited(lab: Lab, edits: tuple[Edit, ...]) -> str:
         lab: of the exercise, with its start state.
         edits: what makes it of the solution.
     """
-    text = solution(lab.id)
+    text = solving(lab.id)
     for edit in edits:
         text = edit(lab, text)
     return text
 
 
-def solution(id_: str) -> str:
+def solving(id_: str) -> str:
     """Return the script that solves an exercise, as its lab's solution has it."""
     stem = manifest.load().lesson_of(id_).stem
     notebook = json.loads((paths.ROOT / "solutions" / f"{stem}.ipynb").read_text("utf-8"))

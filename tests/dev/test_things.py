@@ -64,15 +64,13 @@ def test_the_nodes_name_tests_that_exist() -> None:
         assert node in tests or (paths.ROOT / node).is_file(), thing
 
 
-def test_an_answer_that_is_made_by_edits_has_its_name_first_and_its_kind_by_name(
-    written: Path,
-) -> None:
+def test_what_makes_an_answer_by_edits_is_called_like_its_kind(written: Path) -> None:
     edited = BANK.replace(
         'Answer("by hand", apply, "stale", "stale")',
-        'wrong("by hand", "stale", sub("a", "b"), sub("c", "d"), sub("e", "f"), kind="nearly")',
+        'works_once("by hand", "stale", sub("a", "b"), sub("c", "d"), path="the start")',
     )
     (written / "tests" / "bank" / "mini.py").write_text(edited, encoding="utf-8")
-    assert listed(written)["mini-1"][0] == Listed("by hand", "nearly")
+    assert listed(written)["mini-1"][0] == Listed("by hand", "works-once", "the start")
 
 
 @pytest.mark.parametrize("lesson", manifest.load().lessons, ids=lambda lesson: lesson.stem)

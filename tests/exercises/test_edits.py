@@ -46,7 +46,7 @@ def test_each_edit_finds_its_place_and_leaves_a_script(
     (argv,) = runner.calls
     script = str(argv[-1])
     assert subprocess.run(["bash", "-n", "-c", script], check=True, capture_output=True)
-    given = script == edits.solution(id_) and not _changed(lab, code)
+    given = script == edits.solving(id_) and not _changed(lab, code)
     assert given == (answer.kind == "solution")
 
 
@@ -65,7 +65,7 @@ def test_an_edit_that_finds_nothing_is_named() -> None:
 
 
 def test_the_solution_is_the_one_of_the_lab() -> None:
-    assert edits.solution("containers-3").splitlines() == [
+    assert edits.solving("containers-3").splitlines() == [
         'docker tag quote:tested "$REGISTRY/quote:1.0"',
         'docker push "$REGISTRY/quote:1.0"',
     ]

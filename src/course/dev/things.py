@@ -211,10 +211,11 @@ class _Bank:
         return listed
 
     def _answer(self, call: ast.Call) -> Listed:
-        # `wrong(…)` and its like (tests.bank.edits) have edits after the name.
-        plain = isinstance(call.func, ast.Name) and call.func.id == "Answer"
-        places = ("name", "apply", "cause", "kind", "path") if plain else ("name",)
+        by = call.func.id if isinstance(call.func, ast.Name) else ""
+        # What makes an answer of edits (tests.bank.edits) is called like the answer's kind.
+        places = ("name", "apply", "cause", "kind", "path") if by == "Answer" else ("name",)
         given: Mapping[str, ast.expr] = {
+            "kind": ast.Constant(by.replace("_", "-")),
             **dict(zip(places, call.args, strict=False)),
             **{word.arg: word.value for word in call.keywords if word.arg},
         }
