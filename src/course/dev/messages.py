@@ -10,15 +10,23 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from course.core import manifest
 from course.dev import causes
 from course.exercises.kit.check import explanation
 from course.exercises.kit.facts import Facts
-from course.exercises.kit.verdict import Result
+from course.exercises.kit.verdict import Result, Wrong
 
 PACKAGE = "tests.messages"
-"""A module for each lesson: MESSAGES, exercise → what is the case, in a few words → facts."""
+"""A module for each lesson: MESSAGES, exercise → what is the case, in a few words → facts.
+
+The module `kit` has the verdicts that the kit gives to all of them: MESSAGES, module of the kit →
+what is the case → the verdict.
+"""
+_KIT = "kit"
+_OF_THE_KIT = ("kit.run_errors",)
+"""The modules of the kit whose verdicts have a file."""
 
 
 def rendered(exercise: manifest.Exercise, cases: Mapping[str, Facts]) -> str:
@@ -37,7 +45,11 @@ def _one(exercise: manifest.Exercise, name: str, facts: Facts) -> str:
         right = Result(exercise.id, exercise.title, "passed", notes=tuple(facts.notes()))
         said = explanation(right).rpartition("\n")[0]  # without the seconds
         return f"# right: {name}\n{right!r}\n{said}".rstrip("\n") + "\n"
-    result = Result(exercise.id, exercise.title, "failed", "", wrong.saw, wrong.want, wrong.try_)
+    return _wrong(exercise.id, exercise.title, name, wrong)
+
+
+def _wrong(id_: str, title: str, name: str, wrong: Wrong) -> str:
+    result = Result(id_, title, "failed", "", wrong.saw, wrong.want, wrong.try_)
     timed = " (on a busy machine: could not judge)" if wrong.timed else ""
     return f"# {wrong.cause}: {name}{timed}\n{result!r}\n"
 
@@ -48,17 +60,25 @@ def files(root: Path) -> dict[Path, str]:
     Args:
         root: the clone.
     """
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
     found = {}
+    for place, verdicts in _cases(root, _KIT).items():
+        all_ = [_wrong(place, "of any exercise", name, wrong) for name, wrong in verdicts.items()]
+        found[_file(root, place)] = "\n".join(all_)
     for lesson in manifest.load(root / "course.toml").lessons:
-        if not (root / PACKAGE.replace(".", "/") / f"{lesson.module}.py").exists():
-            continue
-        cases = importlib.import_module(f"{PACKAGE}.{lesson.module}").MESSAGES
+        cases = _cases(root, lesson.module)
         for exercise in lesson.exercises:
             if exercise.id in cases:
                 found[_file(root, exercise.id)] = rendered(exercise, cases[exercise.id])
     return found
+
+
+def _cases(root: Path, module: str) -> dict[str, dict[str, Any]]:
+    if not (root / PACKAGE.replace(".", "/") / f"{module}.py").exists():
+        return {}
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    cases: dict[str, dict[str, Any]] = importlib.import_module(f"{PACKAGE}.{module}").MESSAGES
+    return cases
 
 
 def write(root: Path) -> list[Path]:
@@ -82,7 +102,7 @@ def problems(root: Path) -> Iterator[str]:
         root: the clone.
     """
     named = causes.causes(root)
-    for id_ in causes.observing(root):
+    for id_ in (*causes.observing(root), *_OF_THE_KIT):
         file = _file(root, id_)
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         shown = {line[2:].partition(":")[0] for line in text.splitlines() if line[:2] == "# "}

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab, Served
-from course.exercises.kit.reply import Ended, Heard, Reply, no_reply
+from course.exercises.kit.reply import Ended, Heard, Reply
+from course.exercises.kit.run_errors import no_reply
 from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
 
 _PORT = 3000
@@ -28,18 +29,12 @@ _WHICH_NODE = "which Node does your FROM bring?   docker run --rm slug:lab node 
 
 @dataclass(frozen=True)
 class Titled(Facts):
-    """What slug:lab made of a title.
-
-    Args:
-        title: what it was asked for.
-        heard: the reply, or how the container is without one.
-    """
+    """What slug:lab made of a title."""
 
     title: str
     heard: Heard
 
     def wrong(self) -> Wrong | None:
-        """Say why it does not answer, or answers something else than slug.mjs computes."""
         heard = self.heard
         if isinstance(heard, Ended) and "RegExp.escape" in heard.log:
             return Wrong(
@@ -77,20 +72,13 @@ class Titled(Facts):
 
 @dataclass(frozen=True)
 class Runtime(Facts):
-    """Under what slug:lab runs.
+    """Under what slug:lab runs."""
 
-    Args:
-        said: the version that its answer names.
-        version: the version that the program names which serves; empty where it is not node.
-        size: bytes of the image's layers.
-    """
-
-    said: str
-    version: str
-    size: int
+    said: str  # the version in its answers
+    version: str  # what the program that serves says itself; empty where it is not called node
+    size: int  # bytes of the image's layers
 
     def wrong(self) -> Wrong | None:
-        """Say that an older Node serves, or that its answers name another one than serves."""
         major = re.match(r"v(\d+)\.", self.version)
         if major and int(major[1]) < _NODE:
             return Wrong(
@@ -109,7 +97,6 @@ class Runtime(Facts):
         return None
 
     def notes(self) -> Iterator[str]:
-        """Say what the image brings, and what that costs."""
         yield f"it ran under Node {self.said}, whatever this machine has"
         yield f"the image holds {self.size / 1e6:.0f} MB to run a program of less than 1 kB"
 
@@ -150,18 +137,12 @@ def _slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class Alone(Facts):
-    """How price:lab starts without its author's machine.
-
-    Args:
-        heard: a reply, or how the container is without one.
-        beside: another tag of `price`, empty if there is none.
-    """
+    """How price:lab starts without its author's machine."""
 
     heard: Heard
-    beside: str
+    beside: str  # another tag of `price`, empty if there is none
 
     def wrong(self) -> Wrong | None:
-        """Say what it lacks."""
         heard = self.heard
         if isinstance(heard, Ended) and "ENOENT" in heard.log:
             there = f"  (there is also `{self.beside}`)" if self.beside else ""
@@ -186,24 +167,15 @@ class Alone(Facts):
 
 @dataclass(frozen=True)
 class Converted(Facts):
-    """What price:lab made of an amount.
+    """What price:lab made of an amount."""
 
-    Args:
-        cents: the amount that it was asked for.
-        got: the cents that it answered, as text.
-        currency: the currency that it answered.
-        rate: the rate of rates/rates.json.
-        old: the rate of rates.2025.json.
-    """
-
-    cents: int
-    got: str
-    currency: str
-    rate: float
-    old: float
+    cents: int  # in euros
+    got: str  # the cents of its answer
+    currency: str  # of its answer
+    rate: float  # of rates/rates.json
+    old: float  # of rates.2025.json
 
     def wrong(self) -> Wrong | None:
-        """Say what it computes with instead."""
         if self.currency != "CHF":
             return Wrong(
                 "wrong-currency",
@@ -229,7 +201,6 @@ class Converted(Facts):
         )
 
     def notes(self) -> Iterator[str]:
-        """Say what the image no longer needs."""
         yield "it started with no -v and no -e: all it needs travels with it"
 
 
@@ -262,24 +233,15 @@ class PriceNeedsNothing:
 
 @dataclass(frozen=True)
 class Released(Facts):
-    """What the registry serves as `quote`, and what was tested.
-
-    Args:
-        registry: where it is.
-        made: the id that `quote:tested` had at first.
-        tested: the id that it has now.
-        old: the digest that quote:1.0 had at first.
-        tags: tag → the digests by which an image may be known here, the registry's own first.
-    """
+    """What the registry serves as `quote`, and what was tested."""
 
     registry: str
-    made: str
-    tested: str
-    old: str
-    tags: Mapping[str, tuple[str, ...]]
+    made: str  # the id that quote:tested had at first
+    tested: str  # the id that it has now
+    old: str  # the digest that quote:1.0 had at first
+    tags: Mapping[str, tuple[str, ...]]  # the digests by which each is known, the registry's first
 
     def wrong(self) -> Wrong | None:
-        """Say what quote:1.0 is instead of the tested image."""
         if self.tested != self.made:
             return Wrong(
                 "tested-replaced",
@@ -324,7 +286,6 @@ class Released(Facts):
         )
 
     def notes(self) -> Iterator[str]:
-        """Say by what the two are one."""
         yield f"one digest here and there: {self.tested[:19]}…"
 
 

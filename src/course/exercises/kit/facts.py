@@ -47,4 +47,4 @@ def judge(lab: Lab, observation: Observation) -> None:
             if wrong := facts.wrong():
                 observation.throw(wrong)
                 raise wrong
-            lab.notes += facts.notes()
+            lab.notes += [note for note in facts.notes() if note not in lab.notes]

@@ -18,11 +18,11 @@ from course.core import environment, paths, waiting
 from course.core.errors import CourseError
 from course.core.machine import arch
 from course.core.process import Runner, default_runner
-from course.exercises.kit import build_errors
+from course.exercises.kit import build_errors, run_errors
 from course.exercises.kit import copy as copy_
 from course.exercises.kit.draw import Draw
-from course.exercises.kit.reply import Ended, Heard, Reply, Running, no_reply, telling_line
-from course.exercises.kit.verdict import ARCHITECTURE, Wrong
+from course.exercises.kit.reply import Ended, Heard, Reply, Running, telling_line
+from course.exercises.kit.verdict import Wrong
 from course.learner import progress
 from course.measure import docker_client, leftovers
 from course.measure.container import Container
@@ -43,7 +43,6 @@ _BOUNDS: dict[str, Any] = {
     "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
 }
 """What a container of a check may use of the machine."""
-_EXEC_FORMAT = "exec format error"
 _BUILD_WAIT = 300.0
 _clients: dict[str, Any] = {}
 
@@ -200,13 +199,7 @@ class Lab:
         except docker.errors.ImageNotFound as error:
             with self.observe("the list of your images"):
                 near = difflib.get_close_matches(ref, self._names(), n=1, cutoff=0.5)
-            saw = f"no image `{ref}`" + (f"; there is `{near[0]}`" if near else "")
-            raise Wrong(
-                "no-image",
-                saw=saw,
-                want=f"an image named `{ref}`",
-                try_=f"docker images   then: docker build -t {ref} {self.id}",
-            ) from error
+            raise run_errors.no_image(ref, near[0] if near else "", self.id) from error
 
     def rename_existing(self, ref: str) -> None:
         """Free an image's name for a start state; what had it keeps a name with the time."""
@@ -301,15 +294,15 @@ class Lab:
                 )
                 made.start()
             except docker.errors.APIError as error:
-                if "platform" in str(error) or _EXEC_FORMAT in str(error):
+                if "platform" in str(error) or run_errors.EXEC_FORMAT in str(error):
                     raise self.wrong_architecture(image) from error
-                raise _cannot_start(image, str(error.explanation or error)) from error
+                raise run_errors.cannot_start(image, str(error.explanation or error)) from error
             served = Served(made, port, closed)
             try:
                 yield served
             except Wrong as wrong:
                 # Whatever the check made of the silence, this is its cause.
-                if _EXEC_FORMAT in served.log():
+                if run_errors.EXEC_FORMAT in served.log():
                     raise self.wrong_architecture(image) from wrong
                 raise
         finally:
@@ -395,20 +388,7 @@ class Lab:
 
     def wrong_architecture(self, ref: str) -> Wrong:
         """Why an image of another processor is no answer."""
-        ours, is_for = arch(), str(self.image(ref).attrs["Architecture"])
-        if is_for == ours:
-            return Wrong(
-                ARCHITECTURE,
-                saw=f"the kernel cannot run what `{ref}` starts: {_EXEC_FORMAT}",
-                want=f"a program for {ours}, or a script whose first line begins with #!",
-                try_=f"docker image inspect {ref} --format '{{{{.Config.Cmd}}}}'",
-            )
-        return Wrong(
-            ARCHITECTURE,
-            saw=f"`{ref}` is an image for {is_for}",
-            want=f"an image for {ours}, which this machine runs",
-            try_="build it without --platform, and from a FROM without it",
-        )
+        return run_errors.other_processor(ref, str(self.image(ref).attrs["Architecture"]), arch())
 
     # -- the registry
 
@@ -557,12 +537,7 @@ class Served(Container):
         try:
             return waiting.eventually(once, wait=wait, pause=0.1) or (0, self.log())
         except _Endless as answer:
-            raise Wrong(
-                "answer-endless",
-                saw=f"the answer to {method} {path} does not end: {answer}",
-                want="an answer that ends",
-                try_=f"curl --max-time 5 -i …{path}   shows how it goes on",
-            ) from answer
+            raise run_errors.endless(f"{method} {path}", path, str(answer)) from answer
 
     def why_no_answer(self, ref: str, want: str) -> Wrong:
         """Why it does not answer: it runs and does not listen, or it has ended.
@@ -571,7 +546,7 @@ class Served(Container):
             ref: its image, as the learner names it.
             want: what should answer.
         """
-        return no_reply(self._without_reply(), ref, self._port, want)
+        return run_errors.no_reply(self._without_reply(), ref, self._port, want)
 
     def hear(self, path: str, *, wait: float = 10.0) -> Heard:
         """Ask with GET until the service has started.
@@ -608,7 +583,7 @@ class Served(Container):
         try:
             self._made.start()
         except docker.errors.APIError as error:
-            raise _cannot_start(ref, str(error.explanation or error)) from error
+            raise run_errors.cannot_start(ref, str(error.explanation or error)) from error
 
     def last_line(self) -> str:
         """The line of its log that says most of its end."""
@@ -617,17 +592,6 @@ class Served(Container):
     def run(self, *argv: str) -> str:
         """The output of a command in the running container."""
         return self.output(*argv).decode(errors="replace").strip()
-
-
-def _cannot_start(image: str, said: str) -> Wrong:
-    # runc puts what it tried before what went wrong: the reader needs the end.
-    reason = said.rsplit("runc create failed: ", 1)[-1].removesuffix(": unknown").strip()
-    return Wrong(
-        "cannot-start",
-        saw=f"Docker cannot start {image}: {reason[-200:]}",
-        want="a container that starts",
-        try_=f"docker run --rm {image}   shows the whole error",
-    )
 
 
 class _Endless(Exception):  # noqa: N818 - told as a wrong answer

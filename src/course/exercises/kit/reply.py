@@ -6,8 +6,6 @@ import json
 import re
 from dataclasses import dataclass
 
-from course.exercises.kit.verdict import NO_ANSWER, Wrong
-
 _LINE = 160
 
 
@@ -67,28 +65,3 @@ def telling_line(log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"\W*\w*Error|.*not found", line)]
     return (errors or lines or ["an empty log"])[-1][:_LINE]
-
-
-def no_reply(heard: Heard, ref: str, port: int, want: str) -> Wrong:
-    """Say why nothing answered: it runs and does not listen, or it has ended.
-
-    Args:
-        heard: how the container is.
-        ref: its image, as the learner names it.
-        port: where it should listen.
-        want: what should answer.
-    """
-    if isinstance(heard, Ended):
-        return Wrong(
-            "crashes",
-            saw=f"the container ended with exit code {heard.code}: {heard.line}",
-            want=want,
-            try_=f"docker run --rm {ref}   shows the whole error",
-        )
-    return Wrong(
-        NO_ANSWER,
-        saw=f"the container runs, but nothing answers on its port {port}",
-        want=want,
-        try_=f"docker run --rm {ref}   and read what it prints",
-        timed=True,
-    )
