@@ -83,7 +83,8 @@ class Docker:
 
     def __init__(self, made: Local) -> None:
         self.made, self.given = made, dict[str, Any]()
-        self.internal: list[bool] = []
+        self.about = {"OperatingSystem": "Debian GNU/Linux 12", "SecurityOptions": None}
+        self.networks_made: list[dict[str, Any]] = []
         self.images = self.networks = self.containers = self
         self.api = SimpleNamespace(images=lambda **_: [{"RepoTags": ["price:lab", "price:other"]}])
         self.attrs = {"Architecture": "none"}
@@ -94,12 +95,15 @@ class Docker:
     def history(self) -> list[dict[str, int]]:
         return [{"Size": 70_000_000}, {"Size": 1_000_000}]
 
-    def create(self, *args: str, internal: bool | None = None, **more: Any) -> Any:
-        if internal is None:
-            self.given, self.made.networks = more, [more["network"]]
-            return self.made
-        self.internal.append(internal)
-        return SimpleNamespace(name=args[0], remove=lambda: None)
+    def info(self) -> dict[str, Any]:
+        return self.about
+
+    def create(self, name: str, **more: Any) -> Any:
+        if name.startswith("course-"):
+            self.networks_made.append(more)
+            return SimpleNamespace(name=name, remove=lambda: None)
+        self.given, self.made.networks = more, [more["network"]]
+        return self.made
 
 
 @pytest.fixture
@@ -129,6 +133,7 @@ def answer(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         return lab
 
     monkeypatch.setattr(Lab, "docker", property(lambda lab: lab.docker_))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")
     facts = {"rate": str(RATE), "old": "0.9869"}
     monkeypatch.setattr(Lab, "recall", lambda _, name: facts[name])
     return judged
@@ -140,8 +145,29 @@ CHF = {"PRICE_CURRENCY": "CHF"}
 
 def test_the_slug_service_is_right_at_both_starts_and_reaches_nothing(answer: Any) -> None:
     lab = answer("containers-1", SLUG, SLUG)
-    assert lab.docker_.internal == [True] and "ports" not in lab.docker_.given
+    (network,) = lab.docker_.networks_made
+    assert network["internal"] and "ports" not in lab.docker_.given
     assert lab.notes[-1] == "the image holds 71 MB to run a program of less than 1 kB"
+
+
+@pytest.mark.parametrize(
+    ("about", "host"),
+    [
+        ({"OperatingSystem": "Docker Desktop"}, "unix:///run/docker.sock"),
+        ({"SecurityOptions": ["name=seccomp", "name=rootless"]}, "unix:///run/docker.sock"),
+        ({}, "tcp://10.0.0.7:2375"),
+    ],
+)
+def test_where_dockers_networks_are_elsewhere_a_port_is_published(
+    monkeypatch: pytest.MonkeyPatch, about: dict[str, Any], host: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    there = Docker(Local([], Path(), {}))
+    there.about = about
+    monkeypatch.setattr(Lab, "docker", there)
+    with Lab("containers-1")._alone() as where:
+        assert list(where) == ["network"]
+    assert "internal" not in there.networks_made[0]
 
 
 def test_what_is_wrong_only_at_the_second_start_is_told_as_that(answer: Any) -> None:

@@ -8,9 +8,11 @@ import http.client
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,8 @@ _BOUNDS: dict[str, Any] = {
 }
 """What a container of a check may use of the machine."""
 _BUILD_WAIT = 300.0
+_DESKTOP = "Docker Desktop"
+_ANSWERS = "com.docker.network.bridge.enable_ip_masquerade"
 _clients: dict[str, Any] = {}
 
 
@@ -333,7 +337,7 @@ class Lab:
         """Start a learner's image twice, the second time on the files that the first one left.
 
         It runs where it reaches nothing: not the internet, and nothing else that this machine
-        has. What is wrong only at the second start is told as that.
+        has (`_alone`). What is wrong only at the second start is told as that.
 
         Args:
             image: what to run.
@@ -357,24 +361,44 @@ class Lab:
                 served.restart(image)
                 yield served
 
+        anywhere: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
         try:
             with (
-                contextlib.nullcontext("") if reaches else self.network(internal=True) as closed,
-                self.container(image, port=port, env=env, closed=closed) as served,
+                anywhere if reaches else self._alone() as where,
+                self.container(image, port=port, env=env, **where) as served,
             ):
                 yield each(served)
         except Wrong as wrong:
             raise (wrong.at("at its second start") if starts == 2 else wrong) from wrong.__cause__
 
     @contextlib.contextmanager
-    def network(self, *, internal: bool = False) -> Iterator[str]:
+    def _alone(self) -> Iterator[dict[str, Any]]:
+        """Where a container reaches nothing, as arguments of `container`.
+
+        A network without a way out publishes no port: the service is asked at its own address.
+        Where this machine is not on Docker's networks (Docker Desktop, rootless, a remote one),
+        the network only lacks what brings answers back from outside: ports that this machine
+        publishes to all are still reached.
+        """
+        about = self.docker.info()
+        rootless = any("rootless" in option for option in about.get("SecurityOptions") or ())
+        local = self._variable("DOCKER_HOST").startswith("unix://") and sys.platform == "linux"
+        if local and not rootless and about.get("OperatingSystem") != _DESKTOP:
+            with self.network(internal=True) as name:
+                yield {"closed": name}
+        else:
+            with self.network(options={_ANSWERS: "false"}) as name:
+                yield {"network": name}
+
+    @contextlib.contextmanager
+    def network(self, **more: Any) -> Iterator[str]:
         """The name of a network that is removed after.
 
         Args:
-            internal: whether it has no way out.
+            more: what else the SDK's `networks.create` takes, e.g. `internal`.
         """
         made = self.docker.networks.create(
-            f"course-{secrets.token_hex(4)}", labels=leftovers.labels(), internal=internal
+            f"course-{secrets.token_hex(4)}", labels=leftovers.labels(), **more
         )
         try:
             yield str(made.name)
