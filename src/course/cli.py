@@ -443,7 +443,7 @@ def new(
     topic: Annotated[str, typer.Argument(help="The lesson's topic, e.g. containers.")],
     title: Annotated[str, typer.Argument(help="What is true at the end.")],
 ) -> None:
-    """Add an exercise to a lesson: its four places, each a stub that `dev check` refuses."""
+    """Add an exercise to a lesson: its five places, each a stub that `dev check` refuses."""
     from course.dev import scaffold
 
     for path in scaffold.exercise(paths.ROOT, topic, title):

@@ -1,4 +1,4 @@
-"""course.dev.scaffold: the four places of a new exercise."""
+"""course.dev.scaffold: the five places of a new exercise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from course.core import manifest, paths
 from course.core.errors import CourseError
-from course.dev import check, scaffold
+from course.dev import causes, check, scaffold
 
 
 @pytest.fixture
@@ -22,24 +22,33 @@ def clone(tmp_path: Path) -> Path:
         "solutions",
         "src/course/exercises",
         "tests/bank",
+        "tests/messages",
     ):
         shutil.copytree(paths.ROOT / folder, root / folder)
     shutil.copy(paths.ROOT / "course.toml", root)
     return root
 
 
-def test_a_new_exercise_has_its_four_places_and_is_refused_until_written(clone: Path) -> None:
-    edited = scaffold.exercise(clone, "containers", "It is so")
-    assert len(edited) == 4
+@pytest.mark.parametrize(
+    ("topic", "id_"), [("containers", "containers-4"), ("slim-images", "slim-images-5")]
+)
+def test_a_new_exercise_has_its_five_places_and_is_refused_until_written(
+    clone: Path, topic: str, id_: str
+) -> None:
+    edited = scaffold.exercise(clone, topic, "It is so")
+    assert len(edited) == 5
     course = manifest.load(clone / "course.toml")
-    new = course.lesson("containers").exercises[-1]
-    assert (new.id, new.title) == ("containers-4", "It is so")
+    new = course.lesson(topic).exercises[-1]
+    assert (new.id, new.title) == (id_, "It is so")
     for path in edited:
-        assert "containers-4" in path.read_text()
+        assert id_ in path.read_text()
         if path.suffix == ".py":
             compile(path.read_text(), path.name, "exec")
+    code = edited[2].read_text()
+    assert code.count("import Facts, Observation") == code.count("import dataclass\n") == 1
+    assert id_ in causes.observing(clone)
     found = "\n".join(check.problems(clone))
-    assert "containers-4 has 0 hints" in found and "containers-4 has 0 wrong answers" in found
+    assert f"{id_} has 0 hints" in found and f"{id_} has 0 wrong answers" in found
 
 
 def test_a_lesson_that_is_not_there(clone: Path) -> None:

@@ -1,4 +1,4 @@
-"""`course dev new`: an exercise's four places, each a stub that `dev check` refuses."""
+"""`course dev new`: an exercise's five places, each a stub that `dev check` refuses."""
 
 from __future__ import annotations
 
@@ -38,20 +38,39 @@ check("{id}")
 explain("{id}")
 ```
 """
+_IMPORTS = """\
+from dataclasses import dataclass
+from course.exercises.kit.facts import Facts, Observation
+"""
 _CODE = '''
 
-@exercise("{id}")
+@dataclass(frozen=True)
+class {name}Facts(Facts):
+    """What was seen."""
+
+    def wrong(self) -> Wrong | None:
+        raise NotImplementedError("what may be wrong with {id}")
+
+
+@exercise("{id}", start_cause="")
 class {name}:
     """{title}."""
 
-    def begin(self, lab: Lab) -> None:
-        """Set the start state."""
-        raise NotImplementedError("the start state of {id}")
-
-    def check(self, lab: Lab) -> None:
+    def observe(self, lab: Lab) -> Observation:
         """Look at the lab."""
-        raise NotImplementedError("the check of {id}")
+        raise NotImplementedError("the observation of {id}")
 '''
+_MESSAGES = '''\
+"""Facts that provoke each message of {stem}."""
+
+from __future__ import annotations
+
+from course.exercises.kit.facts import Facts
+
+MESSAGES: dict[str, dict[str, Facts]] = {{
+}}
+'''
+_AFTER = "from course.exercises.kit.exercise import exercise\n"
 
 
 def exercise(root: Path, topic: str, title: str) -> list[Path]:
@@ -78,10 +97,17 @@ def exercise(root: Path, topic: str, title: str) -> list[Path]:
     code = root / "src" / "course" / "exercises" / f"{lesson.module}.py"
     for path, text in ((lab, _LAB.format(**fields)), (code, _CODE.format(**fields))):
         path.write_text(path.read_text(encoding="utf-8").rstrip("\n") + "\n" + text, "utf-8")
+    missing = [line for line in _IMPORTS.splitlines() if line not in code.read_text("utf-8")]
+    at = code.read_text(encoding="utf-8").index(_AFTER) + len(_AFTER)
+    _insert(code, "\n".join([*missing, ""]), after=at)
+    messages = root / "tests" / "messages" / f"{lesson.module}.py"
+    if not messages.exists():
+        messages.write_text(_MESSAGES.format(stem=lesson.stem), encoding="utf-8")
     bank = root / "tests" / "bank" / f"{lesson.module}.py"
-    text = bank.read_text(encoding="utf-8").rstrip().removesuffix("}")
-    bank.write_text(f'{text}    "{id_}": [],\n}}\n', encoding="utf-8")
-    return [toml, lab, code, bank]
+    for path, empty in ((bank, "[]"), (messages, "{}")):
+        text = path.read_text(encoding="utf-8").rstrip().removesuffix("}")
+        path.write_text(f'{text}    "{id_}": {empty},\n}}\n', encoding="utf-8")
+    return [toml, lab, code, messages, bank]
 
 
 def _end_of_lesson(text: str, lesson: manifest.Lesson) -> int:

@@ -107,15 +107,15 @@ class SlugRunsAlone:
 
     def observe(self, lab: Lab) -> Observation:
         """Run the image with nothing of this machine and ask it about titles drawn now."""
+        # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
+        size = sum(step["Size"] for step in lab.image("slug:lab").history())
         with lab.observe("two starts of slug:lab"), lab.starts("slug:lab", port=_PORT) as starts:
             for served in starts:
                 for form in ("Crème {}, brûlée!", "a_b  {}/Ç"):
                     title = form.format(lab.draw.word())
                     heard = served.hear(f"/?text={quote(title)}")
                     yield Titled(title, heard)
-            # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
-            size = sum(step["Size"] for step in lab.image("slug:lab").history())
-            yield Runtime(heard.field("node"), _node_version(served), size)
+                yield Runtime(heard.field("node"), _node_version(served), size)
 
 
 def _node_version(served: Served) -> str:

@@ -360,6 +360,7 @@ class Lab:
                 starts = 2
                 served.restart(image)
                 yield served
+                starts = 0  # what is seen after both is not the second one's
 
         anywhere: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
         try:
