@@ -8,7 +8,7 @@ import pytest
 
 from course.core import paths
 from course.dev import build, check
-from tests.bank import Answer
+from tests.bank import Answer, containers
 from tests.mini_course import mini as bank
 
 LESSON = Path("content/01-mini.md")
@@ -80,6 +80,23 @@ def test_a_file_that_is_not_listed_is_named(mini: Path) -> None:
     assert problems(mini) == [
         "content/07-draft.md is not listed in course.toml",
         "solutions/07-draft.ipynb is not listed in course.toml",
+    ]
+
+
+def test_an_exercise_that_observes_has_each_way_to_pass_too_easily_or_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = [a for a in containers.BANK["containers-1"] if a.kind != "forged"]
+    monkeypatch.setitem(containers.BANK, "containers-1", kept[:-1])
+    why = containers.CANNOT["containers-1"] | {"works-once": "there is one"}
+    monkeypatch.setitem(containers.CANNOT, "containers-1", why)
+    assert check.problems(paths.ROOT) == [
+        "containers-1 has 2 right answers beside the solution; want 3",
+        *(
+            f"containers-1: want either a wrong answer of the kind `{kind}`, or in CANNOT why "
+            "there is none"
+            for kind in ("forged", "works-once")
+        ),
     ]
 
 
