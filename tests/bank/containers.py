@@ -67,6 +67,14 @@ writeFileSync("data/rates.json", rates);
 END"""
 
 _RELEASE = "$REGISTRY/quote:1.0"
+_TWO = """\
+for name in again tested; do
+  docker tag "quote:$name" "$REGISTRY/quote:$name" && docker push "$REGISTRY/quote:$name"
+done"""
+_INDEX = (
+    f'docker buildx imagetools create --tag "{_RELEASE}" '
+    '"$REGISTRY/quote:again" "$REGISTRY/quote:tested"'
+)
 
 
 def _sdk(lab: Lab) -> None:
@@ -86,7 +94,6 @@ CANNOT: dict[str, dict[str, str]] = {
     },
     "containers-3": {
         "fits-the-probe": "one name is asked for, the one of the text",
-        "forged": "a digest is the hash of what it names",
         "works-once": "a tag names the same digest until somebody moves it",
         "feature-gone": "the registry keeps what it had under other names",
     },
@@ -255,6 +262,13 @@ BANK: dict[str, list[Answer]] = {
             "rebuilt",
             before("docker build --no-cache --tag quote:again containers-3"),
             sub("docker tag quote:tested", "docker tag quote:again"),
+        ),
+        forged(
+            "an index of two, and the tested one is not what is pulled of it",
+            "rebuilt",
+            before("docker build --no-cache --tag quote:again containers-3"),
+            sub(f'docker tag quote:tested "{_RELEASE}"', _TWO),
+            sub(f'docker push "{_RELEASE}"', _INDEX),
         ),
         nearly("pushed as latest", "wrong-tag", sub("quote:1.0", "quote:latest")),
         symptom_hidden(

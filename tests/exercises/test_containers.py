@@ -258,9 +258,10 @@ def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.Monk
     served = {
         "1.0": ("sha256:i", {"config": {"digest": "sha256:t"}}),
         "latest": ("sha256:x", {"manifests": [{"digest": "sha256:y"}]}),
+        "sha256:y": ("sha256:y", {"config": {"digest": "sha256:z"}}),
     }
     monkeypatch.setattr(Lab, "image", lambda *_: image)
-    monkeypatch.setattr(Repository, "names", lambda _: [*served, "gone meanwhile"])
+    monkeypatch.setattr(Repository, "names", lambda _: ["1.0", "latest", "gone meanwhile"])
     monkeypatch.setattr(Repository, "manifest", lambda _, tag: served.get(tag))
     monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": image.id, "old": "sha256:o"}[name])
     monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from course.core.errors import CourseError
-from course.measure.registry_client import Repository
+from course.measure.registry_client import Repository, short
 
 KIND = "application/vnd.oci.image.manifest.v1+json"
 
@@ -115,6 +115,37 @@ def test_an_image_whose_configuration_is_null_has_no_labels_and_gets_some(
     assert json.loads(Registry.blobs[made["config"]["digest"]]) == {
         "config": {"Labels": {"a": "1"}}
     }
+
+
+def index(*entries: dict[str, Any]) -> str:
+    """Serve an index under the tag `index`, and return its digest."""
+    body = json.dumps({"manifests": entries}).encode()
+    Registry.manifests |= {"index": body, digest(body): body}
+    return digest(body)
+
+
+def test_what_a_machine_would_pull_is_known_by_each_of_its_digests(runtime: Repository) -> None:
+    made = runtime.digest("1.0")
+    (config,) = Registry.blobs
+    assert runtime.ids("1.0", "amd64") == (made, config)
+    assert runtime.ids("2.0", "amd64") == ()
+    for_us = {"digest": made, "platform": {"architecture": "amd64", "os": "linux"}}
+    about = {"digest": "sha256:a", "platform": {"architecture": "unknown", "os": "unknown"}}
+    whole = index(about, for_us)
+    assert runtime.ids("index", "amd64") == (whole, made, config)
+    assert runtime.ids("index", "arm64") == (whole,)
+
+
+def test_of_an_index_the_first_that_fits_is_pulled_and_no_other(runtime: Repository) -> None:
+    made = runtime.digest("1.0")
+    other = runtime.relabel("1.0", {"moved": "yes"})
+    ids = {index({"digest": other}, {"digest": made, "platform": None})}
+    ids |= set(runtime.ids("index", "amd64"))
+    assert other in ids and made not in ids
+
+
+def test_a_digest_is_shown_by_its_beginning() -> None:
+    assert short("sha256:0123456789abcdef") == short("0123456789ab") == "0123456789ab"
 
 
 def test_what_is_removed_takes_its_tags_along_and_may_be_gone_already(runtime: Repository) -> None:

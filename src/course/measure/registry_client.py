@@ -56,6 +56,27 @@ class Repository:
         answer = self._ask("GET", f"manifests/{reference}", allow_status=(404,))
         return (_digest(answer.body), json.loads(answer.body)) if answer.ok else None
 
+    def ids(self, reference: str, processor: str) -> tuple[str, ...]:
+        """The digests of what a machine would pull: as served, its manifest, its configuration.
+
+        Args:
+            reference: a tag or a digest.
+            processor: the machine's, as registries name it; of an index the first that is for it.
+
+        Returns:
+            None of them if there is no such tag.
+        """
+        found = self.manifest(reference)
+        if not found:
+            return ()
+        digest, body = found
+        for inside in body.get("manifests") or ():
+            platform = inside.get("platform") or {}
+            if platform.get("architecture", processor) == processor:
+                return (digest, *self.ids(str(inside["digest"]), processor))
+        config = body.get("config")
+        return (digest, str(config["digest"])) if config else (digest,)
+
     def labels(self, reference: str) -> dict[str, str]:
         """The labels of an image; none if it is not there, or there are several in one."""
         found = self.manifest(reference)

@@ -505,19 +505,16 @@ class Lab:
         return Repository(self.registry, repository).manifest(tag)
 
     def digests(self, repository: str) -> dict[str, tuple[str, ...]]:
-        """Tag → all digests that may be that image's id here, on either of Docker's image stores.
+        """Tag → the digests that may be its image's id here, on either of Docker's image stores.
+
+        That is the image which this machine would pull: an index may hold others beside it.
 
         Args:
             repository: its name in `$REGISTRY`; without such a repository there are no tags.
         """
         there = Repository(self.registry, repository)
-        found = {}
-        for tag in there.names():
-            if served := there.manifest(tag):
-                digest, body = served
-                inside = [body.get("config"), *body.get("manifests", ())]
-                found[tag] = (digest, *(str(one["digest"]) for one in inside if one))
-        return found
+        found = {tag: there.ids(tag, arch()) for tag in there.names()}
+        return {tag: ids for tag, ids in found.items() if ids}
 
     def labels(self, repository: str, tag: str) -> dict[str, str]:
         """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
