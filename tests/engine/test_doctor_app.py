@@ -39,7 +39,7 @@ def test_a_broken_app_is_told_by_its_first_broken_link(
         "✗ service: Service shop, spec.selector",
         "  saw:   app=shpo, which no pod and no pod template has; the nearest is Deployment shop "
         "with app=shop",
-        "  want:  the labels of pods",
+        "  want:  labels that pods have",
         "  proof: no pod is behind Service shop, so it has no endpoint",
         "  try:   kubectl get pods --show-labels",
     ]

@@ -74,5 +74,6 @@ def broken(chain: Chain) -> Broken | None:
         found = link(chain)
         if found:
             look = found.look or f"kubectl describe {found.object.lower()}"
-            return replace(found, link=link.__name__, look=f"{look} {chain.option}".rstrip())
+            option = "" if "--all-namespaces" in look else chain.option
+            return replace(found, link=link.__name__, look=f"{look} {option}".rstrip())
     return None

@@ -78,7 +78,10 @@ def _lacking(chain: Chain, call: _Call) -> tuple[str, str, str] | None:
         if role is None:
             known = nearest(ref["name"], chain.all(f"{ref['kind'].lower()}s"))
             return binding.title, "roleRef.name", f"no {ref['kind']} {ref['name']}{known}"
-        has = "; ".join(f"{r['verbs']} of {r.get('resources')}" for r in role.get("rules") or [])
+        has = "; ".join(
+            f"{','.join(r['verbs'])} {','.join(r.get('resources') or [])}"
+            for r in role.get("rules") or []
+        )
         return role.title, "rules", f"{binding.title} gives {has or 'nothing'}"
     there = ", ".join(
         f"{b.title} binds {s['name']}"

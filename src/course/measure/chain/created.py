@@ -61,7 +61,7 @@ def created(chain: Chain) -> Broken | None:
             message, proof = _refusal(chain, maker)
             if message:
                 known = {"title": thing.title}
-                known["ranges"] = ", ".join(t.name for t in chain.all("limitranges"))
+                known["ranges"] = ", ".join(t.name for t in chain.all("limitranges")) or "(unread)"
                 wanted = "pods that the API server accepts"
                 default = Broken(thing.title, "spec.template.spec", wanted, line(message), proof)
                 return explain(_RULES, message, chain, known, default)

@@ -24,7 +24,7 @@ def _found(chain: Chain, thing: Thing) -> Iterator[tuple[str, str, str, str]]:
         called = where.get(field.rpartition(".")[2])
         if called and chain.knows(kind) and not chain.named(kind, called):
             known = nearest(called, chain.all(kind))
-            yield thing.title, field, f"a {word} that is there", f"no {word} {called}{known}"
+            yield thing.title, field, f"the {word} to be there", f"no {word} {called}{known}"
     for field, backend in thing.backends:
         service = backend.get("service") or {}
         port = service.get("port") or {}

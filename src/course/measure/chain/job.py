@@ -8,7 +8,8 @@ from course.measure.chain.objects import Broken, Chain, line
 def job(chain: Chain) -> Broken | None:
     """Name a Job that has failed, or an autoscaler that counts in percent of nothing."""
     for thing in chain.all("jobs") if not chain.host else []:
-        if failed := thing.condition("Failed", "True"):
+        failed = thing.condition("Failed", "True")
+        if failed and not chain.is_past(thing):
             proof = line(f"condition Failed of {thing.title}: {failed['message']}")
             field, wanted = "spec.template.spec", "pods that end with code 0"
             if failed["reason"] == "DeadlineExceeded":

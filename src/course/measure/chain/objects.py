@@ -6,6 +6,7 @@ Nothing here calls anybody: `read` makes a `Chain`, the links look at it.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -264,8 +265,17 @@ class Chain:
         """Whether a pod that has ended says nothing: it did its work, or another has its place."""
         above = controller(pod)
         job = self.named("jobs", above["name"]) if above.get("kind") == "Job" else None
-        replaced = above and (job is None or job.status.get("succeeded"))
+        replaced = above and (job is None or job.status.get("succeeded") or self.is_past(job))
         return pod.status["phase"] == "Succeeded" or bool(replaced)
+
+    def is_past(self, job: Thing) -> bool:
+        """Whether a Job is one of a CronJob that has succeeded since."""
+        of, made = controller(job).get("uid"), str(job["metadata"].get("creationTimestamp"))
+        return any(
+            of and controller(t).get("uid") == of and t.status.get("succeeded")
+            for t in self.all("jobs")
+            if str(t["metadata"].get("creationTimestamp")) > made
+        )
 
     def event(self, thing: Thing, *reasons: str, says: str = "") -> dict[str, Any]:
         """The newest event of an object with one of these reasons and words; empty if none is."""
@@ -311,6 +321,7 @@ def pairs(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items()) or "no label"
 
 
-def line(text: str) -> str:
-    """A text on one line that a person reads to its end."""
+def line(text: object) -> str:
+    """A text, or a piece of an object as JSON, on one line that a person reads to its end."""
+    text = text if isinstance(text, str) else json.dumps(text)
     return cut(" ".join(harmless(text).split()), _ROOM)

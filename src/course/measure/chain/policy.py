@@ -63,7 +63,7 @@ def _outwards(chain: Chain, service: Thing, callee: Thing) -> Broken | None:
 
 
 def _broken(side: _Side, wanted: str) -> Broken:
-    seen = "; ".join(str(rule) for _, rule in side.rules) or "nothing is allowed"
+    seen = "; ".join(line(rule) for _, rule in side.rules) or "nothing is allowed"
     proof = "computed from the labels of both: no event says so"
     return Broken(side.bounds[0].title, f"spec.{side.way}", wanted, line(seen), proof)
 

@@ -6,7 +6,6 @@ The messages are those of kubernetes/pkg/probe and pkg/kubelet/prober.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from course.measure.chain.dependency import called_first
@@ -54,10 +53,10 @@ def _failing(chain: Chain, pod: Thing, c: Container, kind: str) -> Broken | None
             return None
     how = next((one for one in ("httpGet", "tcpSocket", "exec", "grpc") if one in asked), "")
     port, ports = (asked.get(how) or {}).get("port"), c.spec.get("ports") or []
-    if any(port in (p["containerPort"], p.get("name")) for p in ports):
-        message += " (named)"
+    if kind != "readiness" and any(port in (p["containerPort"], p.get("name")) for p in ports):
+        message += " (named)"  # it may well listen there, later than it is given time for
     known = {"how": how, "seconds": str(asked.get("timeoutSeconds", 1))}
     known["ports"] = ", ".join(str(p["containerPort"]) for p in ports) or "none"
-    seen, look = line(json.dumps({how: asked.get(how)})), f"kubectl describe pod {pod.name}"
+    seen, look = line({how: asked.get(how)}), f"kubectl describe pod {pod.name}"
     default = Broken(pod.owner, f"{c.place}.{kind}Probe", "", seen, told(event), look)
     return explain(_RULES, message, chain, known, default)

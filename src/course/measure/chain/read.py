@@ -36,7 +36,7 @@ def read(namespace: str = "", *, host: str = "", api: Kubernetes | None = None) 
     Args:
         namespace: the kubeconfig's own by default.
         host: a name at the gateway: only what is behind it is looked at.
-        api: the client; by default one of `KUBECONFIG`.
+        api: the client, whose namespace is read; by default one of `KUBECONFIG`.
 
     Returns:
         What there is, and what could not be read with the reason.

@@ -32,7 +32,9 @@ def route(chain: Chain) -> Broken | None:
     for thing in chain.routes("httproutes"):
         for found in (*_parents(chain, thing), *_backends(chain, thing), *_refused(chain, thing)):
             proof = next(_said(thing), "no condition of the route says so yet")
-            return Broken(*found, proof, f"kubectl describe httproute {thing.name}")
+            look = f"kubectl describe httproute {thing.name}"
+            look = look if found[0] == thing.title else "kubectl describe gateways --all-namespaces"
+            return Broken(*found, proof, look)
     return None
 
 
@@ -64,7 +66,7 @@ def _listeners(
     opened = [one for one in chosen if _lets_in(chain, one, gateway)]
     if not opened:
         place = f"spec.listeners[{chosen[0]['name']}].allowedRoutes"
-        seen = str(chosen[0].get("allowedRoutes") or "from: Same")
+        seen = line(chosen[0].get("allowedRoutes") or "from: Same")
         yield gateway.title, place, f"HTTPRoutes of namespace {chain.namespace}", seen
     for told in gateway.status.get("listeners") or [] if len(opened) == 1 else []:
         for bad in (c for c in told.get("conditions") or [] if _is_bad(c, gateway)):

@@ -65,7 +65,7 @@ def _asked(chain: Chain, pod: Thing) -> dict[str, str]:
         "node_labels": "; ".join(pairs(node.labels) for node in nodes),
         "taints": ", ".join(taints),
         "affinity": "nodeSelector" if selector else "affinity.nodeAffinity",
-        "asked": pairs(selector) if selector else str(pod.spec.get("affinity") or {}),
+        "asked": pairs(selector) if selector else line(pod.spec.get("affinity") or {}),
     }
 
 
@@ -78,7 +78,7 @@ def _unbound(chain: Chain, pod: Thing, default: Broken) -> Broken:
             of, known = claim.spec.get("storageClassName"), chain.all("storageclasses")
             event = chain.event(claim, "ProvisioningFailed", "FailedBinding", "VolumeMismatch")
             field, wanted = "spec", "a volume that fits it"
-            seen = line(f"{claim.spec.get('accessModes')} {claim.spec.get('resources')}")
+            seen = line({key: claim.spec.get(key) for key in ("accessModes", "resources")})
             if of and chain.knows("storageclasses") and of not in [t.name for t in known]:
                 field, wanted = "spec.storageClassName", "a StorageClass of the cluster"
                 seen = f"no StorageClass {of}{nearest(of, known)}"

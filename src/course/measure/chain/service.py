@@ -37,7 +37,10 @@ def _selector(chain: Chain, thing: Thing) -> Broken | None:
         seen += f"; the nearest is {near} with {pairs(own)}"
     others = {p.space for p in chain.objects["pods"] if chosen.items() <= p.labels.items()}
     seen += "".join(f"; pods of namespace {space} have it" for space in sorted(others))
-    wanted, proof = "the labels of pods", f"no pod is behind {thing.title}, so it has no endpoint"
+    wanted, proof = (
+        "labels that pods have",
+        f"no pod is behind {thing.title}, so it has no endpoint",
+    )
     return Broken(
         thing.title, "spec.selector", wanted, seen, proof, "kubectl get pods --show-labels"
     )
