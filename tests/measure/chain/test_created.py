@@ -19,3 +19,12 @@ def test_a_refusal_that_is_over_says_nothing() -> None:
     again = apps.app("created/quota")
     again.things["ReplicaSet", "shop-6c9f7d5b84"]["status"]["conditions"] = []
     assert apps.said_of(again) is None
+
+
+def test_a_replica_set_of_its_own_is_named_itself() -> None:
+    app = apps.app("created/quota-demands")
+    del app.things["ReplicaSet", "shop-6c9f7d5b84"]["metadata"]["ownerReferences"]
+    template = {"metadata": {"labels": {"app": "shop"}}, "spec": {}}
+    app.things["ReplicaSet", "shop-6c9f7d5b84"]["spec"]["template"] = template
+    found = apps.said_of(app)
+    assert found and found.object == "ReplicaSet shop-6c9f7d5b84"

@@ -13,9 +13,17 @@ def test_a_break_is_named_with_object_field_and_proof(app: apps.App) -> None:
 
 
 def test_a_name_that_a_container_never_asked_for_is_left_alone() -> None:
-    idle = apps.app("dependency/said-while-ready")
-    idle.logs.clear()
+    idle = apps.app()
+    (container,) = idle.things["Pod", "shop-6c9f7d5b84-2lq8x"]["spec"]["containers"]
+    container["env"].append({"name": "LATER_URL", "value": "http://later/"})
     assert apps.said_of(idle) is None
+
+
+def test_a_name_that_the_pod_itself_gives_an_address_to_has_one() -> None:
+    app = apps.app("dependency/client-of-nobody")
+    aliases = [{"ip": "10.0.0.9", "hostnames": ["shpo"]}]
+    app.things["Pod", "client"]["spec"]["hostAliases"] = aliases
+    assert apps.said_of(app) is None
 
 
 @pytest.mark.parametrize(

@@ -26,3 +26,10 @@ def test_a_run_of_a_cron_job_that_has_succeeded_since_is_past() -> None:
     assert apps.said_of(app) is None
     app.things["Job", "later"]["status"] = {}
     assert apps.said_of(app) is not None
+
+
+def test_an_autoscaler_that_counts_what_each_container_requests_is_no_break() -> None:
+    app = apps.app("job/autoscaler")
+    (container,) = app.things["Pod", "shop-6c9f7d5b84-9wz4c"]["spec"]["containers"]
+    container["resources"] = {"requests": {"cpu": "50m"}}
+    assert apps.said_of(app) is None

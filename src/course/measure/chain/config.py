@@ -76,6 +76,6 @@ def _references(pod: Thing, c: Container) -> Iterator[tuple[str, str, str, list[
 
 def _volume(place: str, part: dict[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:
     for how, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-        if source := part.get(how):
+        if (source := part.get(how)) is not None:
             keys = [item["key"] for item in source.get("items") or []]
             yield place, kind, source.get("name") or source.get("secretName", ""), keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from course.measure.chain.dependency import called_first
 from course.measure.chain.ends import last_end, last_words
-from course.measure.chain.objects import Broken, Chain, Container, Thing, line
+from course.measure.chain.objects import Broken, Chain, Container, Thing, line, told
 from course.measure.chain.rules import Rule, explain
 
 _NOT_STARTED = ("StartError", "ContainerCannotRun", "RunContainerError")
@@ -32,6 +32,10 @@ def crash(chain: Chain) -> Broken | None:
                 end = {**held, "exitCode": 128}
             if end and not chain.event(pod, "Killing", says=" probe"):
                 return _why(chain, pod, c, end)
+    for pod in chain.evicted():
+        proof = told(chain.event(pod, "Evicted"))
+        field, wanted = f"{pod.root}.volumes", "as much room as the pod fills"
+        return Broken(pod.owner, field, wanted, line(pod.status.get("message", "")), proof)
     return None
 
 

@@ -71,10 +71,10 @@ def created(chain: Chain) -> Broken | None:
 def _refusal(chain: Chain, maker: Thing) -> tuple[str, str]:
     """Return what was said when a pod was to be made, and the proof; empty if none is missing."""
     if failure := maker.condition("ReplicaFailure", "True"):
-        message = str(failure["message"])
+        message = str(failure.get("message") or failure.get("reason"))
         return message, line(f"condition ReplicaFailure of {maker.title}: {message}")
     event = chain.event(maker, "FailedCreate")
     has_pods = any(controller(pod).get("uid") == maker.uid for pod in chain.all("pods"))
     if maker["kind"] == "ReplicaSet" or has_pods or maker.status.get("succeeded") or not event:
         return "", ""
-    return str(event["message"]), told(event)
+    return str(event.get("message") or "it was refused"), told(event)

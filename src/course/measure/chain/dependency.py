@@ -1,7 +1,7 @@
 """Names of services in a container's variables, commands and probes that no Service has.
 
-Only of a container that does not get on, or says itself that the name has no address: one that
-runs well may name what it never asks.
+A variable counts only of a container that does not get on, or says itself that the name has no
+address: one that runs well may have been given what it never asks.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ _HOST = r"([a-z][a-z0-9-]*)(?:\.([a-z0-9-]+))?(?:\.svc(?:\.[a-z.]+)?)?"
 _END = r"(?=[:/?;\s\"')]|$)"
 _NAMED = (
     re.compile(rf"\b[a-z][a-z0-9+]*://(?:[^@/\s\"']*@)?{_HOST}{_END}"),
-    re.compile(rf"\b(?:nslookup|getent hosts|nc(?: -\w+)+|ping(?: -\w+(?: \d+)?)*) {_HOST}{_END}"),
+    re.compile(
+        rf"\b(?:nslookup|getent hosts|nc|ping|curl|wget)(?: -\S+(?: [\d/]\S*)?)* {_HOST}{_END}"
+    ),
+    re.compile(rf"(?:^|\s)(?:-h|--host)[ =]{_HOST}{_END}"),
     re.compile(rf"^{_HOST}:\d+$"),
 )
-"""A URL, what a script asks for, and a value `host:port`."""
+"""A URL, what a script asks for, the option of a client, and a value `host:port`."""
 _NO_ADDRESS = re.compile(
     r"ENOTFOUND|EAI_AGAIN|no such host|not translate host|name resolution|bad address|NXDOMAIN"
     r"|Name or service not known|not resolve|can't resolve|unknown host",
@@ -33,14 +36,19 @@ def dependency(chain: Chain) -> Broken | None:
     for pod in chain.pods() if chain.knows("services", "namespaces") else []:
         for c in pod.containers:
             words, is_held = last_words(chain, pod, c), _is_held(chain, pod, c)
-            for field, host, space in _names(c):
-                says_so = _NO_ADDRESS.search(words) and host in words
-                if (says_so or is_held) and not _has_address(chain, host, space):
-                    known = nearest(host, chain.all("services"))
-                    seen = f"{host}, and no Service is called so{known}"
-                    proof = f"{c.name} of {pod.title} says: {line(words) or 'nothing'}"
-                    where, look = f"{c.place}.{field}", "kubectl get services"
-                    return Broken(pod.owner, where, "the name of a Service", seen, proof, look)
+            is_done = c.state("terminated") and not is_held
+            for field, host, space in () if is_done else _names(c):
+                is_unknown = bool(_NO_ADDRESS.search(words)) and host in words
+                proof = f"{c.name} of {pod.title} says: {line(words) or 'nothing'}"
+                if not _has_address(chain, pod, host, space):
+                    if is_unknown or is_held or not field.startswith("env["):
+                        seen = f"{host}, and no Service is called so"
+                        seen += nearest(host, chain.all("services"))
+                        where, wanted = f"{c.place}.{field}", "the name of a Service"
+                        return Broken(pod.owner, where, wanted, seen, proof, "kubectl get services")
+                elif is_unknown and pod.spec.get("dnsPolicy") == "None":
+                    seen = f"None, {line(pod.spec.get('dnsConfig'))}"
+                    return Broken(pod.owner, f"{pod.root}.dnsPolicy", "ClusterFirst", seen, proof)
     return None
 
 
@@ -77,11 +85,12 @@ def _names(c: Container) -> Iterator[tuple[str, str, str]]:
             yield from ((field, found[1], found[2] or "") for found in pattern.finditer(text))
 
 
-def _has_address(chain: Chain, host: str, space: str) -> bool:
+def _has_address(chain: Chain, pod: Thing, host: str, space: str) -> bool:
     """Whether a name has an address, or one of which nothing can be said here."""
     is_foreign = bool(space) and not any(t.name == space for t in chain.objects["namespaces"])
     is_unread = "services" in chain.unread and space not in ("", chain.namespace)
-    others = ("localhost", *(pod.name for pod in chain.all("pods")))
+    others = ["localhost", *(other.name for other in chain.all("pods"))]
+    others += [name for alias in pod.spec.get("hostAliases") or [] for name in alias["hostnames"]]
     return is_foreign or is_unread or host in others or bool(chain.named("services", host, space))
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from course.measure.chain.objects import Chain, Container, Thing
+from course.measure.chain.objects import LATELY, Chain, Container, Thing
 from course.measure.rollout.columns import moment
 
-_LATELY = 600.0
-"""Seconds after which a container that runs is well, however long it ran before its last end."""
 _MARGIN = 10.0
 _TELLS = re.compile(
     r"error|exception|fatal|panic|missing|required|undefined|not set|not found|no such|denied"
@@ -34,7 +32,7 @@ def last_end(chain: Chain, pod: Thing, c: Container) -> dict[str, Any]:
     if running := c.state("running"):
         began, over = moment(end.get("startedAt")), moment(end.get("finishedAt"))
         ran = (over - began).total_seconds() if began and over else 0.0
-        is_well = chain.seconds_since(running["startedAt"]) > min(2 * ran + _MARGIN, _LATELY)
+        is_well = chain.seconds_since(running["startedAt"]) > min(2 * ran + _MARGIN, LATELY)
         return {} if is_well else end
     ends_once = pod.spec.get("restartPolicy", "Always") != "Always" or ".initContainers[" in c.place
     return {} if ends_once and not end.get("exitCode") else end

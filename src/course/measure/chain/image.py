@@ -25,7 +25,7 @@ def image(chain: Chain) -> Broken | None:
             held = c.state("waiting")
             if held.get("reason") in _REASONS:
                 # The state goes to and fro between two reasons; the event has the cause.
-                called = str(c.spec["image"])
+                called = str(c.spec.get("image"))
                 event = chain.event(pod, "Failed", "InspectFailed", says=called)
                 said = str((event or held).get("message") or held["reason"])
                 proof = told(event) or line(f"{held['reason']} of {pod.title}: {said}")

@@ -19,6 +19,8 @@ from course.measure.rollout.status import HASH, controller, number
 _ROUTES = ("httproutes", "ingresses")
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets", "jobs")
 _ROOM = 240
+LATELY = 600.0
+"""Seconds for which an end is a fault, whatever has run well since."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,9 @@ class Chain:
 
     def workloads(self) -> list[Thing]:
         """What makes the pods behind it."""
-        return [t for t in self.all(*_WORKLOADS) if self._is_behind(t.pod_labels)]
+        alone = [t for t in self.all("replicasets") if not controller(t)]
+        made = [*self.all(*_WORKLOADS), *alone]
+        return [t for t in made if self._is_behind(t.pod_labels)]
 
     def pods(self) -> list[Thing]:
         """The pods behind it that count: not on their way out, not done, not of a past revision."""
@@ -250,6 +254,17 @@ class Chain:
             and self._is_behind(pod.labels)
         ]
         return sorted(found, key=lambda pod: (pod.owner, pod.name))
+
+    def evicted(self) -> list[Thing]:
+        """The pods that were ended lately for taking more than they may; others replace them."""
+        found = [(pod, self.event(pod, "Evicted", says="exceed")) for pod in self.all("pods")]
+        return [
+            pod
+            for pod, event in found
+            if event
+            and self._is_behind(pod.labels)
+            and self.seconds_since(last_seen(event)) < LATELY
+        ]
 
     def selected(self, service: Thing) -> list[Thing]:
         """The pods that a Service selects."""

@@ -40,7 +40,7 @@ def _failing(chain: Chain, pod: Thing, c: Container, kind: str) -> Broken | None
     about = (event.get("involvedObject") or {}).get("fieldPath") or c.name
     if not asked or not event or c.name not in about:
         return None
-    message, running = str(event["message"]), c.state("running")
+    message, running = str(event.get("message")), c.state("running")
     if kind == "readiness":
         tries = asked.get("failureThreshold", 3) + 1
         given = asked.get("initialDelaySeconds", 0) + tries * asked.get("periodSeconds", 10)

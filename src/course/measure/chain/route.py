@@ -167,7 +167,7 @@ def _refused(chain: Chain, thing: Thing) -> Iterator[_Found]:
 
 def _said(thing: Thing) -> Iterator[str]:
     for parent in thing.status.get("parents") or []:
-        for told in parent["conditions"]:
+        for told in parent.get("conditions") or []:
             if _is_bad(told, thing):
                 said = f"{told['reason']} {told.get('message', '')}"
                 yield line(f"condition {told['type']} is {told['status']}: {said}")
