@@ -40,7 +40,7 @@ def test_a_broken_app_is_told_by_its_first_broken_link(
         "  saw:   app=shpo, which no pod and no pod template has; the nearest is Deployment shop "
         "with app=shop",
         "  want:  labels that pods have",
-        "  proof: no pod is behind Service shop, so it has no endpoint",
+        "  proof: no pod is behind Service shop",
         "  try:   kubectl get pods --show-labels",
     ]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from course.measure.chain.objects import Broken, Chain, line
+from collections.abc import Iterator
 
-_COMPUTED = "each container of its pods was looked at"
+from course.measure.chain.objects import Broken, Chain, line
 
 
 def job(chain: Chain) -> Broken | None:
     """Name a Job that has failed, or an autoscaler that counts in percent of nothing."""
-    for thing in chain.all("jobs") if not chain.host else []:
+    found = () if chain.host else (*_jobs(chain), *_autoscalers(chain))
+    return next(iter(found), None)
+
+
+def _jobs(chain: Chain) -> Iterator[Broken]:
+    for thing in chain.all("jobs"):
         failed = thing.condition("Failed", "True")
         if failed and not chain.is_past(thing):
             proof = line(f"condition Failed of {thing.title}: {failed.get('message')}")
@@ -17,23 +22,18 @@ def job(chain: Chain) -> Broken | None:
             if failed.get("reason") == "DeadlineExceeded":
                 field, wanted = "spec.activeDeadlineSeconds", "time enough for the work"
             seen = str(thing.spec.get(field.removeprefix("spec."), failed.get("reason")))
-            return Broken(thing.title, field, wanted, seen, proof)
-    for thing in chain.all("horizontalpodautoscalers") if not chain.host else []:
+            yield Broken(thing.title, field, wanted, seen, proof)
+
+
+def _autoscalers(chain: Chain) -> Iterator[Broken]:
+    for thing in chain.all("horizontalpodautoscalers"):
         to = f"{thing.spec['scaleTargetRef']['kind']} {thing.spec['scaleTargetRef']['name']}"
-        pods = [pod for pod in chain.pods() if pod.owner == to]
-        for metric in (m.get("resource") or {} for m in thing.spec.get("metrics") or []):
-            name, target = metric.get("name"), metric.get("target") or {}
-            given = [
-                (c.spec.get("resources") or {}).get("requests") for p in pods for c in p.containers
-            ]
-            if target.get("type") == "Utilization" and any(
-                name not in (one or {}) for one in given
-            ):
-                said = thing.condition("ScalingActive", "False").get("message")
-                proof = line(f"condition ScalingActive is False: {said}") if said else _COMPUTED
+        metrics = [metric.get("resource") or {} for metric in thing.spec.get("metrics") or []]
+        given = [c.requests for pod in chain.pods() if pod.owner == to for c in pod.containers]
+        for name in (m["name"] for m in metrics if m and m["target"]["type"] == "Utilization"):
+            if any(name not in requests for requests in given):
                 field = f"spec.template.spec.containers[].resources.requests.{name}"
                 wanted = f"a request: {thing.title} counts in percent of it"
-                return Broken(
-                    to, field, wanted, "none", proof, f"kubectl describe hpa {thing.name}"
-                )
-    return None
+                said = thing.condition("ScalingActive", "False").get("message") or "nothing"
+                proof = line(f"{thing.title} says: {said}; each container was looked at")
+                yield Broken(to, field, wanted, "none", proof, f"kubectl describe hpa {thing.name}")

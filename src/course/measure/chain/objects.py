@@ -178,6 +178,11 @@ class Container(NamedTuple):
         """Its name."""
         return str(self.spec["name"])
 
+    @property
+    def requests(self) -> dict[str, str]:
+        """What it requests of a node."""
+        return dict((self.spec.get("resources") or {}).get("requests") or {})
+
     def state(self, kind: str) -> dict[str, Any]:
         """Its state `waiting`, `running` or `terminated`; empty if that is not its state."""
         return dict((self.status.get("state") or {}).get(kind) or {})

@@ -17,6 +17,16 @@ _PATIENCE = 10.0
 _BAD = {"Accepted": "False", "ResolvedRefs": "False", "Programmed": "False"}
 _BAD |= {"Conflicted": "True", "PartiallyInvalid": "True"}
 """The status with which a condition of a route or a listener says no."""
+_BACKEND = "spec.rules[].backendRefs[]"
+_FIELDS = {
+    "NoMatchingParent": "spec.parentRefs",
+    "NotAllowedByListeners": "spec.parentRefs",
+    "NoMatchingListenerHostname": "spec.hostnames",
+    "BackendNotFound": f"{_BACKEND}.name",
+    "InvalidKind": f"{_BACKEND}.kind",
+    "RefNotPermitted": f"{_BACKEND}.namespace",
+}
+"""The field that a reason is about."""
 _Found = tuple[str, str, str, str]
 """The object, its field, what is wanted, what is seen."""
 
@@ -31,7 +41,7 @@ def route(chain: Chain) -> Broken | None:
         return Broken("HTTPRoute", "spec.hostnames", wanted, f"none is for it{known}", proof, look)
     for thing in chain.routes("httproutes"):
         for found in (*_parents(chain, thing), *_backends(chain, thing), *_refused(chain, thing)):
-            proof = next(_said(thing), "no condition of the route says so yet")
+            proof = next(_said(thing), "the objects themselves: no condition of the route says it")
             look = f"kubectl describe httproute {thing.name}"
             look = look if found[0] == thing.title else "kubectl describe gateways --all-namespaces"
             return Broken(*found, proof, look)
@@ -97,8 +107,7 @@ def _backends(chain: Chain, thing: Thing) -> Iterator[_Found]:
             where = ref.get("namespace", chain.namespace)
             if where != chain.namespace and chain.knows("referencegrants"):
                 yield from _granted(chain, thing, field, ref)
-            name_and_port = ref["name"], ref.get("port")
-            yield from absent(chain, thing, field, name_and_port, where)
+            yield from absent(chain, thing, field, (ref["name"], ref.get("port")), where)
 
 
 def _granted(chain: Chain, thing: Thing, field: str, ref: dict[str, Any]) -> Iterator[_Found]:
@@ -110,9 +119,7 @@ def _granted(chain: Chain, thing: Thing, field: str, ref: dict[str, Any]) -> Ite
             to.get("name") in (None, "", ref["name"]) for to in given
         ):
             return
-    wanted = (
-        f"a ReferenceGrant there, from HTTPRoutes of {chain.namespace} to Service {ref['name']}"
-    )
+    wanted = f"a ReferenceGrant there, from HTTPRoutes of {chain.namespace} to {ref['name']}"
     other = ", ".join(t.name for t in grants) or "none"
     yield thing.title, f"{field}.namespace", wanted, f"{ref['namespace']}; its grants: {other}"
 
@@ -141,28 +148,20 @@ def absent(
     ports = found.spec.get("ports") or []
     if port is not None and not any(port in (p["port"], p.get("name")) for p in ports):
         there = ", ".join(str(p["port"]) for p in ports)
-        yield (
-            thing.title,
-            f"{field}.port",
-            f"a port of Service {service}",
-            f"{port}; it has {there}",
-        )
+        wanted, seen = f"a port of Service {service}", f"{port}; it has {there}"
+        yield thing.title, f"{field}.port", wanted, seen
 
 
 def _refused(chain: Chain, thing: Thing) -> Iterator[_Found]:
     """Yield what a controller says of the route beyond that, or that none has looked."""
     for said in _said(thing):
-        kind = "[].kind" if "InvalidKind" in said else ""
-        field = f"spec.rules[].backendRefs{kind}" if "ResolvedRefs" in said else "spec"
-        yield thing.title, field, "a route that its Gateway takes", said.partition(": ")[2]
+        seen = said.partition(": ")[2]
+        field = _FIELDS.get(seen.split(" ")[0], "spec")
+        yield thing.title, field, "a route that its Gateway takes", seen
     age = chain.seconds_since(thing["metadata"].get("creationTimestamp"))
     if thing.spec.get("parentRefs") and not thing.status.get("parents") and age > _PATIENCE:
-        yield (
-            thing.title,
-            "status.parents",
-            "a controller that takes the route",
-            "none looked at it",
-        )
+        wanted, seen = "a controller that takes the route", "none has looked at it"
+        yield thing.title, "status.parents", wanted, seen
 
 
 def _said(thing: Thing) -> Iterator[str]:

@@ -46,7 +46,7 @@ def scheduled(chain: Chain) -> Broken | None:
             look = f"kubectl describe pod {pod.name}"
             wanted, seen = "a node that takes the pod", line(message)
             default = Broken(pod.owner, pod.root, wanted, seen, proof, look)
-            if "ersistentVolumeClaims" in message or "persistent volumes" in message:
+            if "unbound immediate" in message or "volumes to bind" in message:
                 return _unbound(chain, pod, default)
             return explain(_RULES, message, chain, _asked(chain, pod), default)
     return None
@@ -55,12 +55,11 @@ def scheduled(chain: Chain) -> Broken | None:
 def _asked(chain: Chain, pod: Thing) -> dict[str, str]:
     """Return what a pod asks for and what nodes have, as texts for the rules."""
     nodes = chain.all("nodes")
-    requests = [(c.spec.get("resources") or {}).get("requests") or {} for c in pod.containers]
     room = [node.status.get("allocatable") or {} for node in nodes]
     taints = [taint["key"] for node in nodes for taint in node.spec.get("taints") or []]
     selector = pod.spec.get("nodeSelector")
     return {
-        "requests": "; ".join(pairs(one) for one in requests if one),
+        "requests": "; ".join(pairs(c.requests) for c in pod.containers if c.requests),
         "nodes": "; ".join(f"cpu={r.get('cpu')},memory={r.get('memory')}" for r in room) or "?",
         "node_labels": "; ".join(pairs(node.labels) for node in nodes),
         "taints": ", ".join(taints),

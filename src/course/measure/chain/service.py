@@ -15,12 +15,10 @@ _PATIENCE = 20.0
 def service(chain: Chain) -> Broken | None:
     """Name what keeps a Service from leading to a port of its pods."""
     for thing in chain.services():
-        is_ours = thing.selector and thing.spec.get("type") != "ExternalName"
-        found = is_ours and (
-            _selector(chain, thing) or _port(chain, thing) or _pending(chain, thing)
-        )
-        if found:
-            return found
+        for look_at in (_selector, _port, _pending):
+            found = look_at(chain, thing)
+            if found and thing.spec.get("type") != "ExternalName":
+                return found
     return None
 
 
@@ -29,7 +27,7 @@ def _selector(chain: Chain, thing: Thing) -> Broken | None:
     known = {pod.owner: pod.labels for pod in chain.all("pods")}
     known |= {t.title: t.pod_labels for t in chain.all(*kinds, "jobs")}
     unread = not chain.knows(*kinds, "pods")
-    if unread or any(chosen.items() <= own.items() for own in known.values()):
+    if unread or not chosen or any(chosen.items() <= own.items() for own in known.values()):
         return None
     seen = f"{pairs(chosen)}, which no pod and no pod template has"
     if known:
@@ -37,13 +35,8 @@ def _selector(chain: Chain, thing: Thing) -> Broken | None:
         seen += f"; the nearest is {near} with {pairs(own)}"
     others = {p.space for p in chain.objects["pods"] if chosen.items() <= p.labels.items()}
     seen += "".join(f"; pods of namespace {space} have it" for space in sorted(others))
-    wanted, proof = (
-        "labels that pods have",
-        f"no pod is behind {thing.title}, so it has no endpoint",
-    )
-    return Broken(
-        thing.title, "spec.selector", wanted, seen, proof, "kubectl get pods --show-labels"
-    )
+    proof, look = f"no pod is behind {thing.title}", "kubectl get pods --show-labels"
+    return Broken(thing.title, "spec.selector", "labels that pods have", seen, proof, look)
 
 
 def _likeness(chosen: Mapping[str, str], own: Mapping[str, str]) -> tuple[int, int, float]:
