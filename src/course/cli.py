@@ -117,7 +117,7 @@ def doctor(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[app | FILE]",
+            metavar="app|FILE",
             help="`app`: look at an app in the cluster instead. With --report: the file to write.",
             show_default=False,
         ),

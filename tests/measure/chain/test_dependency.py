@@ -37,3 +37,46 @@ def test_names_that_have_an_address_or_may_have_one_elsewhere(value: str) -> Non
     container["env"] = [{"name": "CACHE_URL", "value": value}]
     found = apps.said_of(app)
     assert found and found.link == "crash"
+
+
+def of_command(*command: str) -> apps.App:
+    app = apps.app("dependency/client-of-nobody")
+    (container,) = app.things["Pod", "client"]["spec"]["containers"]
+    container["command"] = list(command)
+    return app
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "until nslookup cart; do sleep 1; done",
+        "getent hosts cart.course.svc.cluster.local",
+        "nc -z -w 2 cart 80",
+        "curl -s -o /tmp/out -m 2 cart:8080/x | grep ok",
+        "wget -qO- http://cart/",
+        "curl -s cart",
+        "ping -c 1 cart",
+        "pg_isready -U shop -h cart",
+        "redis-cli -p 6379 -h cart ping",
+    ],
+)
+def test_what_a_script_asks_for_is_looked_for(script: str) -> None:
+    found = apps.said_of(of_command("sh", "-c", script))
+    assert found and found.seen.startswith("cart, and no Service is called so")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "nc -lk -p 8080 -e cat",
+        "while true; do echo ok | nc -l -p 8080; done",
+        "wget -O out http://shop/ && curl -o body -X POST shop:80/x",
+        "df -h data; ls --host",
+        "curl -s $URL; nslookup 10.0.0.1",
+        "pg_isready --host=127.0.0.1 --username=orders",
+        "nginx -g 'daemon off;'",
+        "curl https://example.com/ http://localhost:8080/",
+    ],
+)
+def test_words_of_a_script_that_are_no_names_are_left_alone(script: str) -> None:
+    assert apps.said_of(of_command("sh", "-c", script)) is None

@@ -30,7 +30,8 @@ def crash(chain: Chain) -> Broken | None:
             end, held = last_end(chain, pod, c), c.state("waiting")
             if held.get("reason") in _NOT_STARTED and not end:
                 end = {**held, "exitCode": 128}
-            if end and not chain.event(pod, "Killing", says=" probe"):
+            is_killed = chain.event(pod, "Killing", says=f"{c.name} failed")
+            if end and (not is_killed or end.get("reason") == "OOMKilled"):
                 return _why(chain, pod, c, end)
     for pod in chain.evicted():
         proof = told(chain.event(pod, "Evicted"))

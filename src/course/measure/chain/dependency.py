@@ -13,16 +13,20 @@ from course.measure.chain.ends import last_end, last_words
 from course.measure.chain.objects import Broken, Chain, Container, Thing, line, nearest
 
 _HOST = r"([a-z][a-z0-9-]*)(?:\.([a-z0-9-]+))?(?:\.svc(?:\.[a-z.]+)?)?"
-_END = r"(?=[:/?;\s\"')]|$)"
+_END = r"(?=[\s:/?;|&>\"',)\]]|$)"
+_FLAGS = r"(?: -\w+(?: \d+)?)*"
 _NAMED = (
     re.compile(rf"\b[a-z][a-z0-9+]*://(?:[^@/\s\"']*@)?{_HOST}{_END}"),
+    re.compile(rf"\b(?:nslookup|getent hosts|ping){_FLAGS} {_HOST}{_END}"),
+    re.compile(rf"\bnc{_FLAGS} {_HOST} \d+"),
+    re.compile(rf"\b(?:curl|wget)\b[^|;&]*?\s{_HOST}:\d+"),
+    re.compile(rf"\b(?:curl|wget)(?: -[a-zA-Z])* {_HOST}$"),
     re.compile(
-        rf"\b(?:nslookup|getent hosts|nc|ping|curl|wget)(?: -\S+(?: [\d/]\S*)?)* {_HOST}{_END}"
+        rf"\b(?:psql|pg_isready|mysql\w*|redis-cli)\b[^|;&]*? (?:-h|--host)[ =]?{_HOST}{_END}"
     ),
-    re.compile(rf"(?:^|\s)(?:-h|--host)[ =]{_HOST}{_END}"),
     re.compile(rf"^{_HOST}:\d+$"),
 )
-"""A URL, what a script asks for, the option of a client, and a value `host:port`."""
+"""A URL, what a script asks for, and a value `host:port`."""
 _NO_ADDRESS = re.compile(
     r"ENOTFOUND|EAI_AGAIN|no such host|not translate host|name resolution|bad address|NXDOMAIN"
     r"|Name or service not known|not resolve|can't resolve|unknown host",

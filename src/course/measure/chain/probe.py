@@ -26,7 +26,9 @@ def probe(chain: Chain) -> Broken | None:
     """Name a probe that fails of what runs."""
     for pod in called_first(chain):
         for c in pod.containers:
-            is_killed = last_end(chain, pod, c) and chain.event(pod, "Killing", says=" probe")
+            is_killed = last_end(chain, pod, c) and chain.event(
+                pod, "Killing", says=f"{c.name} failed"
+            )
             kinds = ("startup", "liveness") if is_killed else ()
             for kind in kinds if pod.is_ready or is_killed else ("readiness",):
                 if found := _failing(chain, pod, c, kind):

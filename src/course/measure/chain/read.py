@@ -16,8 +16,8 @@ from course.core.errors import CourseError
 from course.measure.chain.objects import Chain, Thing
 from course.measure.kube_api import ApiError, Kubernetes, items
 
-_EVERYWHERE = ["services", "pods", "gateways", "referencegrants", "namespaces", "nodes"]
-_EVERYWHERE += ["ingressclasses", "storageclasses", "clusterroles", "clusterrolebindings"]
+_EVERYWHERE = ["services", "pods", "gateways", "referencegrants", "nodes", "ingressclasses"]
+_EVERYWHERE += ["storageclasses", "clusterroles", "clusterrolebindings"]
 """Kinds that have no namespace, or of which those of other namespaces are needed."""
 _HERE = ["httproutes", "ingresses", "deployments", "replicasets", "statefulsets", "daemonsets"]
 _HERE += ["jobs", "events", "configmaps", "secrets", "serviceaccounts", "roles", "rolebindings"]
@@ -45,15 +45,14 @@ def read(namespace: str = "", *, host: str = "", api: Kubernetes | None = None) 
         CourseError: no API answers, or there is no such namespace.
     """
     api = api or Kubernetes(namespace)
-    objects: dict[str, list[Thing]] = {}
-    unread: dict[str, str] = {}
+    # Alone: where nobody answers, it is waited for once.
+    answers = {"namespaces": _list(api, "namespaces")}
+    _exists(api.namespace, answers["namespaces"][0])
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         kinds = [*_EVERYWHERE, *_HERE]
-        for kind, (found, why) in zip(kinds, pool.map(lambda k: _list(api, k), kinds), strict=True):
-            objects |= {kind: found} if found is not None else {}
-            unread |= {kind: why} if why else {}
-        if "namespaces" in objects:
-            _exists(api.namespace, [t.name for t in objects["namespaces"]])
+        answers |= zip(kinds, pool.map(lambda kind: _list(api, kind), kinds), strict=True)
+        objects = {kind: found for kind, (found, _) in answers.items() if found is not None}
+        unread = {kind: why for kind, (_, why) in answers.items() if why}
         option = f"-n {api.namespace}" if api.namespace != api.own else ""
         at = datetime.now(UTC)
         bare = Chain(api.namespace, objects, at, unread, host=host, option=option)
@@ -67,7 +66,7 @@ def read(namespace: str = "", *, host: str = "", api: Kubernetes | None = None) 
 def _list(api: Kubernetes, kind: str) -> tuple[list[Thing] | None, str]:
     """The objects of a kind, of this namespace alone if no more may be read, and the refusal."""
     refusal = ""
-    if kind in _EVERYWHERE:
+    if kind == "namespaces" or kind in _EVERYWHERE:
         try:
             return [*map(Thing, api.everywhere(kind))], ""
         except ApiError as error:
@@ -97,8 +96,9 @@ def _bare(thing: Thing) -> Thing:
     return Thing(kind="Secret", metadata=meta, data=dict.fromkeys(thing.get("data") or {}))
 
 
-def _exists(namespace: str, known: list[str]) -> None:
-    if namespace not in known:
+def _exists(namespace: str, there: list[Thing] | None) -> None:
+    known = [thing.name for thing in there or []]
+    if there is not None and namespace not in known:
         near = difflib.get_close_matches(namespace, known, n=1, cutoff=0.4)
         raise CourseError(
             f"the cluster has no namespace `{namespace}`",
