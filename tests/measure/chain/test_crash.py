@@ -30,9 +30,11 @@ def test_what_is_said_does_not_change_while_it_waits_runs_again_and_ends() -> No
 )
 def test_a_container_that_runs_again(started: str, reason: str, *, well: bool) -> None:
     app = apps.app("crash/variable-running")
+    app.things["Pod", POD]["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
     (status,) = app.things["Pod", POD]["status"]["containerStatuses"]
     status["state"]["running"]["startedAt"] = f"2026-11-27T{started}Z"
     status["lastState"]["terminated"]["reason"] = reason
+    status["ready"] = True
     assert (apps.said_of(app) is None) == well
 
 

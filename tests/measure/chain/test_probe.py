@@ -31,5 +31,7 @@ def test_a_failure_of_before_says_nothing_of_a_pod_that_is_ready() -> None:
     assert apps.said_of(app) is None
 
 
-def test_without_events_a_pod_that_is_not_ready_is_not_explained() -> None:
-    assert apps.said_of(apps.app("probe/not-found"), without=["events"]) is None
+def test_without_events_a_pod_that_is_not_ready_is_named_by_its_condition() -> None:
+    found = apps.said_of(apps.app("probe/not-found"), without=["events"])
+    assert found and found.field.endswith("containers[shop].readinessProbe.httpGet")
+    assert found.proof.startswith("condition Ready of Pod shop-6c9f7d5b84-2lq8x is False")

@@ -18,7 +18,7 @@ _RULES = (
     Rule(r"refused.* \(named\)", "failureThreshold", "time enough until the service listens"),
     Rule("refused", "{how}.port", "a port at which it listens; the container names {ports}"),
     Rule("timeout|deadline exceeded|timed out", "timeoutSeconds", "an answer within {seconds} s"),
-    Rule(" probe (?:failed|errored)", "{how}", "what succeeds when the service can serve"),
+    Rule("", "{how}", "what succeeds when the service can serve"),
 )
 
 
@@ -26,9 +26,8 @@ def probe(chain: Chain) -> Broken | None:
     """Name a probe that fails of what runs."""
     for pod in called_first(chain):
         for c in pod.containers:
-            is_killed = last_end(chain, pod, c) and chain.event(
-                pod, "Killing", says=f"{c.name} failed"
-            )
+            killed = chain.event(pod, "Killing", says=f"{c.name} failed")
+            is_killed = killed and last_end(chain, pod, c)
             kinds = ("startup", "liveness") if is_killed else ()
             for kind in kinds if pod.is_ready or is_killed else ("readiness",):
                 if found := _failing(chain, pod, c, kind):
@@ -38,21 +37,15 @@ def probe(chain: Chain) -> Broken | None:
 
 def _failing(chain: Chain, pod: Thing, c: Container, kind: str) -> Broken | None:
     asked: dict[str, Any] = c.spec.get(f"{kind}Probe") or {}
-    event = chain.event(pod, "Unhealthy", says=f"{kind.capitalize()} probe")
-    about = (event.get("involvedObject") or {}).get("fieldPath") or c.name
-    if not asked or not event or c.name not in about:
+    event = _event(chain, pod, c, kind)
+    fails = _is_over(chain, c, asked, event) if kind == "readiness" else event
+    if not asked or not fails:
         return None
-    message, running = str(event.get("message")), c.state("running")
-    if kind == "readiness":
-        tries = asked.get("failureThreshold", 3) + 1
-        given = asked.get("initialDelaySeconds", 0) + tries * asked.get("periodSeconds", 10)
-        # 4xx is the service's own word that there is nothing; what else fails may pass.
-        is_early = "statuscode: 4" not in message and (
-            chain.seconds_since(running.get("startedAt")) < given
-        )
-        is_old = last_seen(event) < str(running.get("startedAt"))
-        if c.status.get("ready") or not running or is_early or is_old:
-            return None
+    held = pod.condition("Ready", "False")
+    proof = told(event) or line(
+        f"condition Ready of {pod.title} is False: {held.get('message', '')}"
+    )
+    message = str(event.get("message", ""))
     how = next((one for one in ("httpGet", "tcpSocket", "exec", "grpc") if one in asked), "")
     port, ports = (asked.get(how) or {}).get("port"), c.spec.get("ports") or []
     if kind != "readiness" and any(port in (p["containerPort"], p.get("name")) for p in ports):
@@ -60,5 +53,23 @@ def _failing(chain: Chain, pod: Thing, c: Container, kind: str) -> Broken | None
     known = {"how": how, "seconds": str(asked.get("timeoutSeconds", 1))}
     known["ports"] = ", ".join(str(p["containerPort"]) for p in ports) or "none"
     seen, look = line({how: asked.get(how)}), f"kubectl describe pod {pod.name}"
-    default = Broken(pod.owner, f"{c.place}.{kind}Probe", "", seen, told(event), look)
+    default = Broken(pod.owner, f"{c.place}.{kind}Probe", "", seen, proof, look)
     return explain(_RULES, message, chain, known, default)
+
+
+def _event(chain: Chain, pod: Thing, c: Container, kind: str) -> dict[str, Any]:
+    """Return the last failure of a container's probe; of its readiness, only since it runs."""
+    event = chain.event(pod, "Unhealthy", says=f"{kind.capitalize()} probe")
+    about = (event.get("involvedObject") or {}).get("fieldPath") or c.name
+    is_old = kind == "readiness" and last_seen(event) < str(c.state("running").get("startedAt"))
+    return {} if is_old or c.name not in about else event
+
+
+def _is_over(chain: Chain, c: Container, asked: dict[str, Any], event: dict[str, Any]) -> bool:
+    """Whether a container that runs and is not ready had the time that its probe gives it."""
+    running, tries = c.state("running"), asked.get("failureThreshold", 3) + 1
+    given = asked.get("initialDelaySeconds", 0) + tries * asked.get("periodSeconds", 10)
+    # 4xx is the service's own word that there is nothing; what else fails may pass.
+    is_sure = "statuscode: 4" in str(event.get("message"))
+    is_late = chain.seconds_since(running.get("startedAt")) > given
+    return bool(running and not c.status.get("ready") and (is_sure or is_late))
