@@ -35,3 +35,10 @@ def test_without_events_a_pod_that_is_not_ready_is_named_by_its_condition() -> N
     found = apps.said_of(apps.app("probe/not-found"), without=["events"])
     assert found and found.field.endswith("containers[shop].readinessProbe.httpGet")
     assert found.proof.startswith("condition Ready of Pod shop-6c9f7d5b84-2lq8x is False")
+
+
+def test_what_has_a_startup_probe_is_not_asked_before_that_has_succeeded() -> None:
+    app = apps.app("probe/timeout")
+    (status,) = app.things["Pod", "shop-6c9f7d5b84-2lq8x"]["status"]["containerStatuses"]
+    status["started"] = False
+    assert apps.said_of(app) is None

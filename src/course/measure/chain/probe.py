@@ -72,4 +72,6 @@ def _is_over(chain: Chain, c: Container, asked: dict[str, Any], event: dict[str,
     # 4xx is the service's own word that there is nothing; what else fails may pass.
     is_sure = "statuscode: 4" in str(event.get("message"))
     is_late = chain.seconds_since(running.get("startedAt")) > given
-    return bool(running and not c.status.get("ready") and (is_sure or is_late))
+    # Until the startup probe has succeeded, nobody asks whether it is ready.
+    is_asked = running and c.status.get("started", True) and not c.status.get("ready")
+    return bool(is_asked and (is_sure or is_late))
