@@ -1,4 +1,4 @@
-"""One namespace of a Kubernetes API, as far as a rollout needs it: plain dictionaries.
+"""One namespace of a Kubernetes API, as far as a rollout and a chain need it: plain dictionaries.
 
 The objects stay as the API sends them: making the client's classes of them costs more time than
 the call itself, and a watch would pay it for every event.
