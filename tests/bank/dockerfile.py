@@ -361,8 +361,8 @@ BANK: dict[str, list[Answer]] = {
         Answer(
             "on an image that has it all",
             _stops_on_an_older_image,
-            "edit-missing",
-            "not-the-serving-object",
+            "base-only-here",
+            "from-elsewhere",
         ),
         Answer(
             "a slip in an instruction",

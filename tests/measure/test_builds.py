@@ -250,6 +250,12 @@ def test_only_dockers_own_registry_is_left_out_of_a_name() -> None:
         assert builds.Step("", 1, f"FROM {image}", False, 0, 1).short == f"FROM {short}"
 
 
+def test_each_image_that_a_build_takes_from_is_known_stages_aside() -> None:
+    assert real("named").images == ("node:24-slim", "debian:bookworm-slim")
+    assert real("front-end").images[0] == "docker/dockerfile:1"
+    assert real("no-base").images == ("nosuchimage:1",)
+
+
 def test_what_a_front_end_says_without_a_step_is_told_with_its_line() -> None:
     build = real("front-end")
     assert (build.no_front_end, build.no_base) == ("docker.io/docker/dockerfile:1", "")

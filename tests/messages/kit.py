@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.exercises.kit import run_errors
+from course.exercises.kit import bases, run_errors
 from course.exercises.kit.reply import Ended, Running
 from course.exercises.kit.verdict import Wrong
 
@@ -14,7 +14,12 @@ RUNC = (
 SERVICE = "the service of slug.mjs, listening on 3000"
 ENDED = Ended(127, "sh: 1: noode: not found")
 
+NO_TAG = "stops-base:lab: not found"
+
 MESSAGES: dict[str, dict[str, Wrong]] = {
+    "kit.bases": {
+        "an image of this machine": bases.only_here("stops-base:lab", NO_TAG),
+    },
     "kit.run_errors": {
         "nothing is called like it": run_errors.no_image("slug:lab", "", "containers-1"),
         "another tag": run_errors.no_image("slug:lab", "slug:latest", "containers-1"),

@@ -21,7 +21,7 @@ from course.exercises.kit import build_errors
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.lab import Lab, Served
-from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
+from course.exercises.kit.verdict import BASE_ONLY_HERE, WRONG_ANSWER, Wrong
 from course.measure import layers
 from course.measure.layers import Layer, image_layers
 from course.measure.registry_client import Repository
@@ -626,7 +626,7 @@ class RebuildIsYesterdays:
             if wrong.cause != "no-base":
                 raise
             raise Wrong(
-                "base-only-here",
+                BASE_ONLY_HERE,
                 saw=f"a rebuild with --pull finds no such base: {wrong.saw}",
                 want="a base that another machine can pull too",
                 try_="what does a name without a registry's address mean?   docker pull …",

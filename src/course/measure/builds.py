@@ -115,6 +115,8 @@ class Build:
         no_front_end: the same for what `# syntax=` names.
         where: the line of the Dockerfile that an error is about, with its text.
         warnings: what the builder warns of.
+        images: the images that it stands on or takes files from, and its front end, as the builder
+            names them; `node:24-slim` for `docker.io/library/node:24-slim`.
     """
 
     steps: tuple[Step, ...]
@@ -126,6 +128,7 @@ class Build:
     no_front_end: str = ""
     where: str = ""
     warnings: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     def find(self, text: str) -> Step | None:
         """The first step whose instruction contains a text."""
@@ -236,7 +239,18 @@ def parse(lines: Iterable[str]) -> Build:
         _missing(vertices, _FRONT_END),
         f"line {pointed[1]} `{pointed[2].strip()}`" if pointed else "",
         tuple(warned),
+        tuple(_asked_for(vertices)),
     )
+
+
+def _asked_for(vertices: Mapping[str, _Vertex]) -> dict[str, None]:
+    found = (
+        m[1].removeprefix("docker.io/")
+        for vertex in vertices.values()
+        for asked in (_FRONT_END, _METADATA)
+        if (m := asked.fullmatch(vertex.name))
+    )
+    return dict.fromkeys(found)
 
 
 def _missing(vertices: Mapping[str, _Vertex], asked: re.Pattern[str]) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from course.core import duplicate
 from course.core.text import printable
+from course.exercises.kit import bases
 from course.exercises.kit.build_errors import decode, wrong_build
 from course.exercises.kit.verdict import EDIT_MISSING, Wrong
 from course.measure import builds, leftovers
@@ -36,10 +37,13 @@ class Copy:
     Args:
         lab: of the exercise.
         without: names of files and folders that are left out, wherever they are.
+        any_base: why a build may stand on an image that only this machine has, if it may.
     """
 
-    def __init__(self, lab: Lab, without: tuple[str, ...] = GENERATED) -> None:
+    def __init__(self, lab: Lab, without: tuple[str, ...] = GENERATED, any_base: str = "") -> None:
         self._lab = lab
+        self._any_base = any_base
+        self._bases: set[str] = set()  # that another machine can have too
         self.nonce = secrets.token_hex(6)
         self.tag = leftovers.tag(f"{lab.id}-{self.nonce}")
         source = lab.folder()
@@ -112,7 +116,8 @@ class Copy:
             wait: deadline in seconds.
 
         Raises:
-            Wrong: there is no Dockerfile, or it is not UTF-8.
+            Wrong: there is no Dockerfile, or it is not UTF-8; or the build stands on an image that
+                only this machine has (`base-only-here`).
             CourseError: no Docker answers.
         """
         dockerfile = self._find_dockerfile()
@@ -124,7 +129,17 @@ class Copy:
             decode(dockerfile, f"{self._lab.id}/{dockerfile.name}", self._lab.id)
             if _NOT_UTF8 in build.error:
                 self._named_in_utf8()
+        if not build.error and not self._any_base:
+            self._judge_bases(build)
         return build
+
+    def _judge_bases(self, build: builds.Build) -> None:
+        for ref in build.images:
+            if ref in self._bases:
+                continue
+            if why := bases.why_only_here(ref, self._lab.registry, self._lab.env()):
+                raise bases.only_here(ref, why)
+            self._bases.add(ref)
 
     def _named_in_utf8(self) -> None:
         for path in self.folder.rglob("*"):

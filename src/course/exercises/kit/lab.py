@@ -176,14 +176,20 @@ class Lab:
     # -- builds, images and containers
 
     @contextlib.contextmanager
-    def copy(self, without: tuple[str, ...] = copy_.GENERATED) -> Iterator[copy_.Copy]:
+    def copy(
+        self, without: tuple[str, ...] = copy_.GENERATED, any_base: str = ""
+    ) -> Iterator[copy_.Copy]:
         """A copy of the learner's folder to build, edit and rebuild; removed after.
+
+        Its builds may begin with the course's images and with what a registry serves; one that
+        needs another image of this machine is wrong (`base-only-here`).
 
         Args:
             without: names of files and folders that are left out.
+            any_base: why its builds may stand on an image that only this machine has, if they may.
         """
         with self.observe("a copy of your folder"):
-            made = copy_.Copy(self, without)
+            made = copy_.Copy(self, without, any_base)
         try:
             yield made
         finally:
