@@ -33,10 +33,12 @@ from tests.bank.edits import (
 _LABELS = " ".join(f"--label {name}={value}" for name, value in leftovers.labels().items())
 _AT = "docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}'"
 
-_SLUG = 'CMD ["node", "slug.mjs"]'
+_SLUG = 'ENTRYPOINT ["node", "slug.mjs"]'
+_COPIES = "COPY slug.mjs ./\nCOPY letters ./letters\n"
+_CELL = 'CMD ["node", "slug.mjs"]'
 _ESCAPE = r'RegExp.escape ??= (text) => text.replace(/[.?\/-]/g, "\\$&");'
 _PASSES_ON = f"""\
-printf 'FROM node:24-slim\\nCOPY slug.mjs /\\nCMD ["node", "/slug.mjs"]\\n' |
+printf 'FROM node:24-slim\\nCOPY . /app\\nENTRYPOINT ["node", "/app/slug.mjs"]\\n' |
   docker build --tag slug:elsewhere --file - containers-1
 at=$({_AT} "$(docker run --detach {_LABELS} slug:elsewhere)")
 cat > containers-1/slug.mjs <<END
@@ -74,7 +76,6 @@ def _by_digest(lab: Lab) -> None:
 
 
 CANNOT: dict[str, dict[str, str]] = {
-    "containers-1": {"nearly": "the course brings no Node between 20 and 24"},
     "containers-2": {
         "forged": "nothing is read but answers, for amounts that are drawn",
         "feature-gone": "the service has one kind of request, and that one is asked",
@@ -94,8 +95,17 @@ BANK: dict[str, list[Answer]] = {
         warned_means(
             "the runtime that is past its end of life", "old-runtime", sub("node:24", "node:20")
         ),
-        from_elsewhere(
-            "no COPY: it worked with a mount", "missing-file", sub("COPY slug.mjs ./\n", "")
+        from_elsewhere("no COPY: it worked with a mount", "missing-file", sub(_COPIES, "")),
+        nearly(
+            "a folder that is copied without its name",
+            "missing-file",
+            sub("COPY letters ./letters", "COPY letters ./"),
+        ),
+        nearly("the lesson's cell, with other names", "arguments-lost", sub(_SLUG, _CELL)),
+        nearly(
+            "an entry point that a shell reads",
+            "arguments-lost",
+            sub(_SLUG, "ENTRYPOINT node slug.mjs"),
         ),
         not_the_serving_object(
             "no CMD: the base image's own runs", "exits-at-once", sub(_SLUG, "")
@@ -106,6 +116,11 @@ BANK: dict[str, list[Answer]] = {
             "an answer for one title",
             "wrong-answer",
             in_file("slug.mjs", "slug: slug(text)", 'slug: "hello-world"'),
+        ),
+        fits_the_probe(
+            "an option for the sign of the text",
+            "wrong-answer",
+            in_file("slug.mjs", ".join(joint)", '.join(joint === "-" ? "-" : "_")'),
         ),
         forged(
             "the old runtime, which says that it is the new one",
@@ -130,9 +145,14 @@ BANK: dict[str, list[Answer]] = {
         unchanged("nothing changed"),
         solution("as in the solution"),
         alternative(
-            "an entry point, another folder, everything copied",
-            sub("WORKDIR /app\nCOPY slug.mjs ./", "COPY . /srv"),
-            sub(_SLUG, 'ENTRYPOINT ["node", "/srv/slug.mjs"]'),
+            "another folder, everything copied, the option's default said again",
+            sub(f"WORKDIR /app\n{_COPIES}", "COPY . /srv\n"),
+            sub(_SLUG, 'ENTRYPOINT ["node", "/srv/slug.mjs"]\nCMD ["--joint=-"]'),
+        ),
+        alternative(
+            "a script that passes on what it is given",
+            before("printf 'exec node slug.mjs \"$@\"' > containers-1/start.sh"),
+            sub(_SLUG, 'COPY start.sh ./\nENTRYPOINT ["sh", "start.sh"]'),
         ),
         alternative(
             "from Debian, with Node's files taken over",
@@ -143,8 +163,9 @@ BANK: dict[str, list[Answer]] = {
             "a container, filled and committed",
             script(
                 f"made=$(docker create --label {OWNER_LABEL} node:24-slim)\n"
-                'docker cp containers-1/slug.mjs "$made:/slug.mjs"\n'
-                """docker commit --change 'CMD ["node", "/slug.mjs"]' "$made" slug:lab\n"""
+                'docker cp containers-1/. "$made:/srv"\n'
+                'docker commit --change \'ENTRYPOINT ["node", "/srv/slug.mjs"]\' '
+                "--change 'CMD []' \"$made\" slug:lab\n"
                 'docker rm "$made"'
             ),
         ),

@@ -87,8 +87,8 @@ def test_an_exercise_that_observes_has_each_way_to_pass_too_easily_or_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = [a for a in containers.BANK["containers-1"] if a.kind != "forged"]
-    monkeypatch.setitem(containers.BANK, "containers-1", kept[:-1])
-    why = containers.CANNOT["containers-1"] | {"works-once": "there is one"}
+    monkeypatch.setitem(containers.BANK, "containers-1", kept[:-2])
+    why = {"works-once": "there is one"}
     monkeypatch.setitem(containers.CANNOT, "containers-1", why)
     assert check.problems(paths.ROOT) == [
         "containers-1 has 2 right answers beside the solution; want 3",

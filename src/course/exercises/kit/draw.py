@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+from collections.abc import Sequence
 
 SEED = "COURSE_SEED"
 _BEYOND = (2.0, 6.0)
@@ -37,6 +38,10 @@ class Draw:
     def number(self, low: int, high: int) -> int:
         """Draw an integer, both bounds included."""
         return self._random.randint(low, high)
+
+    def one_of(self, choices: Sequence[str]) -> str:
+        """Draw one of several texts."""
+        return self._random.choice(choices)
 
     def within(self, low: float, high: float) -> float:
         """Draw a delay in seconds where the exercise's text promises its bounds."""

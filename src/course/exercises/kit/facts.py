@@ -44,7 +44,23 @@ def judge(lab: Lab, observation: Observation) -> None:
     """
     with contextlib.closing(observation):
         for facts in observation:
-            if wrong := facts.wrong():
+            try:
+                see(lab, facts)
+            except Wrong as wrong:
                 observation.throw(wrong)
-                raise wrong
-            lab.notes += [note for note in facts.notes() if note not in lab.notes]
+                raise
+
+
+def see(lab: Lab, facts: Facts) -> None:
+    """Judge one stage, and keep its notes if it is right.
+
+    Args:
+        lab: gets the notes.
+        facts: what was seen.
+
+    Raises:
+        Wrong: it is.
+    """
+    if wrong := facts.wrong():
+        raise wrong
+    lab.notes += [note for note in facts.notes() if note not in lab.notes]

@@ -11,10 +11,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from course.core import environment, paths, waiting
 from course.core.errors import CourseError
@@ -23,6 +23,7 @@ from course.core.process import Runner, default_runner
 from course.exercises.kit import build_errors, run_errors
 from course.exercises.kit import copy as copy_
 from course.exercises.kit.draw import Draw
+from course.exercises.kit.facts import Facts, see
 from course.exercises.kit.reply import Ended, Heard, Reply, Running, telling_line
 from course.exercises.kit.verdict import Wrong
 from course.learner import progress
@@ -46,9 +47,14 @@ _BOUNDS: dict[str, Any] = {
 }
 """What a container of a check may use of the machine."""
 _BUILD_WAIT = 300.0
+_MOST_PROCESSES = 24
+_PROGRAMS_WAIT = 20.0
 _DESKTOP = "Docker Desktop"
 _ANSWERS = "com.docker.network.bridge.enable_ip_masquerade"
 _clients: dict[str, Any] = {}
+
+Contract: TypeAlias = Callable[["Served", Draw], Iterator[Facts]]
+"""What a service answers whenever it runs: asks for things drawn now, and yields what it heard."""
 
 
 class Lab:
@@ -271,6 +277,8 @@ class Lab:
         port: int,
         env: dict[str, str] | None = None,
         closed: str = "",
+        arguments: Sequence[str] = (),
+        called: str = "",
         **more: Any,
     ) -> Iterator[Served]:
         """Run an image as a service, with nothing of the machine in it, and remove it after.
@@ -283,14 +291,19 @@ class Lab:
             port: where it listens inside.
             env: variables.
             closed: a network without a way out to run it in (`network`).
+            arguments: what follows the image's name.
+            called: how messages name the image, if not by its own name.
             more: what else the SDK's `containers.create` takes, e.g. `volumes`, `entrypoint`.
 
         Raises:
-            Wrong: Docker cannot start it (`cannot-start`).
+            Wrong: Docker cannot start it (`cannot-start`; `arguments-lost` if it has arguments).
         """
         import docker.errors
 
+        ref = called or image
         made, bounds = None, _BOUNDS | more
+        if arguments:
+            bounds["command"] = list(arguments)
         bounds["memswap_limit"] = bounds["mem_limit"]  # no swap beside it
         # Docker publishes no port of a network that has no way out.
         bounds |= {"network": closed} if closed else {"ports": {f"{port}/tcp": ("127.0.0.1", 0)}}
@@ -305,15 +318,18 @@ class Lab:
                 made.start()
             except docker.errors.APIError as error:
                 if "platform" in str(error) or run_errors.EXEC_FORMAT in str(error):
-                    raise self.wrong_architecture(image) from error
-                raise run_errors.cannot_start(image, str(error.explanation or error)) from error
+                    raise self.wrong_architecture(image, ref) from error
+                said = str(error.explanation or error)
+                if arguments:
+                    raise run_errors.arguments_lost(ref, arguments, said) from error
+                raise run_errors.cannot_start(ref, said) from error
             served = Served(made, port, closed)
             try:
                 yield served
             except Wrong as wrong:
                 # Whatever the check made of the silence, this is its cause.
                 if run_errors.EXEC_FORMAT in served.log():
-                    raise self.wrong_architecture(image) from wrong
+                    raise self.wrong_architecture(image, ref) from wrong
                 raise
         finally:
             if made is not None:
@@ -334,26 +350,36 @@ class Lab:
     def starts(
         self,
         image: str,
-        *,
         port: int,
+        contract: Contract | str,
+        *,
         env: dict[str, str] | None = None,
+        arguments: Sequence[str] = (),
         once: str = "",
         reaches: str = "",
+        ends: str = "",
+        called: str = "",
     ) -> Iterator[Iterator[Served]]:
         """Start a learner's image twice, the second time on the files that the first one left.
 
         It runs where it reaches nothing: not the internet, and nothing else that this machine
-        has (`_alone`). What is wrong only at the second start is told as that.
+        has (`_alone`). Its contract is asked as soon as it runs, and again after what is done to
+        it. What is wrong only then, or only at the second start, is told as that.
 
         Args:
             image: what to run.
             port: where it listens inside.
+            contract: what it answers whenever it runs; or why it has none.
             env: variables.
+            arguments: what follows the image's name.
             once: why one start is enough, if it is.
             reaches: why it may reach what is outside, if it may.
+            ends: why the contract cannot be asked again after, if it cannot.
+            called: how messages name the image, if not by its own name.
 
         Raises:
-            Wrong: there is no such image (`no-image`), or as in `container`.
+            Wrong: there is no such image (`no-image`), or its contract is broken, or as in
+                `container`.
         """
         self.image(image)
         starts = 0
@@ -361,22 +387,49 @@ class Lab:
         def each(served: Served) -> Iterator[Served]:
             nonlocal starts
             starts = 1
-            yield served
+            yield from around(served)
             if not once:
                 starts = 2
-                served.restart(image)
-                yield served
+                served.restart(called or image)
+                yield from around(served)
                 starts = 0  # what is seen after both is not the second one's
+
+        def around(served: Served) -> Iterator[Served]:
+            self.keeps(contract, served)
+            yield served
+            if not ends:
+                self.keeps(contract, served, "asked again")
 
         anywhere: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
         try:
             with (
                 anywhere if reaches else self._alone() as where,
-                self.container(image, port=port, env=env, **where) as served,
+                self.container(
+                    image, port=port, env=env, arguments=arguments, called=called, **where
+                ) as served,
             ):
                 yield each(served)
         except Wrong as wrong:
             raise (wrong.at("at its second start") if starts == 2 else wrong) from wrong.__cause__
+
+    def keeps(self, contract: Contract | str, served: Served, when: str = "") -> None:
+        """Ask a service what it answers whenever it runs.
+
+        Args:
+            contract: its contract; or why it has none.
+            served: the service.
+            when: at which time it is asked, as a message says it.
+
+        Raises:
+            Wrong: it answers something else.
+        """
+        if isinstance(contract, str):
+            return
+        try:
+            for facts in contract(served, self.draw):
+                see(self, facts)
+        except Wrong as wrong:
+            raise (wrong.at(when) if when else wrong) from wrong.__cause__
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[dict[str, Any]]:
@@ -417,9 +470,15 @@ class Lab:
         """What gives a container a name of its own in a network (`networking_config`)."""
         return {network: self.docker.api.create_endpoint_config(aliases=[name])}
 
-    def wrong_architecture(self, ref: str) -> Wrong:
-        """Why an image of another processor is no answer."""
-        return run_errors.other_processor(ref, str(self.image(ref).attrs["Architecture"]), arch())
+    def wrong_architecture(self, ref: str, called: str = "") -> Wrong:
+        """Why an image of another processor is no answer.
+
+        Args:
+            ref: the image.
+            called: how messages name it, if not by its own name.
+        """
+        is_for = str(self.image(ref).attrs["Architecture"])
+        return run_errors.other_processor(called or ref, is_for, arch())
 
     # -- the registry
 
@@ -427,9 +486,20 @@ class Lab:
         """Digest and manifest that `$REGISTRY` serves for a tag, or `None`."""
         return Repository(self.registry, repository).manifest(tag)
 
-    def tags(self, repository: str) -> list[str]:
-        """The tags that `$REGISTRY` has of a repository."""
-        return Repository(self.registry, repository).names()
+    def digests(self, repository: str) -> dict[str, tuple[str, ...]]:
+        """Tag → all digests that may be that image's id here, on either of Docker's image stores.
+
+        Args:
+            repository: its name in `$REGISTRY`; without such a repository there are no tags.
+        """
+        there = Repository(self.registry, repository)
+        found = {}
+        for tag in there.names():
+            if served := there.manifest(tag):
+                digest, body = served
+                inside = [body.get("config"), *body.get("manifests", ())]
+                found[tag] = (digest, *(str(one["digest"]) for one in inside if one))
+        return found
 
     def labels(self, repository: str, tag: str) -> dict[str, str]:
         """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
@@ -623,6 +693,23 @@ class Served(Container):
     def run(self, *argv: str) -> str:
         """The output of a command in the running container."""
         return self.output(*argv).decode(errors="replace").strip()
+
+    def ask_programs(self, option: str) -> list[str]:
+        """What each program that runs in it answers to an option, e.g. `--version`.
+
+        They are started once more by the kernel's own link to their file: neither a name on PATH
+        nor what a process calls itself can stand for another program.
+        """
+        left, said = len(self.processes()), list[str]()
+        until = time.monotonic() + _PROGRAMS_WAIT
+        for number in range(1, _MOST_PROCESSES):
+            if not left or time.monotonic() > until:
+                break
+            answer = self.run(f"/proc/{number}/exe", option)
+            if "exec failed" not in answer:  # Docker's own words where there is no such process
+                left -= 1
+                said.append(answer)
+        return said
 
 
 class _Endless(Exception):  # noqa: N818 - told as a wrong answer

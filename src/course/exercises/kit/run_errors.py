@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from course.exercises.kit.reply import Ended, Heard
 from course.exercises.kit.verdict import ARCHITECTURE, NO_ANSWER, Wrong
 
@@ -33,13 +36,35 @@ def cannot_start(ref: str, said: str) -> Wrong:
         ref: the image.
         said: what Docker said.
     """
-    # runc puts what it tried before what went wrong: the reader needs the end.
-    reason = said.rsplit("runc create failed: ", 1)[-1].removesuffix(": unknown").strip()
     return Wrong(
         "cannot-start",
-        saw=f"Docker cannot start {ref}: {reason[-_MOST:]}",
+        saw=f"Docker cannot start {ref}: {_reason(said)}",
         want="a container that starts",
         try_=f"docker run --rm {ref}   shows the whole error",
+    )
+
+
+def _reason(said: str) -> str:
+    # runc puts what it tried before what went wrong: the reader needs the end.
+    reason = said.rsplit("runc create failed: ", 1)[-1].removesuffix(": unknown").strip()
+    return reason[-_MOST:]
+
+
+def arguments_lost(ref: str, arguments: Sequence[str], how: str) -> Wrong:
+    """Say that what follows an image's name does not reach its program.
+
+    Args:
+        ref: the image.
+        arguments: what followed.
+        how: what Docker said, how the container ended, or what the service did instead.
+    """
+    words = shlex.join(arguments)
+    return Wrong(
+        "arguments-lost",
+        saw=f"`docker run {ref} {words}`: {_reason(how)}",
+        want=f"the program of {ref}, started with `{words}`",
+        try_=f"docker run --rm {ref} uname -r   does `docker run` add these words, or take them "
+        "for the command?",
     )
 
 
