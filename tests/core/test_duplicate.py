@@ -140,6 +140,22 @@ def test_what_is_left_out_does_not_count(folder: Path, monkeypatch: pytest.Monke
     assert "move what no image needs" in told.value.try_
 
 
+def test_a_folder_that_grows_without_end_is_copied_up_to_a_number(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicate, "MOST_ENTRIES", 20)
+    make = Path.mkdir
+
+    def grow(there: Path, mode: int) -> None:
+        make(there, mode)
+        make(folder.joinpath(*there.relative_to(folder.parent / "copy").parts, "deeper"))
+
+    make(folder / "deep", parents=True)
+    monkeypatch.setattr(Path, "mkdir", lambda path, mode=0o777: grow(path, mode))
+    with pytest.raises(CourseError, match="holds more than 20 files and folders"):
+        copied(folder)
+
+
 def test_a_folder_that_goes_meanwhile_is_no_fault(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,19 @@ def test_what_a_learners_program_printed_is_told_without_what_steers_a_terminal(
     assert result.notes == ("note",)
 
 
+def test_what_is_longer_than_anybody_reads_is_cut(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(lab: Lab) -> None:
+        lab.note("n" * 100_000_000)
+        raise Wrong("x", saw="s" * 100_000_000, want="w", try_="t")
+
+    start.begin("mini-1")
+    monkeypatch.setattr(exercise.find("mini-1"), "check", check)
+    result = check_.check("mini-1")
+    assert (len(result.saw), len(result.notes[0])) == (4000, 4000)
+
+
 @pytest.mark.parametrize(
     ("code", "saw"), [(errno.ENOSPC, "the disk is full"), (errno.EMFILE, "Too many open files")]
 )
@@ -139,6 +152,31 @@ def test_a_docker_that_stops_after_it_was_first_asked_is_the_environment(
     assert result.saw == f"no Docker answers at {fake.host}"
     with pytest.raises(CourseError, match="no Docker answers"):
         start.goto("mini-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "saw"),
+    [
+        ("No such image: x", 404, "it is gone while the check looks at it: No such image: x"),
+        ("layer does not exist", 500, "Docker itself failed: layer does not exist"),
+    ],
+)
+def test_what_is_removed_meanwhile_and_what_docker_fails_at_is_not_judged(
+    mini: Path, monkeypatch: pytest.MonkeyPatch, body: str, status: int, saw: str
+) -> None:
+    import docker.errors
+    import requests
+
+    response = requests.Response()
+    response.status_code = status
+
+    def check(_: Lab) -> None:
+        raise docker.errors.APIError("x", response=response, explanation=body)
+
+    start.begin("mini-1")
+    monkeypatch.setattr(exercise.find("mini-1"), "check", check)
+    result = check_.check("mini-1")
+    assert (result.state, result.saw) == ("could not judge", saw)
 
 
 def test_waiting_looks_again_until_it_is_right(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:

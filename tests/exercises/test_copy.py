@@ -178,6 +178,38 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(
     assert "x-1/Dockerfile" in told.value.saw and "course reset x-1" in told.value.try_
 
 
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(home: Path) -> None:
+    lab = Lab("mini-1")
+    os.mkfifo(lab.write("a", "").with_name("pipe"))
+    for name, to in (("zero", "/dev/zero"), ("elsewhere", "/etc/hostname"), ("loop", "loop")):
+        (lab.folder() / name).symlink_to(to)
+    (lab.folder() / "large").write_bytes(b"x" * 4_000_001)
+    (lab.folder() / "inside").symlink_to("a")
+    said = {}
+    for name in ("pipe", "zero", "elsewhere", "loop", "large"):
+        with pytest.raises(Wrong) as told:
+            lab.read(name)
+        assert told.value.cause == "unreadable"
+        said[name] = told.value.saw.partition("read: ")[2]
+    assert said == {
+        "pipe": "it is no regular file",
+        "zero": "it is a link to /dev/zero",
+        "elsewhere": "it is a link to /etc/hostname",
+        "loop": "Too many levels of symbolic links",
+        "large": "it is larger than 4 MB",
+    }
+    assert lab.read("inside") == ""
+
+
+def test_a_folder_that_deletes_itself_is_missed_by_name(home: Path) -> None:
+    lab = Lab("mini-1")
+    with pytest.raises(Wrong) as told, lab.copy():
+        pass
+    assert told.value.cause == "no-folder" and "course reset mini-1" in told.value.try_
+    with pytest.raises(Wrong, match=r"mini-1/word\.txt is not there"):
+        lab.read("word.txt")
+
+
 def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

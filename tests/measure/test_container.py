@@ -272,6 +272,24 @@ class Exec(Made):
         return self._held
 
 
+class Ends(Exec):
+    """A container that ends before a command is started in it."""
+
+    def exec_create(self, container: str, argv: list[str]) -> dict[str, str]:
+        raise docker.errors.APIError("409 Conflict: container c1 is not running")
+
+
+def test_a_command_in_a_container_that_has_ended_prints_nothing() -> None:
+    assert Served(Ends(), 3000).run("node", "--version") == ""
+
+
+def test_of_a_log_that_is_one_endless_line_the_end_is_read() -> None:
+    made = Made()
+    made.logs = lambda tail: b"y" * 10_000_000 + b"\nError: full"  # type: ignore[method-assign]
+    assert len(Container(made).log()) == 64_000
+    assert Container(made).log().endswith("\nError: full")
+
+
 def test_what_a_command_prints_comes_whole() -> None:
     assert Container(Exec(b"1000", b"\n")).output("id", "-u") == b"1000\n"
     assert Served(Exec(b"1000\n"), 3000).run("id", "-u") == "1000"

@@ -15,6 +15,8 @@ from course.core.text import cut, printable
 
 MOST = 1_000_000_000
 """Bytes that are copied at most; a copy is made in the temporary folder, which may be memory."""
+MOST_ENTRIES = 200_000
+"""Files and folders that are copied at most: what goes on making them would never end."""
 _CHUNK = 1 << 20
 _TOLD = 120
 _KNOWS_NO_HOLES = (errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP)
@@ -34,9 +36,9 @@ def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> N
         without: names of files and folders that are left out, wherever they are.
 
     Raises:
-        CourseError: something cannot be copied, or it is more than `MOST`.
+        CourseError: something cannot be copied, or it is more than `MOST` or `MOST_ENTRIES`.
     """
-    left = MOST
+    left, entries_left = MOST, MOST_ENTRIES
     folders = [(source, target)]
     for here, there in folders:  # grows as folders are met; not recursive, for any depth
         try:
@@ -64,11 +66,13 @@ def duplicate(source: Path, target: Path, *, without: Collection[str] = ()) -> N
                     "a folder that can be copied, to build from",
                     "move it out of the exercise's folder",
                 ) from error
-            if left < 0:
+            entries_left -= 1
+            if left < 0 or entries_left < 0:
+                much = f"{MOST / 1e9:g} GB" if left < 0 else f"{MOST_ENTRIES} files and folders"
                 raise CourseError(
-                    f"{source.name}/ holds more than {MOST / 1e9:g} GB, which a check does not copy"
+                    f"{source.name}/ holds more than {much}, which a check does not copy"
                     + (f" ({', '.join(without)} left out)" if without else ""),
-                    f"a folder of at most {MOST / 1e9:g} GB",
+                    f"a folder of at most {much}",
                     f"du -ah {source.name} | sort -h | tail   "
                     "then move what no image needs out of the folder",
                 )

@@ -16,6 +16,8 @@ HEALTH_LOG = 5
 """So many probes Docker keeps of a container."""
 _MOST = 4_000_000
 """Bytes of a file or an output that are read."""
+_MOST_LOG = 64_000
+"""Bytes of a log that are read."""
 _COMMAND_WAIT = 20.0
 
 
@@ -108,8 +110,8 @@ class Container:
         self._made = made
 
     def log(self) -> str:
-        """Its last lines."""
-        return str(self._made.logs(tail=30).decode(errors="replace")).strip()
+        """Its last lines, and of very long ones their end."""
+        return str(self._made.logs(tail=30)[-_MOST_LOG:].decode(errors="replace")).strip()
 
     def exit_code(self) -> int | None:
         """Its exit code, or `None` while it runs."""
@@ -212,11 +214,18 @@ class Container:
         return time.monotonic() - began
 
     def output(self, *argv: str) -> bytes:
-        """What a command in it prints, as far as a check can want it, within seconds."""
+        """What a command in it prints, as far as a check can want it, within seconds.
+
+        Nothing, where the container has ended or has no such command.
+        """
+        import docker.errors
         from docker.utils.socket import frames_iter
 
         api = self._made.client.api
-        held = api.exec_start(api.exec_create(self._made.id, list(argv))["Id"], socket=True)
+        try:
+            held = api.exec_start(api.exec_create(self._made.id, list(argv))["Id"], socket=True)
+        except docker.errors.APIError:
+            return b""
         said = bytearray()
 
         def read() -> None:

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
 from pathlib import Path
 
-from course.core.text import cut
+from course.core.text import cut, printable
 from course.exercises.kit.verdict import ARCHITECTURE, ENVIRONMENT, Wrong
 from course.measure import builds
 
 _NOT_COPIED = re.compile(r'failed to calculate checksum of ref \S+ "?/?(.+?)"?: not found')
 _ERROR = re.compile(r"error|not found|cannot|denied", re.I)
 _LINE = 160
+_LARGEST = 4_000_000
+"""Bytes of a learner's file that are read."""
 _BUILD_FAILS = "build-fails"
 _COPY_MISSING = "copy-missing"
 
 
-def decode(file: Path, name: str, id_: str) -> str:
+def decode(file: Path, name: str, id_: str, *, within: Path | None = None) -> str:
     """The text of a learner's file.
 
     Args:
         file: where it is.
         name: how it is told.
         id_: the exercise that it belongs to.
+        within: the folder that it must be in, links followed.
 
     Raises:
-        Wrong: it is not there (`no-file`), not UTF-8 (`not-utf8`), or no file (`unreadable`).
+        Wrong: it is not there (`no-file`), not UTF-8 (`not-utf8`), or no file that can be read to
+            its end (`unreadable`).
     """
     reset = f"course reset {id_}   brings it back, and saves what you have first"
     try:
-        return file.read_text(encoding="utf-8")
+        return _content(file, within).decode()
     except FileNotFoundError as error:
         raise Wrong(
             "no-file", saw=f"{name} is not there", want="the file that came with it", try_=reset
@@ -49,6 +56,25 @@ def decode(file: Path, name: str, id_: str) -> str:
             want="a file",
             try_=reset,
         ) from error
+
+
+def _content(file: Path, within: Path | None) -> bytes:
+    """The bytes of a file; neither a pipe nor a device is waited for, and none is read without end.
+
+    Raises:
+        OSError: it is none, is outside of `within`, or is larger than `_LARGEST`.
+    """
+    real = Path(os.path.realpath(file))
+    if within and not real.is_relative_to(os.path.realpath(within)):
+        raise OSError(errno.EXDEV, f"it is a link to {printable(str(real))}")
+    held = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with open(held, "rb") as source:  # noqa: PTH123 - it is open already
+        if not stat.S_ISREG(os.fstat(held).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        content = source.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {_LARGEST / 1e6:.0f} MB")
+    return content
 
 
 def wrong_build(build: builds.Build, id_: str, wait: float) -> Wrong:

@@ -17,7 +17,7 @@ from typing import Any
 from course.core import environment, manifest, waiting
 from course.core.errors import CourseError, from_os_error
 from course.core.process import default_runner
-from course.core.text import harmless
+from course.core.text import cut, harmless
 from course.exercises.kit import exercise as exercise_
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import ENVIRONMENT, Explanation, Result, State, Wrong
@@ -27,6 +27,8 @@ from course.measure import health
 _PAUSE = 1.0
 _BUSY, _MOST_BUSY = 1.0, 60.0
 """Seconds that a program that does nothing takes on a machine that is too busy, and at most."""
+_LONGEST = 4000
+"""Characters of one sentence of a verdict."""
 _USED_UP = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
@@ -91,15 +93,20 @@ def _once(exercise: manifest.Exercise) -> Result:
     # What is watched is told in whole hundredths of a second: its sum may be a little more.
     own_ms = max(0.0, time.monotonic() - began - watched) * 1000
     # What a learner's program printed may be told in it.
-    rest = round(own_ms, 1), tuple(lab.observed), tuple(map(harmless, lab.notes))
+    rest = round(own_ms, 1), tuple(lab.observed), tuple(map(_fit, lab.notes))
     said = ("", "", "", "")
     if wrong:
-        said = (wrong.cause, harmless(wrong.saw), harmless(wrong.want), harmless(wrong.try_))
+        said = (wrong.cause, _fit(wrong.saw), _fit(wrong.want), _fit(wrong.try_))
     state: State = "failed" if wrong else "passed"
     if wrong and wrong.cause == ENVIRONMENT:
         state = "could not judge"
     seed = lab.drawn.seed if lab.drawn else 0
     return Result(exercise.id, exercise.title, state, *said, *rest, seed)
+
+
+def _fit(text: str) -> str:
+    """A sentence of a verdict, which may quote what a learner's program said."""
+    return harmless(cut(text, _LONGEST))
 
 
 def _unjudged(error: CourseError) -> Wrong:

@@ -49,6 +49,7 @@ _BOUNDS: dict[str, Any] = {
 _BUILD_WAIT = 300.0
 _MOST_PROCESSES = 24
 _PROGRAMS_WAIT = 20.0
+_GONE, _FAILED = 404, 500
 _DESKTOP = "Docker Desktop"
 _ANSWERS = "com.docker.network.bridge.enable_ip_masquerade"
 _clients: dict[str, Any] = {}
@@ -88,9 +89,11 @@ class Lab:
         """The text of a file in the learner's folder.
 
         Raises:
-            Wrong: it is not there, not UTF-8, or no file; what to do is told.
+            Wrong: it is not there, not UTF-8, or no file of this folder; what to do is told.
         """
-        return build_errors.decode(self.folder() / name, f"{self.id}/{name}", self.id)
+        return build_errors.decode(
+            self.folder() / name, f"{self.id}/{name}", self.id, within=self.folder()
+        )
 
     def remember(self, name: str, value: str) -> None:
         """Keep a fact of the start state for the check."""
@@ -156,7 +159,8 @@ class Lab:
         """Look at the world inside; a Docker that has stopped since it was first asked is told.
 
         Raises:
-            CourseError: Docker does not answer any more.
+            CourseError: Docker does not answer any more, or fails, or no longer has what it had
+                a moment ago.
         """
         import requests  # what Docker's SDK asks with
 
@@ -164,6 +168,20 @@ class Lab:
             yield
         except (requests.ConnectionError, requests.Timeout) as error:
             raise self._no_docker() from error
+        except requests.HTTPError as error:  # as the SDK's own errors are
+            status = error.response.status_code if error.response is not None else 0
+            said = str(getattr(error, "explanation", "") or error)
+            if status == _GONE:
+                raise CourseError(
+                    f"it is gone while the check looks at it: {said}",
+                    "images and containers that stay until the check has ended",
+                    "what else removes them now? then run the check again",
+                ) from error
+            if status >= _FAILED:
+                raise CourseError(
+                    f"Docker itself failed: {said}", "an answer of Docker's", "course doctor"
+                ) from error
+            raise
 
     def _no_docker(self) -> CourseError:
         host = self._variable("DOCKER_HOST")

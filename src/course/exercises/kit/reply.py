@@ -6,7 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 
+from course.core.text import cut
+
 _LINE = 160
+_MOST_TEXT = 400
+"""Characters of a field: no service of the course answers more, and `int` reads as many."""
 
 
 class Heard:
@@ -30,10 +34,10 @@ class Reply(Heard):
     body: str
 
     def field(self, name: str) -> str:
-        """Return a field of a JSON object as text; of any other body its beginning."""
+        """Return a field of a JSON object as text, cut; of any other body its beginning."""
         try:
-            return str(json.loads(self.body).get(name))
-        except (ValueError, AttributeError):
+            return cut(str(json.loads(self.body).get(name)), _MOST_TEXT)
+        except (ValueError, AttributeError, RecursionError):
             return self.body[:60]
 
 
