@@ -265,6 +265,7 @@ class Programs(lab_.Served):
         (Programs(_1="v24.11.1", _12="v20.19.5", _13="v24.11.1"), "v20.19.5"),
         (Programs(_1="tini version 0.19.0", _9="1.3.2"), ""),
         (Programs(_1="v" + "9" * 5000 + ".0.0"), ""),
+        (Programs(_1="", _2="v20.19.5"), "v20.19.5"),
         (Programs(), ""),
     ],
 )

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 SEED = "COURSE_SEED"
 _BEYOND = (2.0, 6.0)
-_LONGEST = 20.0
+LONGEST = 20.0
+"""Seconds that a check waits at most for a slow thing that it made slow itself."""
 
 
 class Draw:
@@ -54,6 +55,7 @@ class Draw:
             delay: seconds that the answer allows.
 
         Returns:
-            2 to 6 s more, 20 s at most: what allows more is refuted without waiting.
+            2 to 6 s more, `LONGEST` at most: an answer that allows more than that is refuted
+            without waiting.
         """
-        return min(delay + self.within(*_BEYOND), _LONGEST)
+        return min(delay + self.within(*_BEYOND), LONGEST)

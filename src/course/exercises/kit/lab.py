@@ -724,7 +724,8 @@ class Served(Container):
             if not left or time.monotonic() > until:
                 break
             answer = self.run(f"/proc/{number}/exe", option)
-            if "exec failed" not in answer:  # Docker's own words where there is no such process
+            # Docker's own words where there is no such process; or it says nothing at all.
+            if answer and "exec failed" not in answer:
                 left -= 1
                 said.append(answer)
         return said
