@@ -21,7 +21,16 @@ from course.core import environment, manifest, paths
 from course.core.errors import CourseError
 from course.core.names import CLUSTER_NAME
 from course.core.process import CommandError, default_runner
-from course.dev import fingerprint, needs, outcomes, proofs, proving, results, schedule
+from course.dev import (
+    fingerprint,
+    needs,
+    outcomes,
+    proofs,
+    proving,
+    results,
+    schedule,
+    start_files,
+)
 from course.dev.outcomes import Assignment
 from course.dev.proving import NBVAL, Prover, Sources
 from course.dev.schedule import Budget, Planned, Reason
@@ -356,6 +365,7 @@ def _without_engine(suite: Suite) -> None:
         ("unit tests", partial(suite.pytest, "-q", *_UNIT)),
         ("course dev check", partial(suite.call, _BIN / "course", "dev", "check")),
         ("orders: lint, types, unit tests", partial(_orders, suite)),
+        ("start files: lint", partial(_start_files, suite)),
     ]
     for name, do in stages:
         with suite.stage(name):
@@ -374,6 +384,11 @@ def _orders(suite: Suite) -> None:
     suite.call("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder)
     for script in ("lint", "typecheck", "build", "test"):
         suite.call("npm", "run", "--silent", script, cwd=folder)
+
+
+def _start_files(suite: Suite) -> None:
+    for argv, folder in start_files.commands(suite.root, _BIN):
+        suite.call(*argv, cwd=folder)
 
 
 def names(course: manifest.Manifest) -> list[str]:
