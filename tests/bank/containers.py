@@ -51,6 +51,9 @@ END"""
 _PRICE = 'CMD ["node", "price.mjs"]'
 _RATES = "COPY rates/rates.json ./data/rates.json\n"
 _SETTING = "ENV PRICE_CURRENCY=CHF\n"
+_WRITTEN_IN = """\
+rates=$(cat containers-2/rates/rates.json)
+sed -i "s|^const rates = .*|const rates = $rates;|" containers-2/price.mjs"""
 _LENDS = f"""\
 serves='require("http").createServer((_, r) => r.end(process.argv[1])).listen(8000)'
 rates=$(cat containers-2/rates/rates.json)
@@ -190,6 +193,11 @@ BANK: dict[str, list[Answer]] = {
                 "{ EUR: 1, CHF: 1 }",
             ),
             sub(_RATES, ""),
+        ),
+        fits_the_probe(
+            "the rate written into the program",
+            "rates-not-read",
+            before(_WRITTEN_IN),
         ),
         stale("last year's file", "stale-rates", sub("rates/rates.json ", "rates.2025.json ")),
         wrong_name("the other currency", "wrong-currency", sub("=CHF", "=EUR")),

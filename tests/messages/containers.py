@@ -59,7 +59,7 @@ Error: PRICE_CURRENCY is not set
 
 Node.js v24.11.1"""
 
-RUNTIME = Runtime("v24.11.1", "v24.11.1", 231_000_000)
+RUNTIME = Runtime("v24.11.1", ("v24.11.1",), 231_000_000)
 CHF = Converted(10_400_000, "9719840", "CHF", 0.9346, 0.9869)
 TESTED, OLD, ANOTHER = (f"sha256:{letter * 64}" for letter in "a0c")
 RELEASED = Released("127.0.0.1:5001", TESTED, TESTED, OLD, {"1.0": (OLD,)})
@@ -77,11 +77,11 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "a shell is between, and it keeps the option": Titled("--joint=_", TITLE, Reply(200, SLUG)),
         "it joins by another sign than it is told": Titled("--joint=.", TITLE, Reply(200, JOINED)),
         "it is joined as it is told": Titled("--joint=_", TITLE, Reply(200, JOINED)),
-        "it says what it is not": replace(RUNTIME, said="v24.0.0", version="v20.19.5"),
+        "it says what it is not": replace(RUNTIME, said="v24.0.0", running=("v20.19.5",)),
         "it no longer says what it runs under": replace(RUNTIME, said="None"),
         "the slug of a title": Titled("", TITLE, Reply(200, SLUG)),
         "Node 24": RUNTIME,
-        "a program that is not Node": replace(RUNTIME, version=""),
+        "a program that is not Node": replace(RUNTIME, running=()),
     },
     "containers-2": {
         "the folder is not in the image": Alone(Ended(1, NO_RATES), ""),
@@ -97,6 +97,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "the error was hidden": replace(CHF, got="10400000"),
         "a rate that was made up": replace(CHF, got="5200000"),
         "a rate that is off by its fifth digit": replace(CHF, got="9719944"),
+        "the rate stands in the program": replace(CHF, got="9719840", rate=1.4, before=0.9346),
         "rates without this currency": replace(CHF, got="null"),
         "the rate of the file": CHF,
         "the rate of the file, rounded down": replace(CHF, got="9719839"),

@@ -73,16 +73,17 @@ class Runtime(Facts):
     """Under what slug:lab runs."""
 
     said: str  # the version in its answers
-    version: str  # what the program that serves says itself; empty where it is not Node
+    running: tuple[str, ...]  # what the programs say that run, those that are Node
     size: int  # bytes of the image's layers
 
     def wrong(self) -> Wrong | None:
-        if self.version and _numbers(self.version)[0] < _NODE:
-            saw = f"the program that serves is Node {self.version}; its answers say {self.said}"
+        old = [version for version in self.running if int(version[1:].split(".")[0]) < _NODE]
+        if old:
+            saw = f"the program that serves is Node {old[0]}; its answers say {self.said}"
             want = f"the service under Node {_NODE}, with slug.mjs as it is"
             return Wrong(OLD_RUNTIME, saw=saw, want=want, try_=_WHICH_NODE)
-        if self.version and self.said != self.version:
-            saw = f"`node` in its answer is `{self.said}`; Node {self.version} serves"
+        if self.running and self.said not in self.running:
+            saw = f"`node` in its answer is `{self.said}`; Node {self.running[0]} serves"
             return Wrong(WRONG_ANSWER, saw=saw, want="what slug.mjs answers", try_=_AS_IT_CAME)
         return None
 
@@ -105,23 +106,14 @@ class SlugRunsAlone:
             run = lab.starts("slug:lab", _PORT, contract, arguments=told.split(), once=once)
             with lab.observe(f"docker run slug:lab {told}".strip()), run as starts:
                 for served in starts:
-                    said = served.hear("/").field("node")
-                    yield Runtime(said, _node_version(served), size)
+                    running = served.ask_programs("--version")
+                    nodes = tuple(text for text in running if re.fullmatch(_VERSION, text))
+                    yield Runtime(served.hear("/").field("node"), nodes, size)
 
 
 def _titled(option: str, served: Served, draw: Draw) -> Iterator[Facts]:
     for title in (form.format(draw.word()) for form in _TITLES):
         yield Titled(option, title, served.hear(f"/?text={quote(title)}"))
-
-
-def _node_version(served: Served) -> str:
-    """The oldest Node of those that run; empty if none does."""
-    said = (text for text in served.ask_programs("--version") if re.fullmatch(_VERSION, text))
-    return min(said, key=_numbers, default="")
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _slug(text: str, joint: str = "-") -> str:
@@ -134,6 +126,7 @@ def _slug(text: str, joint: str = "-") -> str:
 
 _SETTINGS = "docker image inspect price:lab --format '{{.Config.Env}}'"
 _FILES = "docker run --rm price:lab ls -R   shows what is in the image"
+_RESET = "course reset containers-2   brings price.mjs back, and saves what you have first"
 _BOTH = "docker run --rm price:lab cat data/rates.json   against   cat rates/rates.json"
 
 
@@ -169,6 +162,7 @@ class Converted(Facts):
     currency: str  # of its answer
     rate: float  # of rates/rates.json
     old: float  # of rates.2025.json
+    before: float = 0.0  # of the learner's rates.json, where the check has put another one
 
     def wrong(self) -> Wrong | None:
         if self.currency != "CHF":
@@ -180,6 +174,10 @@ class Converted(Facts):
         got = int(self.got) if self.got.isdecimal() else -1
         if abs(got - self.rate * self.cents) <= 1:
             return None
+        if self.before and abs(got - self.before * self.cents) <= 1:
+            saw = f"the check put other rates into data/rates.json; it still uses {self.before}"
+            want = "price.mjs as it came, which reads its rates when it starts"
+            return Wrong("rates-not-read", saw=saw, want=want, try_=_RESET)
         cause, why = "wrong-rate", f"a rate of {got / self.cents:.6f}".rstrip("0")
         if got < 0:
             why = f"no rate for CHF: for {self.cents} cents it answers `{self.got}`"
@@ -211,7 +209,7 @@ class PriceNeedsNothing:
 
     def observe(self, lab: Lab) -> Observation:
         """Run the image with no mount and no variable and ask it for prices drawn now."""
-        rates = float(lab.recall("rate")), float(lab.recall("old"))
+        rates = [float(lab.recall("rate")), float(lab.recall("old"))]
 
         def converted(served: Served, cents: int) -> Converted:
             heard = served.hear(f"/?cents={cents}")
@@ -225,6 +223,9 @@ class PriceNeedsNothing:
         with lab.observe("two starts of price:lab"), run as starts:
             for served in starts:
                 yield converted(served, 1000)  # the text's own
+                rates[:] = [lab.draw.number(12000, 19000) / 10000, rates[1], rates[0]]
+                served.put_beside("data/rates.json", json.dumps({"EUR": 1, "CHF": rates[0]}))
+                served.restart("price:lab")
 
 
 # -- containers-3

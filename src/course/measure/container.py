@@ -165,16 +165,21 @@ class Container:
             content = archive.extractfile(entry) if entry.isfile() else None
             return entry, content.read(_MOST) if content else b""
 
-    def put(self, path: str, content: bytes, *, uid: int = 0, mode: int = 0o600) -> None:
+    def put(
+        self, path: str, content: bytes, *, uid: int = 0, mode: int = 0o600, folder: str = ""
+    ) -> None:
         """Write a file into it, whatever its own user may do.
 
         Args:
-            path: an absolute path in an existing folder.
+            path: an absolute path in an existing folder; or below `folder`.
             content: the file's bytes.
             uid: its owner and group.
             mode: its permissions.
+            folder: an existing folder; those below it are made.
         """
-        folder, name = path.rsplit("/", 1)
+        name = path
+        if not folder:
+            folder, name = path.rsplit("/", 1)
         entry = tarfile.TarInfo(name)
         entry.size, entry.uid, entry.gid, entry.mode = len(content), uid, uid, mode
         entry.mtime = int(time.time())

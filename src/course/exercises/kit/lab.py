@@ -712,6 +712,18 @@ class Served(Container):
         """The output of a command in the running container."""
         return self.output(*argv).decode(errors="replace").strip()
 
+    def put_beside(self, name: str, text: str) -> None:
+        """Write a file where its first process works, so that its program finds it by that name.
+
+        Args:
+            name: a path below that folder.
+            text: the file's text.
+        """
+        # A shell that has started the program may have left the image's folder before.
+        here = self.run("node", "-p", "require('fs').readlinkSync('/proc/1/cwd')")
+        folder = here if here.startswith("/") else self.folder()
+        self.put(name, text.encode(), mode=0o644, folder=folder)
+
     def ask_programs(self, option: str) -> list[str]:
         """What each program that runs in it answers to an option, e.g. `--version`.
 
