@@ -194,6 +194,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "bundle load": [["bundle", "load", "{home}/notes.txt"]],
     "dev build": [["dev", "build"]],
     "dev check": [["dev", "check"]],
+    "dev messages": [["dev", "messages"]],
     "dev new": [["dev", "new", "mini", "A third one is there"]],
     "dev proofs": [["dev", "proofs"], ["dev", "proofs", "--save"]],
     "dev test": [],
