@@ -37,6 +37,7 @@ _SLUG = 'ENTRYPOINT ["node", "slug.mjs"]'
 _COPIES = "COPY slug.mjs ./\nCOPY letters ./letters\n"
 _CELL = 'CMD ["node", "slug.mjs"]'
 _ESCAPE = r'RegExp.escape ??= (text) => text.replace(/[.?\/-]/g, "\\$&");'
+_TITLE = '\nprocess.title = "/opt/node24/bin/node";\n'
 _PASSES_ON = f"""\
 printf 'FROM node:24-slim\\nCOPY . /app\\nENTRYPOINT ["node", "/app/slug.mjs"]\\n' |
   docker build --tag slug:elsewhere --file - containers-1
@@ -128,7 +129,7 @@ BANK: dict[str, list[Answer]] = {
         forged(
             "the old runtime, which says that it is the new one",
             "old-runtime",
-            in_file("slug.mjs", "const separators", f"{_ESCAPE}\nconst separators"),
+            in_file("slug.mjs", "const separators", f"{_ESCAPE}{_TITLE}const separators"),
             in_file("slug.mjs", "process.version", '"v24.0.0"'),
             sub("node:24", "node:20"),
         ),

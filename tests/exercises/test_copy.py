@@ -210,6 +210,15 @@ def test_a_folder_that_deletes_itself_is_missed_by_name(home: Path) -> None:
         lab.read("word.txt")
 
 
+def test_two_checks_at_once_have_nothing_in_common(home: Path) -> None:
+    Lab("mini-1").write("a.mjs", "mine")
+    with Lab("mini-1").copy() as one:
+        with Lab("mini-1").copy() as other_:
+            assert one.folder != other_.folder and one.tag != other_.tag
+            other_.write("a.mjs", "theirs")
+        assert not other_.folder.exists() and (one.folder / "a.mjs").read_text() == "mine"
+
+
 def test_what_killed_processes_left_behind_is_removed_and_nothing_else(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
