@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from course.exercises.kit import bases, run_errors
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from course.exercises.kit import bases, build_errors, run_errors
 from course.exercises.kit.reply import Ended, Running
 from course.exercises.kit.verdict import Wrong
+from course.measure import builds
 
 RUNC = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -16,9 +21,65 @@ ENDED = Ended(127, "sh: 1: noode: not found")
 
 NO_TAG = "stops-base:lab: not found"
 
+BUILDS = Path(__file__).parents[1] / "builds"
+
+
+def built(name: str) -> Wrong:
+    """Return what is said of a real build that failed."""
+    return build_errors.wrong_build(builds.read(BUILDS / f"{name}.jsonl"), "dockerfile-1", 120)
+
+
+def failed(error: str, *log: str, no_base: str = "") -> Wrong:
+    """Return what is said of a step that failed, or of what failed before any step."""
+    step = builds.Step("", 2, "RUN npm ci", False, 0, 1, error, log)
+    build = builds.Build((step,) if log else (), 1, 0, error, no_base=no_base)
+    return build_errors.wrong_build(build, "dockerfile-1", 120)
+
+
+def unended() -> Wrong:
+    """Return what is said of a step that has not ended."""
+    step = builds.Step("", 2, "RUN node server.mjs", False, 0, 1, "", ("listens on 3000",))
+    build = builds.Build((replace(step, ended=False),), 1, 0, "no end after 120 s")
+    return build_errors.wrong_build(build, "dockerfile-1", 120)
+
+
+def read(content: bytes | None, *, folder: bool = False) -> Wrong:
+    """Return what is said of a learner's file that cannot be read."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "measured.json"
+        if folder:
+            file.mkdir()
+        elif content is not None:
+            file.write_bytes(content)
+        try:
+            build_errors.decode(file, "dockerfile-4/measured.json", "dockerfile-4")
+        except Wrong as wrong:
+            return wrong
+    raise AssertionError("it was read")
+
+
+HUB = "toomanyrequests: You have reached your pull rate limit"
+EXEC = ("exec /bin/sh: exec format error",)
+
 MESSAGES: dict[str, dict[str, Wrong]] = {
     "kit.bases": {
         "an image of this machine": bases.only_here("stops-base:lab", NO_TAG),
+    },
+    "kit.build_errors": {
+        "an instruction that is none": built("unparsed"),
+        "a file that is not in the folder": built("not-there"),
+        "a front end that cannot be pulled": built("front-end"),
+        "a base that cannot be pulled": built("no-base"),
+        "a stage's name in capitals": built("capital"),
+        "a step that needs what an earlier one left out": built("notes"),
+        "a program for another processor": failed("exit code: 255", *EXEC),
+        "a step that does not end": unended(),
+        "a disk without room": failed("write /x: no space left on device", "npm error ENOSPC"),
+        "a registry's limit": failed(HUB, no_base="node:22"),
+        "a file that is not there": read(None),
+        "a file in another encoding": read("für".encode("latin-1")),
+        "a file that does not end": read(b"x" * 4_000_001),
+        "a folder in its place": read(None, folder=True),
     },
     "kit.run_errors": {
         "nothing is called like it": run_errors.no_image("slug:lab", "", "containers-1"),

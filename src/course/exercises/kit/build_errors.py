@@ -156,9 +156,10 @@ def _not_to_be_had(build: builds.Build, at: str) -> Wrong | None:
             "other",
         )
     if build.no_base:
+        why = build.error if len(build.error) <= _LINE else _end(build.error)
         return Wrong(
             "no-base",
-            saw=f"{at or 'FROM: '}{build.no_base}: {build.error[:_LINE]}",
+            saw=f"{at or 'FROM: '}{build.no_base}: {why}",
             want="a base image that is here or can be pulled",
             try_="docker images   shows those that are here",
         )
