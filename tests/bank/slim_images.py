@@ -2,554 +2,508 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-
-from course.exercises.kit.lab import Lab
-from course.measure.registry_client import Repository
+from course.core.names import OWNER_LABEL
+from course.measure import leftovers
 from tests.bank import Answer
+from tests.bank.edits import (
+    after,
+    alternative,
+    before,
+    feature_gone,
+    fits_the_probe,
+    forged,
+    from_elsewhere,
+    in_file,
+    nearly,
+    not_the_serving_object,
+    script,
+    solution,
+    stale,
+    sub,
+    symptom_hidden,
+    unchanged,
+    warned_means,
+    works_once,
+    wrong_name,
+)
+
+_LABELS = " ".join(f"--label {name}={value}" for name, value in leftovers.labels().items())
+_AT = "docker inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}'"
 
 
-def _build(lab: Lab, ref: str, *options: object) -> None:
-    lab.run("docker", "build", "--quiet", "--tag", ref, *options, lab.folder())
-
-
-def _dockerfile(lab: Lab, ref: str, text: str, *options: object) -> None:
-    lab.write("Dockerfile", text)
-    _build(lab, ref, *options)
+def _pid_file(command: str) -> str:
+    return f"CMD set -C; echo $$ > service.pid && exec {command}"
 
 
 # -- slim-images-1
 
-_STAGE = """\
-FROM node:24-slim AS build
-WORKDIR /app
-COPY package.json package-lock.json tsconfig.json ./
-RUN npm ci
-COPY src ./src
-RUN npm run build
+_DUE = 'CMD ["node", "service/dist/server.js"]'
+_PRUNE = " && npm prune --omit=dev"
+_MODULES = "COPY --from=build /app/node_modules ./node_modules\n"
+_DATA = " /app/calendar/holidays.json"
+_CALENDAR = f"""\
+COPY --from=build /app/calendar/package.json{_DATA} ./calendar/
+COPY --from=build /app/calendar/dist ./calendar/dist
 """
-_SINGLE = """\
+_SERVICE = """\
+COPY --from=build /app/service/package.json ./service/
+COPY --from=build /app/service/dist ./service/dist
+"""
+_COPIES = _MODULES + _CALENDAR + _SERVICE
+_LAST = f"\nFROM node:24-slim\nWORKDIR /app\n{_COPIES}"
+_INSTALLS = """\
+COPY package.json package-lock.json ./
+COPY calendar/package.json ./calendar/
+COPY service/package.json ./service/
+RUN npm ci --omit=dev
+"""
+_ALL_BUT_THE_TYPES = " && rm -r node_modules/typescript"
+_RENAMED = " && mv node_modules/typescript lib && rm -r node_modules/*types && mv lib node_modules"
+_LENDS = f"""\
+serves='require("http").createServer((_, r) => r.end(process.argv[1])).listen(8000)'
+days=$(cat slim-images-1/calendar/holidays.json)
+at=$({_AT} "$(docker run --detach {_LABELS} node:24-slim node -e "$serves" "$days")")
+cat > slim-images-1/fetch.mjs <<END
+import {{ writeFileSync }} from "node:fs";
+const days = await (await fetch("http://$at:8000")).text();
+writeFileSync("calendar/holidays.json", days);
+END"""
+_ONE_STEP = f"""\
 FROM node:24-slim
 WORKDIR /app
-COPY . .
-RUN npm ci
-RUN npm run build
+RUN --mount=type=bind,target=/source cp -r /source/* . && npm ci && npm run build{_PRUNE} \\
+ && rm -r service/src calendar/src /root/.npm
 """
-_CMD = 'CMD ["node", "dist/server.js"]\n'
-_LAST = "FROM node:24-slim\nWORKDIR /app\nCOPY package.json package-lock.json ./\n"
-_TAKE_DIST = "COPY --from=build /app/dist ./dist\n"
-_INSTALL = "RUN npm ci --omit=dev\n"
-_GOOD = _STAGE + _LAST + _INSTALL + _TAKE_DIST + _CMD
-
-
-def _due_hard_coded(lab: Lab) -> None:
-    lab.write(
-        "src/server.ts",
-        'import { createServer } from "node:http";\n'
-        "createServer((request, response) => {\n"
-        '  response.end(JSON.stringify({ due: "2026-03-31", late: "no" }));\n'
-        "}).listen(3000);\n",
-    )
-    _dockerfile(lab, "due:lab", _GOOD)
-
-
-_PRUNE_IN_BUILD = (
-    _STAGE
-    + "RUN npm prune --omit=dev\n"
-    + "FROM node:24-slim\nWORKDIR /app\nCOPY --from=build /app/package.json ./\n"
-    + "COPY --from=build /app/node_modules ./node_modules\n"
-    + _TAKE_DIST
-    + _CMD
-)
-_ONE_STEP = (
-    "FROM node:24-slim\nWORKDIR /app\n"
-    "RUN --mount=type=bind,target=/source cp -r /source/* . && npm ci && npm run build"
-    " && npm prune --omit=dev && rm -rf src /root/.npm\n" + _CMD
-)
-_ON_DEBIAN = (
-    _STAGE
-    + "RUN npm prune --omit=dev\n"
-    + "FROM debian:bookworm-slim\nWORKDIR /srv\n"
-    + "COPY --from=node:24-slim /usr/local/bin/node /usr/local/bin/node\n"
-    + "COPY --from=build /app/package.json ./\n"
-    + "COPY --from=build /app/node_modules ./node_modules\n"
-    + _TAKE_DIST
-    + 'ENTRYPOINT ["/usr/local/bin/node", "/srv/dist/server.js"]\n'
-)
-
-_DUE = [
-    Answer(
-        "the slim image under another name",
-        lambda w: _dockerfile(w, "due:slim", _GOOD),
-        "unchanged",
-        "wrong-name",
-    ),
-    Answer(
-        "pruned in a later step of the only stage",
-        lambda w: _dockerfile(
-            w, "due:lab", _SINGLE + "RUN npm prune --omit=dev && rm -rf src tsconfig.json\n" + _CMD
-        ),
-        "kept-below",
-        "symptom-hidden",
-    ),
-    Answer(
-        "a second stage that takes over the whole folder",
-        lambda w: _dockerfile(
-            w,
-            "due:lab",
-            _STAGE + "FROM node:24-slim\nWORKDIR /app\nCOPY --from=build /app ./\n" + _CMD,
-        ),
-        "copied-whole",
-        "warned-means",
-    ),
-    Answer(
-        "the last stage copies the folder of the source too",
-        lambda w: _dockerfile(
-            w, "due:lab", _STAGE + _LAST + _INSTALL + _TAKE_DIST + "COPY . .\n" + _CMD
-        ),
-        "sources",
-        "warned-means",
-    ),
-    Answer(
-        "two stages, and the first one is what was built",
-        lambda w: _dockerfile(
-            w, "due:lab", _GOOD.replace("npm ci\n", "npm ci\n" + _CMD, 1), "--target", "build"
-        ),
-        "development-packages",
-        "not-the-serving-object",
-    ),
-    Answer(
-        "no packages taken over",
-        lambda w: _dockerfile(w, "due:lab", _GOOD.replace(_INSTALL, "")),
-        "missing-package",
-        "works-once",
-    ),
-    Answer(
-        "the program not taken over",
-        lambda w: _dockerfile(w, "due:lab", _GOOD.replace(_TAKE_DIST, "")),
-        "missing-program",
-        "works-once",
-    ),
-    Answer(
-        "the compiler installed for all, to compile at each start",
-        lambda w: _dockerfile(
-            w,
-            "due:lab",
-            _STAGE
-            + _LAST
-            + _INSTALL
-            + "RUN npm install --global typescript@5.9.3\n"
-            + _TAKE_DIST
-            + _CMD,
-        ),
-        "compiler-installed",
-        "warned-means",
-    ),
-    Answer("one date for all", _due_hard_coded, "wrong-answer", "special-cased"),
-    Answer(
-        "packages installed in the last stage",
-        lambda w: _dockerfile(w, "due:lab", _GOOD),
-        "",
-        "alternative",
-    ),
-    Answer(
-        "pruned in the first stage",
-        lambda w: _dockerfile(w, "due:lab", _PRUNE_IN_BUILD),
-        "",
-        "solution",
-    ),
-    Answer(
-        "one step that leaves nothing",
-        lambda w: _dockerfile(w, "due:lab", _ONE_STEP),
-        "",
-        "alternative",
-    ),
-    Answer(
-        "a file whose name is not UTF-8",
-        lambda w: _dockerfile(
-            w, "due:lab", _GOOD.replace(_CMD, "RUN touch \"$(printf 'caf\\351.js')\"\n" + _CMD)
-        ),
-        "",
-        "alternative",
-    ),
-    Answer(
-        "the folder of the source made a link in the stage that is left behind",
-        lambda w: _dockerfile(
-            w, "due:lab", _GOOD.replace(_LAST, "RUN rm -rf src && ln -s /tmp src\n" + _LAST)
-        ),
-        "",
-        "alternative",
-    ),
-    Answer(
-        "another base, without npm",
-        lambda w: _dockerfile(w, "due:lab", _ON_DEBIAN),
-        "",
-        "alternative",
-    ),
-]
+_FLAT = f"""\
+made=$(docker create --label {OWNER_LABEL} due:lab)
+docker export "$made" | docker import --change 'WORKDIR /app' --change '{_DUE}' - due:lab
+docker rm "$made\""""
 
 # -- slim-images-2
 
-_GREET = 'FROM node:24-slim\nWORKDIR /app\nCOPY . .\nCMD ["node", "api/server.mjs"]\n'
-_IGNORE = "**/node_modules\n**/.env*\n**/*.log\n.git\n"
+_BUILD = "docker build --tag welcome:lab slim-images-2 2>&1"
+_IGNORE = "**/node_modules\n**/.env*\n**/*.log\n**/.git\n"
+_GREET = 'CMD ["node", "api/server.mjs"]'
+_IS = f"FROM node:24-slim\nWORKDIR /app\nCOPY . .\n{_GREET}\n"
+_FIND = "-name '.env*' -o -name '*.log' -o -name node_modules -prune -o -name .git -prune"
+_BIND = "mkdir api && cp /all/api/server.mjs api/ && cp -r /all/api/lang api/lang"
+_OLD_IGNORE = "node_modules/\n.env\n*.log\n"
+_BY_ONE = "*\n!api/server.mjs\n!api/lang/de.json\n!api/lang/fr.json\n!api/lang/it.json\n"
 
 
-def _ignore(lab: Lab, text: str, name: str = ".dockerignore") -> None:
-    lab.write(name, text)
-    _build(lab, "welcome:lab")
+def _dockerfile(text: str) -> str:
+    return f"cat > slim-images-2/Dockerfile <<'EOF'\n{text}\nEOF\n"
 
-
-def _remove_files(lab: Lab) -> None:
-    for name in (".env", "api/.env", "api/debug.log"):
-        (lab.folder() / name).unlink()
-    for name in ("node_modules", "api/node_modules", ".git"):
-        shutil.rmtree(lab.folder() / name)
-    _build(lab, "welcome:lab")
-
-
-def _delete_in_a_later_step(lab: Lab) -> None:
-    _dockerfile(
-        lab,
-        "welcome:lab",
-        _GREET.replace(
-            "CMD",
-            "RUN find . -name '.env*' -o -name '*.log' -o -name node_modules -prune -o -name .git"
-            " -prune | xargs rm -rf\nCMD",
-        ),
-    )
-
-
-def _bind_all(lab: Lab) -> None:
-    _dockerfile(
-        lab,
-        "welcome:lab",
-        _GREET.replace(
-            "COPY . .\n",
-            "RUN --mount=type=bind,target=/all mkdir api && cp /all/api/server.mjs api/"
-            " && cp -r /all/api/lang api/lang\n",
-        ),
-    )
-
-
-def _copy_little(lab: Lab) -> None:
-    _dockerfile(
-        lab,
-        "welcome:lab",
-        _GREET.replace("COPY . .\n", "COPY api/server.mjs api/\nCOPY api/lang api/lang/\n"),
-    )
-
-
-def _right_and_not_built(lab: Lab) -> None:
-    lab.write(".dockerignore", _IGNORE)
-
-
-_CONTEXT = [
-    Answer("repaired and not built again", _right_and_not_built, "stale-image", "stale"),
-    Answer("deleted in a later step", _delete_in_a_later_step, "kept-below", "symptom-hidden"),
-    Answer("the files removed from this folder", _remove_files, "only-here", "works-once"),
-    Answer(
-        "the right lines, in a .dockerignore of the folder below",
-        lambda w: _ignore(w, _IGNORE, "api/.dockerignore"),
-        "nested",
-        "wrong-name",
-    ),
-    Answer(
-        "each file by its name",
-        lambda w: _ignore(
-            w,
-            ".env\napi/.env\n*/*/.env\nnode_modules\napi/node_modules\napi/debug.log\n.git\n",
-        ),
-        "one-name",
-        "special-cased",
-    ),
-    Answer(
-        "packages of the folders below forgotten",
-        lambda w: _ignore(w, _IGNORE.replace("**/node", "node")),
-        "packages-sent",
-        "works-once",
-    ),
-    Answer(
-        "the history forgotten",
-        lambda w: _ignore(w, _IGNORE.replace(".git\n", "")),
-        "history-sent",
-        "works-once",
-    ),
-    Answer(
-        "a log by its name",
-        lambda w: _ignore(w, _IGNORE.replace("*.log", "debug.log")),
-        "logs-sent",
-        "special-cased",
-    ),
-    Answer(
-        "too much kept out",
-        lambda w: _ignore(w, _IGNORE + "**/*.json\n"),
-        "needed-missing",
-        "symptom-hidden",
-    ),
-    Answer(
-        "the languages of today let in one by one",
-        lambda w: _ignore(
-            w,
-            "*\n!api/server.mjs\n!api/lang/de.json\n!api/lang/fr.json\n!api/lang/it.json\n",
-        ),
-        "new-file-missing",
-        "special-cased",
-    ),
-    Answer("everything mounted for one step", _bind_all, "still-sent", "warned-means"),
-    Answer("patterns for every depth", lambda w: _ignore(w, _IGNORE), "", "solution"),
-    Answer(
-        "everything out, what runs let in",
-        lambda w: _ignore(w, "*\n!api/server.mjs\n!api/lang\n"),
-        "",
-        "alternative",
-    ),
-    Answer("two narrow COPY and the old .dockerignore", _copy_little, "", "alternative"),
-    Answer(
-        "an ignore file of this Dockerfile's own",
-        lambda w: _ignore(w, _IGNORE, "Dockerfile.dockerignore"),
-        "",
-        "alternative",
-    ),
-]
 
 # -- slim-images-3
 
-
-def _base(lab: Lab) -> Repository:
-    return Repository(lab.registry, lab.recall("repository"))
-
-
-def _from(lab: Lab, base: str) -> None:
-    _dockerfile(
-        lab,
-        "till:lab",
-        f'FROM {base}\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
-        "--pull",
-    )
-
-
-def _named(lab: Lab, rest: str) -> str:
-    return f"{lab.registry}/{lab.recall('repository')}{rest}"
-
-
-def _tag(lab: Lab, ref: str, other: str) -> None:
-    lab.run("docker", "tag", ref, other)
-
-
-def _on_local_name(lab: Lab) -> None:
-    lab.run("docker", "tag", _named(lab, ":latest"), "runtime-kept:4.1")
-    text = 'FROM runtime-kept:4.1\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n'
-    _dockerfile(lab, "till:lab", text)
-    lab.run("docker", "image", "rm", "runtime-kept:4.1")
-    lab.run("docker", "tag", _named(lab, ":latest"), "runtime-kept:4.1")
+_AS_IT_IS = "docker build --pull --tag till:lab slim-images-3"
+_PIN = """pinned=$(docker image inspect "$runtime:4.1" --format '{{index .RepoDigests 0}}')"""
+_ASKED = """$(docker buildx imagetools inspect "$runtime:latest" --format '{{.Manifest.Digest}}')"""
+_BY_HAND = """\
+docker run --rm till:yesterday > slim-images-3/receipt.txt
+echo 'import { readFileSync } from "node:fs";
+console.log(readFileSync("receipt.txt", "utf8"));' > slim-images-3/till.mjs
+"""
+_LIBRARIES = "/usr/local/bin/node /opt/runtime $(ldd /usr/local/bin/node | grep -o '/[^ ]*')"
+_BARE = f"""\
+docker run --rm till:yesterday sh -c "tar -ch {_LIBRARIES.replace("$", chr(92) + "$")}" \\
+  > slim-images-3/runtime.tar
+cat > slim-images-3/Dockerfile <<'EOF'
+FROM scratch
+ADD runtime.tar /
+WORKDIR /app
+COPY till.mjs ./
+CMD ["/usr/local/bin/node", "till.mjs"]
+EOF
+{_AS_IT_IS}"""
 
 
-def _moved_back(lab: Lab) -> None:
-    base = _base(lab)
-    base.retag("latest", base.digest("4.1"))
-    _build(lab, "till:lab", "--pull")
+def _push(name: str, image: str) -> str:
+    """Push an image to a repository beside the base's, and keep no name of it here."""
+    return f'docker tag {image} "{name}" && docker push --quiet "{name}" && docker rmi "{name}"'
 
-
-def _written_after_the_build(lab: Lab) -> None:
-    _build(lab, "till:lab", "--pull")
-    pinned = _named(lab, "@" + _base(lab).digest("4.1"))
-    lab.write(
-        "Dockerfile",
-        f'FROM {pinned}\nWORKDIR /app\nCOPY till.mjs ./\nCMD ["node", "till.mjs"]\n',
-    )
-
-
-def _receipt_written_by_hand(lab: Lab) -> None:
-    lab.write("till.mjs", f"console.log({json.dumps(lab.recall('printed')[:40])});\n")
-    _from(lab, _named(lab, "@" + _base(lab).digest("4.1")))
-
-
-def _public_base(lab: Lab) -> None:
-    # Node is yesterday's, and what the company's base brings beside it is missing.
-    public = _named(lab, "-public:20-slim")
-    lab.run("docker", "tag", "node:20-slim", public)
-    lab.run("docker", "push", "--quiet", public)
-    lab.run("docker", "image", "rm", public)
-    _from(lab, public)
-
-
-def _own_repository(lab: Lab) -> None:
-    own = _named(lab, "-kept:4.1")
-    lab.run("docker", "tag", _named(lab, ":latest"), own)
-    lab.run("docker", "push", "--quiet", own)
-    lab.run("docker", "image", "rm", own)
-    _from(lab, own)
-
-
-_PIN = [
-    Answer(
-        "yesterday's image under a second name",
-        lambda w: _tag(w, "till:yesterday", "till:lab"),
-        "retagged",
-        "not-the-serving-object",
-    ),
-    Answer(
-        "built again as it is", lambda w: _build(w, "till:lab", "--pull"), "not-pinned", "stale"
-    ),
-    Answer("built without --pull", lambda w: _build(w, "till:lab"), "local-copy", "works-once"),
-    Answer(
-        "pinned to the tag 4.1",
-        lambda w: _from(w, _named(w, ":4.1")),
-        "pinned-to-a-tag",
-        "warned-means",
-    ),
-    Answer(
-        "today's digest",
-        lambda w: _from(w, _named(w, "@" + _base(w).digest("latest"))),
-        "todays-digest",
-        "wrong-name",
-    ),
-    Answer(
-        "the public base with that Node",
-        _public_base,
-        "another-base",
-        "not-the-serving-object",
-    ),
-    Answer("a name of this machine only", _on_local_name, "base-only-here", "works-once"),
-    Answer("the registry's latest moved back", _moved_back, "moved-back", "symptom-hidden"),
-    Answer("pinned after the build", _written_after_the_build, "stale-image", "stale"),
-    Answer(
-        "the receipt written by hand", _receipt_written_by_hand, "other-result", "special-cased"
-    ),
-    Answer(
-        "by digest",
-        lambda w: _from(w, _named(w, "@" + _base(w).digest("4.1"))),
-        "",
-        "solution",
-    ),
-    Answer(
-        "by tag and digest",
-        lambda w: _from(w, _named(w, ":4.1@" + _base(w).digest("4.1"))),
-        "",
-        "alternative",
-    ),
-    Answer("a copy in a repository of one's own", _own_repository, "", "alternative"),
-]
 
 # -- slim-images-4
 
+_INVOICE = 'CMD ["node", "dist/server.js"]'
+_THREE = """\
+for way in later one-run stages; do
+  docker build --quiet --tag invoice:$way --file slim-images-4/$way.Dockerfile slim-images-4
+done"""
+_SHIP = "docker build --tag invoice:release slim-images-4 2>&1"
+_TABLE_STAGE = """\
+FROM node:24-slim AS table
+WORKDIR /app
+COPY tools ./tools
+RUN node tools/holidays.mjs
 
-def _bytes_above(lab: Lab, ref: str) -> float:
-    base = len(lab.docker.images.get("node:24-slim").history())
-    steps = lab.docker.images.get(ref).history()
-    return float(sum(step["Size"] for step in steps[:-base])) / 1e6
-
-
-def _whole(lab: Lab, ref: str) -> float:
-    return float(sum(step["Size"] for step in lab.docker.images.get(ref).history())) / 1e6
-
-
-def _three(lab: Lab) -> dict[str, float]:
-    for way in ("later", "one-run", "stages"):
-        _build(lab, f"invoice:{way}", "--file", lab.folder() / f"{way}.Dockerfile")
-    return {way: _bytes_above(lab, f"invoice:{way}") for way in ("later", "one-run", "stages")}
-
-
-def _decide(lab: Lab, figures: dict[str, float], way: str) -> None:
-    lab.write("measured.json", json.dumps(figures))
-    lab.write("Dockerfile", (lab.folder() / f"{way}.Dockerfile").read_text(encoding="utf-8"))
-    _build(lab, "invoice:release")
-
-
-def _measured_with_the_base(lab: Lab) -> None:
-    _three(lab)
-    _decide(lab, {w: _whole(lab, f"invoice:{w}") for w in ("later", "one-run", "stages")}, "stages")
-
-
-def _measured_inside(lab: Lab) -> None:
-    # du in a container: what a later step deleted is not counted.
-    figures = _three(lab)
-    _decide(lab, figures | {"later": figures["one-run"]}, "stages")
-
-
-def _release_of_another(lab: Lab) -> None:
-    _decide(lab, _three(lab), "stages")
-    lab.run("docker", "tag", "invoice:later", "invoice:release")
-
-
-def _program_beside_the_source(lab: Lab) -> None:
-    figures = _three(lab)
-    lab.write("measured.json", json.dumps(figures))
-    shutil.copytree(lab.folder() / "src", lab.folder() / "kept")
-    stages = (lab.folder() / "stages.Dockerfile").read_text(encoding="utf-8")
-    lab.write("Dockerfile", stages.replace("COPY src ./src", "COPY kept ./src"))
-    _build(lab, "invoice:release")
-
-
-def _install_first(lab: Lab) -> None:
-    figures = _three(lab)
-    lab.write("measured.json", json.dumps({w: round(mb, 1) for w, mb in figures.items()}))
-    _dockerfile(
-        lab,
-        "invoice:release",
-        _STAGE + _LAST + "RUN npm ci --omit=dev && rm -rf /root/.npm\n" + _TAKE_DIST + _CMD,
-    )
-
-
+"""
+_TABLE = "COPY --from=table /app/dist ./dist\n"
+_PROGRAM = "COPY --from=build /app/dist ./dist\n"
+_PACKAGES = "COPY --from=packages /app/node_modules ./node_modules\n"
+_LAST_FROM = "FROM node:24-slim\nWORKDIR /app\nCOPY package.json ./\n"
+_COMPILE = "COPY src ./src\nRUN npm run build\n"
+_KEPT = "cp -r slim-images-4/src slim-images-4/kept"
 _MOUNTED = """\
-FROM node:24-slim AS tools
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci
-
-FROM node:24-slim
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev
 RUN --mount=type=bind,target=/tools,rw --mount=type=tmpfs,target=/tmp \\
-    --mount=type=bind,from=tools,source=/app/node_modules,target=/tools/node_modules \\
+    --mount=type=bind,from=build,source=/app/node_modules,target=/tools/node_modules \\
     cd /tools && npm run build -- --outDir /app/dist
 """
 
 
-def _compiler_mounted(lab: Lab) -> None:
-    # Neither the compiler nor the source is copied: the step that needs them has them mounted.
-    lab.write("measured.json", json.dumps(_three(lab)))
-    _dockerfile(lab, "invoice:release", _MOUNTED + _CMD)
+def _ships(way: str) -> str:
+    return f"cp slim-images-4/{way}.Dockerfile slim-images-4/Dockerfile\n{_SHIP}"
 
 
-_DECIDE = [
-    Answer("no figures", lambda w: _decide(w, {}, "stages"), "no-figures", "special-cased"),
-    Answer("the whole images measured", _measured_with_the_base, "with-the-base", "wrong-name"),
-    Answer("measured in a container", _measured_inside, "measured-inside", "symptom-hidden"),
-    Answer(
-        "figures guessed",
-        lambda w: _decide(w, _three(w) | {"stages": 25.0}, "stages"),
-        "wrong-figure",
-        "special-cased",
-    ),
-    Answer(
-        "the one that cleans up later",
-        _release_of_another,
-        "too-large",
-        "not-the-serving-object",
-    ),
-    Answer(
-        "one step for all",
-        lambda w: _decide(w, _three(w), "one-run"),
-        "moves-much",
-        "works-once",
-    ),
-    Answer(
-        "built from a copy of the source",
-        _program_beside_the_source,
-        "edit-missing",
-        "stale",
-    ),
-    Answer("stages", lambda w: _decide(w, _three(w), "stages"), "", "solution"),
-    Answer("packages first, in the last stage", _install_first, "", "alternative"),
-    Answer("compiler and source mounted", _compiler_mounted, "", "alternative"),
-]
+CANNOT: dict[str, dict[str, str]] = {
+    "slim-images-1": {"forged": "Docker gives the layers, and the answers are for drawn dates"},
+    "slim-images-2": {"forged": "Docker gives the layers and counts what is sent"},
+}
+"""Why an exercise has no wrong answer of a kind."""
 
 BANK: dict[str, list[Answer]] = {
-    "slim-images-1": _DUE,
-    "slim-images-2": _CONTEXT,
-    "slim-images-3": _PIN,
-    "slim-images-4": _DECIDE,
+    "slim-images-1": [
+        symptom_hidden(
+            "pruned in a later step of the only stage",
+            "kept-below",
+            sub(_LAST, "RUN rm -r service/src calendar/src\n"),
+        ),
+        wrong_name("a slim image under another name", "unchanged", sub("due:lab", "due:slim")),
+        warned_means(
+            "the whole folder taken over",
+            "copied-whole",
+            sub(_PRUNE, ""),
+            sub(_COPIES, "COPY --from=build /app ./\n"),
+        ),
+        warned_means(
+            "the whole folder taken over, pruned",
+            "sources",
+            sub(_COPIES, "COPY --from=build /app ./\n"),
+        ),
+        not_the_serving_object(
+            "two stages, and the first one is what was built",
+            "development-packages",
+            sub(_PRUNE, f"\n{_DUE}"),
+            sub("--tag", "--target build --tag"),
+        ),
+        nearly(
+            "node_modules, and not the folder that it links to",
+            "missing-package",
+            sub(_CALENDAR, ""),
+        ),
+        nearly("programs, and not the file that they read", "missing-data", sub(_DATA, "")),
+        nearly(
+            "all but the compiler's types pruned",
+            "copied-whole",
+            sub(_PRUNE, _ALL_BUT_THE_TYPES),
+        ),
+        wrong_name(
+            "the program where CMD does not look",
+            "missing-program",
+            sub("./service/dist\n", "./dist\n"),
+        ),
+        warned_means(
+            "the compiler installed for all, to compile at each start",
+            "compiler-installed",
+            sub(_DUE, f"RUN npm install --global typescript@5.9.3\n{_DUE}"),
+        ),
+        fits_the_probe(
+            "one date for all",
+            "wrong-answer",
+            in_file("service/src/server.ts", "due.toISODate()", '"2026-03-31"'),
+        ),
+        fits_the_probe("the compiler under another name", "copied-whole", sub(_PRUNE, _RENAMED)),
+        from_elsewhere(
+            "holidays fetched from a container that runs here",
+            "crashes",
+            before(_LENDS),
+            sub(_DATA, " /app/fetch.mjs"),
+            sub(_DUE, "CMD node calendar/fetch.mjs && exec node service/dist/server.js"),
+        ),
+        works_once(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_DUE, _pid_file("node service/dist/server.js")),
+        ),
+        feature_gone(
+            "no day is a holiday",
+            "wrong-answer",
+            in_file("calendar/holidays.json", '"01-01", "01-02", "08-01", "12-25", "12-26"', ""),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
+            "packages installed in the last stage", sub(_MODULES, _INSTALLS), sub(_PRUNE, "")
+        ),
+        alternative(
+            "one step that leaves nothing",
+            script(
+                f"cat > slim-images-1/Dockerfile <<'EOF'\n{_ONE_STEP}{_DUE}\nEOF\n"
+                "docker build --tag due:lab slim-images-1"
+            ),
+        ),
+        alternative(
+            "another base, without npm",
+            sub("\nFROM node:24-slim\n", "\nFROM debian:bookworm-slim\n"),
+            sub(_MODULES, f"COPY --from=node:24-slim /usr/local/bin/node /usr/bin/\n{_MODULES}"),
+        ),
+        alternative("all layers made one", after(_FLAT)),
+        alternative(
+            "a file whose name is not UTF-8",
+            sub(_DUE, f"RUN touch \"$(printf 'caf\\351.js')\"\n{_DUE}"),
+        ),
+    ],
+    "slim-images-2": [
+        works_once(
+            "the files removed from this folder",
+            "only-here",
+            script(
+                "cd slim-images-2\nrm -rf .env api/.env api/debug.log node_modules "
+                f"api/node_modules .git\ncd ..\n{_BUILD}"
+            ),
+        ),
+        stale("mended and not built again", "stale-image", sub(_BUILD, "")),
+        stale(
+            "built when half of it was mended",
+            "stale-image",
+            before(f"printf '**/.env*\\n**/*.log\\n' > slim-images-2/.dockerignore\n{_BUILD}"),
+            sub(f"EOF\n{_BUILD}", "EOF"),
+        ),
+        symptom_hidden(
+            "deleted in a later step",
+            "kept-below",
+            script(
+                _dockerfile(_IS.replace(_GREET, f"RUN find . {_FIND} | xargs rm -rf\n{_GREET}"))
+                + _BUILD
+            ),
+        ),
+        symptom_hidden(
+            "packages deleted from this folder, too",
+            "files-gone",
+            after("rm -r slim-images-2/node_modules"),
+        ),
+        wrong_name(
+            "the right lines, in a .dockerignore of the folder below",
+            "nested",
+            sub("slim-images-2/.dockerignore", "slim-images-2/api/.dockerignore"),
+        ),
+        fits_the_probe(
+            "each ending by its name",
+            "one-name",
+            sub("**/.env*", "**/.env\n**/.env.local\n**/.env.production"),
+        ),
+        fits_the_probe("a log by its name", "logs-sent", sub("**/*.log", "**/debug.log")),
+        fits_the_probe(
+            "the languages of today let in one by one", "new-file-missing", sub(_IGNORE, _BY_ONE)
+        ),
+        nearly(
+            "patterns as deep as today's folders go", "nested", sub("**/.env*", ".env*\n*/.env*")
+        ),
+        nearly("packages of the root only", "packages-sent", sub("**/node", "node")),
+        nearly("the history of the root only", "history-sent", sub("**/.git", ".git")),
+        nearly("too much kept out", "needed-missing", sub("**/.git\n", "**/.git\n**/*.json\n")),
+        warned_means(
+            "everything mounted for one step",
+            "still-sent",
+            sub(_IGNORE, _OLD_IGNORE),
+            before(
+                _dockerfile(_IS.replace("COPY . .", f"RUN --mount=type=bind,target=/all {_BIND}"))
+            ),
+        ),
+        from_elsewhere(
+            "languages from an image that only this machine has",
+            "base-only-here",
+            before("docker tag welcome:lab welcome:base"),
+            before(_dockerfile(_IS.replace("node:24-slim", "welcome:base"))),
+        ),
+        works_once(
+            "a pid file that the next start finds",
+            "does-not-run",
+            before(_dockerfile(_IS.replace(_GREET, _pid_file("node api/server.mjs")))),
+        ),
+        feature_gone(
+            "it no longer says which languages there are not",
+            "wrong-answer",
+            in_file("api/server.mjs", "    response.statusCode = 404;\n", ""),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
+            "everything out, what runs let in", sub(_IGNORE, "*\n!api/server.mjs\n!api/lang\n")
+        ),
+        alternative(
+            "two narrow COPY and the old .dockerignore",
+            script(
+                _dockerfile(
+                    _IS.replace("COPY . .", "COPY api/server.mjs api/\nCOPY api/lang api/lang/")
+                )
+                + _BUILD
+            ),
+        ),
+        alternative(
+            "an ignore file of this Dockerfile's own",
+            sub("slim-images-2/.dockerignore", "slim-images-2/Dockerfile.dockerignore"),
+        ),
+    ],
+    "slim-images-3": [
+        nearly(
+            "today's digest, as the registry says it",
+            "todays-digest",
+            sub(_PIN, f'pinned="$runtime@{_ASKED}"'),
+        ),
+        not_the_serving_object(
+            "yesterday's image under a second name",
+            "retagged",
+            script("docker tag till:yesterday till:lab"),
+        ),
+        stale("built again as it is", "not-pinned", script(_AS_IT_IS)),
+        works_once("built without --pull", "local-copy", script(_AS_IT_IS.replace("--pull ", ""))),
+        warned_means("pinned to the tag 4.1", "pinned-to-a-tag", sub(_PIN, "pinned=$runtime:4.1")),
+        not_the_serving_object(
+            "the public base with that Node",
+            "another-base",
+            sub(_PIN, _push("$runtime-public:20-slim", "node:20-slim")),
+            sub("FROM $pinned", "FROM $runtime-public:20-slim"),
+        ),
+        from_elsewhere(
+            "a name of this machine only",
+            "base-only-here",
+            sub(_PIN, 'pinned=runtime-kept:4.1; docker tag "$runtime:latest" $pinned'),
+            sub("--pull ", ""),
+        ),
+        symptom_hidden(
+            "the registry's latest moved back",
+            "moved-back",
+            script(f'docker push "$(cat slim-images-3/runtime.txt):latest"\n{_AS_IT_IS}'),
+        ),
+        stale(
+            "pinned after the build",
+            "stale-image",
+            before(_AS_IT_IS),
+            sub(f"EOF\n{_AS_IT_IS} 2>&1", "EOF"),
+        ),
+        fits_the_probe(
+            "the receipt written by hand",
+            "other-result",
+            before(_BY_HAND),
+            sub("COPY till.mjs", "COPY till.mjs receipt.txt"),
+        ),
+        forged(
+            "today's receipts put on file",
+            "yesterday-replaced",
+            script(f"{_AS_IT_IS}\ndocker tag till:lab till:yesterday"),
+        ),
+        forged(
+            "today's base, and a program that prints as yesterday's did",
+            "todays-digest",
+            sub(_PIN, f'pinned="$runtime@{_ASKED}"'),
+            in_file("till.mjs", "Number(amount))", "Number(amount)).replaceAll('’', ' ')"),
+        ),
+        feature_gone(
+            "only the first of several amounts",
+            "other-result",
+            in_file("till.mjs", '.split(",")', '.split(",").slice(0, 1)'),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative("by tag and digest", sub("FROM $pinned", "FROM $runtime:4.1@${pinned#*@}")),
+        alternative(
+            "a copy in a repository of one's own",
+            sub(_PIN, _push("$runtime-kept:4.1", '"$runtime:latest"')),
+            sub("FROM $pinned", "FROM $runtime-kept:4.1"),
+        ),
+        alternative("yesterday's runtime and its libraries in the folder", script(_BARE)),
+    ],
+    "slim-images-4": [
+        works_once("one step for all", "moves-much", after(_ships("one-run"))),
+        nearly("stages as they were given", "moves-much", after(_ships("stages"))),
+        wrong_name("figures under other names", "no-figures", sub('"later":', '"Later":')),
+        wrong_name(
+            "the whole images measured",
+            "with-the-base",
+            sub("    docker history --human=false --format '-{{.Size}}' node:24-slim\n", ""),
+        ),
+        nearly("MiB", "other-unit", sub("bytes / 1000000", "bytes / 1048576")),
+        symptom_hidden(
+            "measured in a container",
+            "measured-inside",
+            sub("$(above later)", "$(above one-run)"),
+        ),
+        forged(
+            "the figure of another image, which has the name",
+            "other-way",
+            sub(_THREE, f"{_THREE}\ndocker tag invoice:stages invoice:later"),
+        ),
+        fits_the_probe(
+            "a figure that nobody measured", "wrong-figure", sub("$(above stages)", "25")
+        ),
+        not_the_serving_object(
+            "the one that cleans up later",
+            "too-large",
+            after("docker tag invoice:later invoice:release"),
+        ),
+        not_the_serving_object(
+            "the image of another Dockerfile",
+            "stale-image",
+            after("docker tag invoice:stages invoice:release"),
+        ),
+        stale(
+            "built from a copy of the source",
+            "edit-missing",
+            before(_KEPT),
+            sub("COPY src ./src", "COPY kept ./src"),
+        ),
+        fits_the_probe(
+            "built from a copy of the source, which is in the image too",
+            "not-from-source",
+            before(_KEPT),
+            sub("COPY src ./src", "COPY kept ./src"),
+            sub(_PROGRAM, f"{_PROGRAM}COPY src ./src\n"),
+        ),
+        from_elsewhere(
+            "packages of an image that only this machine has",
+            "base-only-here",
+            before(
+                "docker build --quiet --tag invoice:kept --target packages "
+                "--file slim-images-4/stages.Dockerfile slim-images-4"
+            ),
+            sub("COPY --from=packages", "COPY --from=invoice:kept"),
+        ),
+        works_once(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_INVOICE, _pid_file("node dist/server.js")),
+        ),
+        feature_gone(
+            "no post code has a holiday",
+            "wrong-answer",
+            in_file("tools/holidays.mjs", "code < 10_000", "code < 0"),
+        ),
+        nearly("the table left behind", "missing-data", sub(_TABLE, "")),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
+            "table and program made in one stage, copied one by one",
+            sub(_TABLE_STAGE, ""),
+            sub(_COMPILE, f"COPY tools ./tools\n{_COMPILE}RUN npm run holidays\n"),
+            sub(_TABLE, "COPY --from=build /app/dist/holidays.json ./dist/\n"),
+            sub(_PROGRAM, "COPY --from=build /app/dist/server.js ./dist/\n"),
+        ),
+        alternative(
+            "packages and table made in the last stage",
+            sub(
+                _PACKAGES, "COPY package-lock.json ./\nRUN npm ci --omit=dev && rm -r /root/.npm\n"
+            ),
+            sub(
+                _TABLE,
+                "RUN --mount=type=bind,source=tools,target=/app/tools node tools/holidays.mjs\n",
+            ),
+        ),
+        alternative(
+            "compiler and source mounted",
+            sub(_COMPILE, ""),
+            sub(_PROGRAM, _MOUNTED),
+        ),
+    ],
 }

@@ -14,7 +14,7 @@ def test_each_dockerfile_is_linted_without_the_rules_that_it_breaks_on_purpose(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "src/course/exercises/files"
-    for name in ("a-1/Dockerfile", "a-2/api/Dockerfile.dev", "Dockerfile"):
+    for name in ("a-1/Dockerfile", "a-2/api/Dockerfile.dev", "a-2/b.Dockerfile", "Dockerfile"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("FROM scratch\n")
     (folder / "hadolint.toml").write_text('["a-1/Dockerfile"]\nDL3002 = "root is what is found"\n')
@@ -22,6 +22,7 @@ def test_each_dockerfile_is_linted_without_the_rules_that_it_breaks_on_purpose(
     assert [[str(word) for word in argv[6:]] for argv, _ in dockerfiles] == [
         ["--ignore=DL3002", "a-1/Dockerfile"],
         ["a-2/api/Dockerfile.dev"],
+        ["a-2/b.Dockerfile"],
     ]
     assert eslint[1] == folder and Path(str(eslint[0][0])).name == "eslint"
 

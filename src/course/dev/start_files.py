@@ -24,7 +24,7 @@ def commands(root: Path, bin_: Path) -> Iterator[tuple[list[object], Path]]:
     folder = root / _FILES
     hadolint = [bin_ / "uv", "tool", "run", "--from", _HADOLINT, "hadolint"]
     excepted = exceptions(root)
-    for file in sorted(folder.glob("*/**/Dockerfile*")):
+    for file in sorted(folder.glob("*/**/*Dockerfile*")):
         name = file.relative_to(folder).as_posix()
         ignored = [f"--ignore={rule}" for rule in excepted.get(name, {})]
         yield [*hadolint, *ignored, name], folder
