@@ -14,8 +14,9 @@ import pytest
 import typer
 
 from course import cli, status
-from course.core import environment, manifest, paths
+from course.core import environment, paths
 from course.core.errors import CourseError, from_os_error
+from course.core.names import CAPABILITIES
 from course.core.process import FakeRunner
 from course.engine import tasks as tasks_
 from course.engine import up
@@ -206,7 +207,7 @@ def test_the_steps_come_in_the_order_in_which_they_are_needed(home: Path) -> Non
     tasks = up.tasks(environment.Engine("kind", {}, [], ports), FakeRunner({"docker": 1}))
     given = [task.gives for task in tasks if task.gives]
     assert given == ["containers", "cluster", "orders"]
-    assert {g for g in given if g != "orders"} <= set(manifest.CAPABILITIES)
+    assert {g for g in given if g != "orders"} <= set(CAPABILITIES)
 
 
 def test_up_can_stop_when_the_first_lesson_can_be_done(
