@@ -34,7 +34,9 @@ LANES = {
     Kind.CLUSTER: "engine and cluster",
     Kind.BROWSER: "browser",
 }
-"""Kinds that one process of pytest can run together: starting it and its imports cost seconds."""
+"""Kinds that one process of pytest can run together: starting it and its imports cost seconds.
+
+They stand side by side in `schedule.ORDER`, or a lane would begin more than once."""
 _SOURCES = (
     *("src", "tests", "apps", "airgap", "notebooks", "labs", "solutions"),
     *("course.toml", "pyproject.toml", "uv.lock"),
@@ -124,7 +126,7 @@ class Prover:
         """Run what is planned and fits, in its order.
 
         Args:
-            queue: as `schedule.plan` or `schedule.anew` ordered it.
+            queue: as `schedule.plan` or `schedule.all_again` ordered it.
 
         Raises:
             CourseError: something failed; what passed before has been kept.
