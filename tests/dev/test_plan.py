@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import groupby
 
 import pytest
 
-from course.dev import schedule
+from course.dev import proving, schedule
 from course.dev.schedule import Budget, Planned, Reason
 from course.dev.things import Kind, Thing
 
