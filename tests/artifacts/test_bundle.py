@@ -697,9 +697,8 @@ def test_a_bundle_into_a_folder_that_is_not_there_is_refused_before_anything_is_
 
 
 def test_a_file_that_somebody_put_in_the_bundles_way_is_neither_followed_nor_kept(
-    saved: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    saved: Path, home: Path
 ) -> None:
-    monkeypatch.delenv("COURSE_CACHE")
     theirs = home / "theirs"
     theirs.write_text("theirs")
     (home / "c.tar.part").symlink_to(theirs)

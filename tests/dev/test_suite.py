@@ -403,12 +403,13 @@ def test_leaves_a_mess(untidy): pass
 """
 
 
+@pytest.mark.parametrize("processes", [(), ("-p", "xdist", "--numprocesses=2")])
 def test_every_item_is_recorded_with_its_ending_and_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "test_m.py").write_text(MIXED)
-    code, record = recorded(tmp_path, "test_m.py")
+    code, record = recorded(tmp_path, "test_m.py", *processes)
     endings = {item.rpartition("::")[2]: one.ending for item, one in record.outcomes.items()}
     assert code == 1 and endings == {
         "test_passes": "passed",
