@@ -16,16 +16,15 @@ from course.dev import proving
 from course.dev.schedule import Budget, Planned, Reason
 from course.dev.tally import Tally
 from course.dev.things import Kind, Thing
+from course.exercises.kit.verdict import Result
 
 
-def notebook(file: Path, *cells: str, armed: str = "") -> None:
+def notebook(file: Path, *cells: str, armed: str = "", kind: str = "text/plain") -> None:
     made = [new_code_cell(source) for source in cells]
     if armed:
         made[-1].metadata["tags"] = ["nbval-check-output"]
         made[-1].execution_count = len(made)
-        made[-1].outputs = [
-            new_output("execute_result", data={"text/plain": armed}, execution_count=len(made))
-        ]
+        made[-1].outputs = [new_output("display_data", data={kind: armed})]
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     file.parent.mkdir(exist_ok=True)
     nbformat.write(new_notebook(cells=made, metadata=about), file)
@@ -82,6 +81,24 @@ def test_a_notebook_whose_check_could_not_judge_is_asked_again_once_and_then_cou
     out = capsys.readouterr().out
     assert out.count("asked again: solution busy") == 2
     assert (tmp_path / "test_busy.times").read_text() == "xx"
+
+
+@pytest.mark.parametrize("look", ["__repr__", "_repr_html_"])
+def test_what_nbval_shows_of_a_check_that_could_not_judge_is_known(
+    tmp_path: Path, prover: Callable[..., proving.Prover], look: str
+) -> None:
+    right, unjudged = (
+        getattr(Result("a-1", "T", state, saw="s", want="w", try_="t"), look)()
+        for state in ("passed", "could not judge")
+    )
+    thing = Thing(Kind.SOLUTION, "a", "a", "solutions/a.ipynb")
+    kind = {"__repr__": "text/plain", "_repr_html_": "text/html"}[look]
+    shown = f"from IPython.display import display\ndisplay({{{kind!r}: {unjudged!r}}}, raw=True)"
+    notebook(tmp_path / thing.node, shown, armed=right, kind=kind)
+    one = prover([thing], *proving.NBVAL)
+    one.run([Planned(thing, Reason.CHANGED, 5.0)])
+    assert list(one.tally.unjudged) == [thing.node]
+    assert (one.tally.failed, one.tally.things) == (0, set())
 
 
 SHOWS = "class R:\n    def __repr__(self): return {text!r}\nR()"
