@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import tests.mini_course.exercises  # noqa: F401 - registers them
-from course.core import inherited, paths
-from course.dev import build
+from course.core import inherited
 
-MINI = Path(__file__).parent / "mini_course"
+# Not a conftest: what runs on the engine has nothing to do with it.
+pytest_plugins = ["tests.mini_course.clone"]
 
 ENGINE = ("cluster", "bank", "browser", "faults", "road")
 
@@ -49,15 +47,3 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     # Nor the run folder of a Docker that the course started: its socket is there.
     monkeypatch.setattr("course.engine.docker._RUN", tmp_path / "run")
     return tmp_path
-
-
-@pytest.fixture
-def mini(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The mini course, built, in a folder of the test's own, in place of the course."""
-    root = home / "mini"
-    shutil.copytree(MINI, root, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    (root / "apps" / "orders").mkdir(parents=True)
-    (root / "apps" / "orders" / "package.json").write_text("{}")
-    monkeypatch.setattr(paths, "ROOT", root)
-    build.write(root)
-    return root

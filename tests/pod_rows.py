@@ -1,7 +1,7 @@
 """Pods as the API sends them, each with the READY, STATUS and RESTARTS that kubectl prints.
 
-`test_columns` reads them; `cluster/test_columns` gives the same ones to a real API server, which
-prints its own row for each.
+`test_rollout_columns` reads them; `cluster/test_columns` gives the same ones to a real API server,
+which prints its own row for each.
 """
 
 from __future__ import annotations

@@ -8,16 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
-from course import cli, status
-from course.core import environment, manifest, paths
-from course.core.errors import CourseError, from_os_error
-from course.core.process import FakeRunner
-from course.engine import tasks as tasks_
+from course import cli
+from course.core import environment, paths
+from course.core.errors import CourseError
 from course.engine import up
 from course.learner import notebooks, progress
 
@@ -160,67 +157,11 @@ def test_whatever_happens_there_is_one_message(
         assert "Traceback" in course(capsys, "--debug", "update")[2]
 
 
-@pytest.mark.parametrize("place", ["COURSE_STATE", "COURSE_CACHE"])
-@pytest.mark.parametrize("error", [errno.EACCES, errno.EROFS])
-def test_a_home_that_cannot_be_written_is_told_with_the_variable_that_moves_it(
-    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: int
-) -> None:
-    monkeypatch.setenv(place, "/home/jane/.local/course")
-    for where in ("/home/jane/.local", "/home/jane/.local/course/logs"):
-        told = from_os_error(OSError(error, os.strerror(error), where))
-        assert where in told.saw and f"export {place}=FOLDER" in told.try_
-
-
-def test_status_before_anything_ran(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert course(capsys, "status")[1] == "nothing runs yet: make start\n"
-    assert json.loads(course(capsys, "status", "--json")[1])["engine"] is None
-
-
-def test_status_of_an_interrupted_run() -> None:
-    step = {"name": "c", "title": "A cluster", "state": "running", "detail": "x", "fraction": None}
-    facts: dict[str, Any] = {
-        "engine": "kind",
-        "has": [],
-        "env": {},
-        "jupyterlab": None,
-        "preparing": False,
-        "error": "",
-        "left_seconds": 0,
-        "steps": [step],
-        "now": [],
-    }
-    lines = status.lines(facts)
-    assert lines[0].startswith("✗ A cluster")
-    assert "  interrupted; to go on: course up" in lines
-
-
 def test_a_second_up_says_that_everything_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(up, "complete", lambda: True)
     assert course(capsys, "up") == (0, "✓ everything runs; nothing to do\n", "")
-
-
-def test_the_steps_come_in_the_order_in_which_they_are_needed(home: Path) -> None:
-    ports = {"registry": 5001, "http": 8080, "https": 8443}
-    tasks = up.tasks(environment.Engine("kind", {}, [], ports), FakeRunner({"docker": 1}))
-    given = [task.gives for task in tasks if task.gives]
-    assert given == ["containers", "cluster", "orders"]
-    assert {g for g in given if g != "orders"} <= set(manifest.CAPABILITIES)
-
-
-def test_up_can_stop_when_the_first_lesson_can_be_done(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ran: list[str] = []
-    tasks = [
-        tasks_.Task(n, n, lambda _, n=n: ran.append(n), gives=g)  # type: ignore[misc]
-        for n, g in (("docker", ""), ("registry", "containers"), ("cluster", "cluster"))
-    ]
-    monkeypatch.setattr(up, "engine", environment.Engine)
-    monkeypatch.setattr(up, "tasks", lambda *_: tasks)
-    up.up(tasks_.Display(), until="containers")
-    assert ran == ["docker", "registry"]
 
 
 def test_the_ledger_as_text_and_as_a_page(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ import typer.main
 
 import course
 from course import cli
-from course.core import environment, manifest
+from course.core import environment, manifest, names
 from course.core.errors import CourseError
 from course.core.process import FakeRunner
 from course.engine import up
@@ -47,13 +47,13 @@ def given(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def test_each_capability_that_may_be_asked_for_has_a_reason_for_its_absence() -> None:
-    assert set(environment._WHY_NOT) == set(manifest.CAPABILITIES)
+    assert set(environment._WHY_NOT) == set(names.CAPABILITIES)
 
 
 def test_each_capability_that_may_be_asked_for_is_given_by_an_engine(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert given(monkeypatch) == set(manifest.CAPABILITIES)
+    assert given(monkeypatch) == set(names.CAPABILITIES)
 
 
 def test_a_lesson_asks_for_a_capability_by_name() -> None:
@@ -70,7 +70,7 @@ def test_a_capability_that_nobody_knows_is_refused_with_the_nearest(ask: Any) ->
     assert caught.value.want == "`network-policy`?"
     with pytest.raises(CourseError) as caught:
         ask("zz")
-    assert all(name in caught.value.want for name in manifest.CAPABILITIES)
+    assert all(name in caught.value.want for name in names.CAPABILITIES)
 
 
 # Public names

@@ -116,3 +116,19 @@ def test_without_a_home_in_the_environment_make_starts_as_well(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("given", "asked"), [(["BUNDLE=/b"], True), ([], False)])
+def test_make_start_takes_everything_from_the_bundle(given: list[str], asked: bool) -> None:
+    # -n: only told; -B: as if nothing were made yet.
+    argv = ["make", "-n", "-B", "start", "HEADLESS=1", *given]
+    told = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
+    steps = [
+        "-m course.artifacts.unbundle",
+        "-m course.cli bundle load",
+        "-m course.cli up --headless",
+    ]
+    places = [told.find(step) for step in steps]
+    assert (places[0] > -1, places[1] > -1) == (asked, asked)
+    assert places == sorted(places)
+    assert ("sync --frozen" in told or "pip install" in told) is not asked

@@ -1,41 +1,32 @@
-"""course.notebook and course.views.pictures: what lessons call, in a kernel and without one."""
+"""course.notebook: what lessons call, in a kernel and without one."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import ModuleType
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
 import course
 import course.measure
 import course.views
 from course import notebook
-from course.core import environment, locks, paths, steps
+from course.core import environment, locks, manifest, paths, steps
 from course.core.errors import CourseError
 from course.core.steps import Step, Steps
-from course.learner import progress, run_notebook
+from course.learner import ledger, progress
 from course.views import pictures
+
+
+@pytest.fixture(autouse=True)
+def in_lesson_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "_lesson", "01-mini")
+    monkeypatch.setattr(pictures, "_latest", None)
 
 
 def running_engine() -> None:
     env = {"DOCKER_HOST": "unix:///x", "REGISTRY": "localhost:5001"}
     environment.save(environment.Engine("kind", env, ["containers"], {}))
-
-
-@pytest.mark.parametrize("face", [course, course.measure, course.views])
-def test_every_public_name_of_a_face_is_there(face: ModuleType) -> None:
-    for name in face.__all__:
-        assert getattr(face, name) is not None
-    assert sorted(face._HOMES) == sorted(face.__all__)
-
-
-def test_a_name_that_is_none_is_refused() -> None:
-    with pytest.raises(AttributeError, match="chekc"):
-        course.chekc  # noqa: B018
 
 
 def test_setup_enters_the_learners_folder_and_says_what_is_ready(
@@ -121,47 +112,52 @@ def test_a_prediction_is_asked_for_and_then_shown(mini: Path) -> None:
     assert notebook.predicted("size") == 12
 
 
-def test_a_picture_carries_its_text_and_its_table() -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots()
-    axes.bar(["a"], [1])
-    shown = pictures.picture(figure, alt="one <bar>", header=("x", "s"), rows=[("a", 1)])
-    assert repr(shown) == "x  s\na  1"
-    assert "alt='one &lt;bar&gt;'" in shown.markup and "<td>a</td>" in shown.markup
-    assert plt.get_fignums() == []
+def test_the_form_refuses_what_is_no_number_and_stays_open(mini: Path) -> None:
+    form = notebook.predict("mini-s", "How long?", unit="s")
+    form._handle_custom_msg({"number": "quick"}, [])
+    assert form.said.startswith("✗ `quick` is not a number") and not form.kept
+    form._handle_custom_msg({"number": "2 s"}, [])
+    assert progress.predicted("mini-s") == 2 and form.kept
 
 
-def test_an_error_in_a_cell_shows_no_traceback(mini: Path) -> None:
-    cells = [
-        new_code_cell("import course\ncourse.check('mini-7')"),
-        new_code_cell("%%bash -euo pipefail\nfalse\necho on"),
-        new_code_cell("from course import begin, check\nbegin('mini-1')\ncheck('mini-1')"),
-    ]
-    # The kernel has the course of this clone, so the mini course is put in its place there too.
-    cells.insert(
-        0,
-        new_code_cell(
-            f"import pathlib, sys; sys.path.insert(0, {str(Path.cwd())!r})\n"
-            f"from course.core import paths; paths.ROOT = pathlib.Path({str(mini)!r})\n"
-            "import tests.mini_course.exercises"
-        ),
-    )
-    done = run_notebook.run(new_notebook(cells=cells), mini, allow_errors=True)
-    error = done.cells[1].outputs[0]
-    assert error.output_type == "error"
-    assert "no exercise is called `mini-7`" in "".join(error.traceback)
-    assert "Traceback" not in "".join(error.traceback)
-    assert done.cells[2].outputs[-1].ename == "CalledProcessError"
-    assert done.cells[3].outputs[0].data["text/plain"].startswith("✗ mini-1")
-    assert "course-check" in done.cells[3].outputs[0].data["text/html"]
+def test_a_measurement_is_shown_against_the_prediction(mini: Path) -> None:
+    notebook.predict("mini-s", "How long?", unit="s", value=10)
+    shown = notebook.compare("mini-s", 35.0, unit="s")
+    assert repr(shown) == "You said 10 s; measured 35 s, 3.5 times that."
+    assert "width:28.6%" in shown.markup and "width:100.0%" in shown.markup
+    assert repr(notebook.compare("mini-s", 10.2, unit="s")).endswith("measured 10.2 s, within 5 %.")
+    assert progress.progress()["predictions"]["mini-s"]["measured"] == 10.2
 
 
-def test_a_cell_that_fails_ends_a_headless_lesson_with_its_reason(mini: Path) -> None:
-    file = mini / "x.ipynb"
-    nbformat.write(new_notebook(cells=[new_code_cell("print('one')\n1 / 0")]), file)
-    with pytest.raises(CourseError, match="ZeroDivisionError"):
-        run_notebook.lesson(file)
+def test_run_all_works_without_a_prediction(mini: Path) -> None:
+    notebook.predict("mini-s", "How long?", unit="s")
+    shown = notebook.compare("mini-s", 3, unit="s")
+    assert repr(shown) == "You made no prediction; measured 3 s."
+    assert "you said" not in shown.markup
+
+
+def test_a_prediction_after_the_measurement_is_kept_as_such(mini: Path) -> None:
+    notebook.compare("mini-s", 3, unit="s")
+    form = notebook.predict("mini-s", "How long?", unit="s")
+    form._handle_custom_msg({"number": "3"}, [])
+    assert "measured before you said it" in form.said
+    assert repr(notebook.compare("mini-s", 3, unit="s")).startswith("You said 3 s after measuring")
+
+
+def test_a_cell_run_alone_after_a_restart_forgets_nothing(
+    mini: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.predict("mini-s", "How long?", unit="s", value=10)
+    monkeypatch.setattr(notebook, "_lesson", "")
+    notebook.compare("mini-s", 20, unit="s")
+    assert "predicted:  How long? You said 10 s; measured 20 s" in ledger.text(manifest.load())
+
+
+def test_what_cannot_be_compared_has_no_ratio(mini: Path) -> None:
+    notebook.predict("mini-s", "How long?", unit="s", value=0)
+    assert repr(notebook.compare("mini-s", 3, unit="s")) == "You said 0 s; measured 3 s."
+    shown = notebook.compare("mini-s", 3000, unit="ms")
+    assert repr(shown) == "You said 0 s; measured 3000 ms."
+    assert "you said" not in shown.markup
+    with pytest.raises(CourseError, match="not a number"):
+        notebook.compare("mini-s", float("nan"), unit="s")

@@ -1,17 +1,12 @@
-"""course.artifacts.{bundle, unbundle}: whole, or refused by the name of the part that is wrong."""
+"""course.artifacts.bundle: whole, or refused by the name of the part that is wrong."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-import re
-import subprocess
-import sys
 import tarfile
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,72 +25,23 @@ from course.artifacts import (
 )
 from course.core import paths
 from course.core.errors import CourseError
-from course.core.process import Completed, FakeRunner
+from course.core.process import FakeRunner
 from course.engine.docker import Docker
+from tests.artifacts.bundles import (
+    ORDERS,
+    Save,
+    content,
+    fill,
+    lock,
+    manifest,
+    names,
+    place,
+    quiet,
+    replace,
+    rewrite,
+)
 
-ORDERS = f"localhost:5001/orders:{orders_image.VERSION}"
-
-
-def quiet(detail: str, fraction: float | None) -> None:
-    """Hear nothing."""
-
-
-class Save(FakeRunner):
-    """A docker that has the image of orders and saves images as a word."""
-
-    def run(self, argv, **kwargs):  # type: ignore[no-untyped-def]
-        words = [str(a) for a in argv]
-        self.calls.append(tuple(words))
-        if words[:2] == ["docker", "save"]:
-            Path(words[words.index("--output") + 1]).write_text(f"image {words[-1]}")
-        return Completed(tuple(words), 0, f"{ORDERS}\n" if "ls" in words else "")
-
-
-def fill(cache: Path) -> None:
-    """A cache as a machine has it on which the course is up."""
-    wheels = cache / "python" / unbundle.python_key()
-    wheels.mkdir(parents=True)
-    with zipfile.ZipFile(wheels / "uv-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("uv-1.data/scripts/uv", "#!/bin/sh\n")
-    for entry in (debian.pool(), *(packages.entry(s) for s in tools.NODES.values())):
-        entry.mkdir(parents=True)
-        (entry / "file").write_text(entry.name)
-        (entry / "link").symlink_to("file")
-    for name in tools.CATALOGUE:
-        for entry in tools.places(name)[-1]:
-            entry.mkdir(parents=True, exist_ok=True)
-            (entry / "command").write_text(name)
-    (cache / "tools" / "moby-of-an-older-version").mkdir()
-    (cache / "tools" / ".part-x").mkdir()
-    gateway_api.crds_file().parent.mkdir(parents=True)
-    gateway_api.crds_file().write_text("crds")
-
-
-@pytest.fixture(autouse=True)
-def not_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unbundle, "is_root", lambda: False)
-
-
-def lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the cache's wheels for those of the lock."""
-    wheels = (paths.cache() / "python" / unbundle.python_key()).iterdir()
-    known = {file.name: f"sha256:{fetch.digest(file)}" for file in wheels}
-    monkeypatch.setattr(unbundle, "_lock", lambda: known)
-
-
-@pytest.fixture
-def saved(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(debian, "is_root_on_debian", lambda: True)
-    fill(paths.cache())
-    lock(monkeypatch)
-    file = bundle.save(home / "b.tar", quiet, runner=Save())
-    monkeypatch.setenv("COURSE_CACHE", str(home / "empty"))
-    return file
-
-
-def names(file: Path) -> list[str]:
-    with tarfile.open(file) as tar:
-        return tar.getnames()[1:]
+pytestmark = pytest.mark.usefixtures("not_root")
 
 
 def one_of_each_kind(file: Path) -> list[str]:
@@ -173,45 +119,6 @@ def test_a_tool_of_a_bundle_is_used_before_the_internet_is_asked(
     )
     monkeypatch.setattr(packages, "resolve", lambda source, report, **_: Path(source))
     assert set(tools.ensure("docker", quiet)) == set(tools.CATALOGUE["docker"].commands)
-
-
-def rewrite(file: Path, name: str, content: bytes | None, new_name: str = "") -> None:
-    """The same bundle with one part changed, renamed or left out."""
-    with tarfile.open(file) as tar:
-        members = [(m, tar.extractfile(m).read()) for m in tar.getmembers()]  # type: ignore[union-attr]
-    with tarfile.open(file, "w") as tar:
-        for member, old in members:
-            new = content if member.name == name else old
-            if new is None:
-                continue
-            if member.name == name and new_name:
-                member.name = new_name
-            member.size = len(new)
-            tar.addfile(member, io.BytesIO(new))
-
-
-def content(file: Path, name: str) -> bytes:
-    with tarfile.open(file) as tar:
-        return tar.extractfile(name).read()  # type: ignore[union-attr]
-
-
-def manifest(file: Path) -> dict[str, object]:
-    with tarfile.open(file) as tar:
-        return dict(json.load(tar.extractfile("manifest.json")))  # type: ignore[arg-type]
-
-
-def replace(file: Path, name: str, content: bytes) -> None:
-    """A bundle that says of itself that another content of a part is right."""
-    facts = manifest(file)
-    parts = facts["parts"]
-    assert isinstance(parts, dict)
-    parts[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    rewrite(file, name, content)
-    rewrite(file, "manifest.json", json.dumps(facts).encode())
-
-
-def place(name: str) -> Path:
-    return paths.cache() / name.removesuffix(".tgz")
 
 
 @pytest.mark.parametrize("kind", ["python", "debian", "tools", "packages", "downloads", "images"])
@@ -537,82 +444,7 @@ def test_what_is_read_later_is_what_the_checksum_was_of(
     assert not place(name).exists()
 
 
-def test_a_wheel_that_is_not_the_locks_is_refused_though_the_bundle_says_that_it_is_right(
-    saved: Path, home: Path
-) -> None:
-    name = next(n for n in names(saved) if n.startswith("python/"))
-    key = name.removeprefix("python/").removesuffix(".tgz")
-    for wheel, entry in (
-        ("uv-1-py3-none-any.whl", tarfile.TarInfo()),
-        ("evil-1-py3-none-any.whl", tarfile.TarInfo()),
-        ("requirements.txt", tarfile.TarInfo()),
-    ):
-        evil = io.BytesIO()
-        with tarfile.open(fileobj=evil, mode="w:gz") as tar:
-            entry.name, entry.size = f"{key}/{wheel}", 4
-            tar.addfile(entry, io.BytesIO(b"evil"))
-        replace(saved, name, evil.getvalue())
-        with pytest.raises(CourseError, match=re.escape(wheel)):
-            unbundle.environment(saved, runner=FakeRunner())
-        assert not place(name).exists() and not (paths.cache() / "uv").exists()
-
-
-def test_the_lock_knows_uv_and_what_builds_the_course() -> None:
-    locked = unbundle._lock()
-    for package in ("uv", "hatchling", "editables", "pathspec", "jupyterlab"):
-        found = [name for name in locked if re.match(rf"{package}-\d", name)]
-        assert found and all(re.fullmatch("sha256:[0-9a-f]{64}", locked[name]) for name in found)
-
-
 # -- the Python environment
-
-
-def test_the_environment_comes_from_the_bundle_alone(saved: Path) -> None:
-    fake = FakeRunner({str(paths.cache() / "uv" / "bin" / "uv"): ""})
-    unbundle.environment(saved, runner=fake)
-    uv = paths.cache() / "uv" / "bin" / "uv"
-    assert uv.stat().st_mode & 0o111
-    assert [call[1:3] for call in fake.calls] == [
-        ("venv", "--allow-existing"),
-        ("export", "--frozen"),
-        ("pip", "install"),
-        ("pip", "install"),
-    ]
-    for call in fake.calls[2:]:
-        assert {"--offline", "--no-index", "--find-links"} <= set(call)
-    assert {"--require-hashes", "--no-deps"} <= set(fake.calls[2])
-    # The list is the clone's own, and so is what builds it.
-    assert not any(str(paths.cache() / "python") in word and "txt" in word
-                   for word in fake.calls[2])  # fmt: skip
-    assert "--no-build-isolation" in fake.calls[3]
-
-
-def test_a_bundle_for_another_python_is_refused(saved: Path) -> None:
-    rewrite(saved, "manifest.json", json.dumps(manifest(saved) | {"pythons": ["2.7"]}).encode())
-    with pytest.raises(CourseError, match=r"has packages for 2\.7"):
-        unbundle.environment(saved, runner=FakeRunner())
-
-
-def test_a_bundle_for_another_lock_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unbundle, "python_key", lambda: "other")
-    with pytest.raises(CourseError, match="of another version"):
-        unbundle.environment(saved, runner=FakeRunner())
-
-
-def test_a_bundle_is_read_with_pythons_own_library_alone(saved: Path) -> None:
-    # -S: no site-packages, as on a machine where nothing is installed yet.
-    code = f"""
-from pathlib import Path
-from course.artifacts import unbundle
-with unbundle.opened(Path({str(saved)!r}), {fetch.digest(saved)!r}) as bundle:
-    print(len(bundle.parts))
-"""
-    env = {**os.environ, "PYTHONPATH": str(paths.ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, check=False
-    )
-    assert (done.stderr, done.stdout.strip()) == ("", str(len(names(saved))))
-
 
 EXPORT = """\
 always==1 \\
@@ -668,25 +500,6 @@ def test_docker_from_a_bundle_needs_no_compiler(
     assert asked == list(debian.DOCKER)
 
 
-# -- make
-
-
-@pytest.mark.parametrize(("given", "asked"), [(["BUNDLE=/b"], True), ([], False)])
-def test_make_start_takes_everything_from_the_bundle(given: list[str], asked: bool) -> None:
-    # -n: only told; -B: as if nothing were made yet.
-    argv = ["make", "-n", "-B", "start", "HEADLESS=1", *given]
-    told = subprocess.run(argv, cwd=paths.ROOT, capture_output=True, text=True, check=True).stdout
-    steps = [
-        "-m course.artifacts.unbundle",
-        "-m course.cli bundle load",
-        "-m course.cli up --headless",
-    ]
-    places = [told.find(step) for step in steps]
-    assert (places[0] > -1, places[1] > -1) == (asked, asked)
-    assert places == sorted(places)
-    assert ("sync --frozen" in told or "pip install" in told) is not asked
-
-
 def test_a_bundle_into_a_folder_that_is_not_there_is_refused_before_anything_is_packed(
     home: Path,
 ) -> None:
@@ -697,9 +510,8 @@ def test_a_bundle_into_a_folder_that_is_not_there_is_refused_before_anything_is_
 
 
 def test_a_file_that_somebody_put_in_the_bundles_way_is_neither_followed_nor_kept(
-    saved: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    saved: Path, home: Path
 ) -> None:
-    monkeypatch.delenv("COURSE_CACHE")
     theirs = home / "theirs"
     theirs.write_text("theirs")
     (home / "c.tar.part").symlink_to(theirs)

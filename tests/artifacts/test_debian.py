@@ -182,3 +182,27 @@ def test_a_package_is_kept_with_the_signed_lists_that_name_it(home: Path) -> Non
     (lists / "h_d_stable_InRelease").unlink()
     with pytest.raises(CourseError, match="in no list that its archive signed"):
         debian._place(home / "pool", "http://h/d/pool/a_1.deb", file, targets)
+
+
+def quiet(detail: str, fraction: float | None) -> None:
+    """Hear nothing."""
+
+
+def test_installed_packages_are_left_alone() -> None:
+    fake = FakeRunner({"dpkg-query": "installed"})
+    debian.ensure(["gcc"], quiet, runner=fake)
+    assert len(fake.calls) == 1
+
+
+def test_without_the_right_to_install_the_command_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "is_root_on_debian", lambda: False)
+    with pytest.raises(CourseError) as caught:
+        debian.ensure(["gcc", "mmdebstrap"], quiet, runner=FakeRunner({"dpkg-query": 1}))
+    assert caught.value.try_ == "apt-get install gcc mmdebstrap"
+
+
+def test_package_lists_are_fetched_where_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "is_root_on_debian", lambda: True)
+    fake = FakeRunner({"dpkg-query": 1, "apt-get install": [100, 0], "apt-get update": 0})
+    debian.ensure(["gcc"], quiet, runner=fake)
+    assert [c[1] for c in fake.calls if c[0] == "apt-get"] == ["install", "update", "install"]

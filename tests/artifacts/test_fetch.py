@@ -25,7 +25,6 @@ from course.core.errors import CourseError
 
 CONTENT = b"".join(bytes([i % 251]) * 1000 for i in range(2000))
 SHA = hashlib.sha256(CONTENT).hexdigest()
-HALF = len(CONTENT) // 2
 
 
 @dataclass
@@ -452,31 +451,6 @@ def test_a_file_of_authorities_that_is_not_there_is_named(
     with pytest.raises(CourseError, match=r"gone\.pem") as caught:
         fetch.text(f"{secure[0]}/f")
     assert "REQUESTS_CA_BUNDLE" in caught.value.try_
-
-
-# -- what was seen first
-
-
-def test_a_record_that_is_damaged_or_of_a_newer_version_is_not_forgotten_in_silence(
-    home: Path,
-) -> None:
-    first_seen.keep("a", "1")
-    assert first_seen.keep("a", "2").value == "2"
-    for text, said in (
-        ("{", "damaged"),
-        ("[" * 100_000, "damaged"),
-        ('{"format": 1, "seen": {"a": {"value": "1"}}}', "damaged"),
-        ('{"format": 1, "seen": {"a": "1"}}', "damaged"),
-        ('{"format": 1, "seen": {"a": {"value": 1, "since": "x"}}}', "damaged"),
-        ('{"format": 9, "seen": {}}', "format 9"),
-        ('{"format": 9, "seen": {"a": {"of": "later"}}}', "format 9"),
-    ):
-        first_seen.file().write_text(text)
-        with pytest.raises(CourseError, match=said):
-            first_seen.first("a")
-        with pytest.raises(CourseError, match=said):
-            first_seen.keep("b", "1")
-        assert first_seen.file().read_text() == text
 
 
 def answering(raw: bytes, *, drip: float = 0.0) -> str:

@@ -1,7 +1,7 @@
 """What is somebody's in the real Docker and in their home stays as it is, whatever we do beside it.
 
 `course down` is not run here: it would end the engine that the tests use. What it removes is told
-by its own tests (`tests/engine/test_ownership.py`, `tests/engine/test_taken_names.py`).
+by its own tests (`tests/engine/test_docker.py`, `test_kind.py`, `test_local_registry.py`).
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course.core import paths
-from course.core.errors import CourseError
+from course.core.errors import CourseError, from_os_error
 from course.core.process import FakeRunner
 from course.engine import tasks
 from course.engine.doctor import Machine, report
@@ -84,3 +86,19 @@ def test_the_record_of_a_failed_set_up_and_the_report_hold_no_cause(home: Path) 
         home / "report.txt", [], Machine(FakeRunner({"git": "", "docker": "", "kind": ""}))
     ).read_text()
     assert "no registry answers" in written and "c4nary" not in written
+
+
+def test_an_error_shows_itself_without_a_traceback_in_a_notebook() -> None:
+    error = CourseError("a fact", "a wish", "a command")
+    assert error._render_traceback_() == ["✗ saw:  a fact", "  want: a wish", "  try:  a command"]
+
+
+@pytest.mark.parametrize("place", ["COURSE_STATE", "COURSE_CACHE"])
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EROFS])
+def test_a_home_that_cannot_be_written_is_told_with_the_variable_that_moves_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: int
+) -> None:
+    monkeypatch.setenv(place, "/home/jane/.local/course")
+    for where in ("/home/jane/.local", "/home/jane/.local/course/logs"):
+        told = from_os_error(OSError(error, os.strerror(error), where))
+        assert where in told.saw and f"export {place}=FOLDER" in told.try_

@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course.core.errors import CourseError
 from course.core.process import CommandError, Completed, FakeRunner, RealRunner, spawn
 from tests.until import until
 
@@ -131,11 +130,6 @@ def test_the_fake_answers_by_the_longest_prefix_and_records() -> None:
     with pytest.raises(CommandError, match="not in the script"):
         fake.run(["podman"], timeout=1)
     assert fake.calls[0] == ("docker", "ps", "-q")
-
-
-def test_an_error_shows_itself_without_a_traceback_in_a_notebook() -> None:
-    error = CourseError("a fact", "a wish", "a command")
-    assert error._render_traceback_() == ["✗ saw:  a fact", "  want: a wish", "  try:  a command"]
 
 
 ENDLESS = "import sys\nwhile True: sys.stdout.write({text!r} * 4096)"

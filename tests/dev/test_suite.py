@@ -8,21 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from course.core import paths
 from course.core.errors import CourseError
-from course.core.process import default_runner
-from course.dev import needs, outcomes, proofs, proving, suite
+from course.dev import needs, proofs, proving, suite
 from course.dev.fingerprint import Conditions
-from course.dev.outcomes import Assignment, Outcome, Record
-from course.dev.schedule import Budget, Planned, Reason
-from course.dev.tally import Tally
+from course.dev.schedule import Budget
 from course.dev.things import Kind, Thing
 from course.engine import up
 
@@ -214,21 +209,6 @@ def test_what_could_not_be_judged_is_counted_is_no_proof_and_a_few_do_not_fail_t
     assert "answer a-1: wrong" not in proven()
 
 
-@pytest.mark.parametrize(
-    ("unjudged", "judged", "fails"),
-    [(2, 10, False), (3, 10, True), (4, 200, False), (5, 200, True)],
-)
-def test_too_many_that_could_not_be_judged_fail_the_run(
-    unjudged: int, judged: int, fails: bool
-) -> None:
-    tally = Tally(judged=judged, unjudged={str(i): "busy" for i in range(unjudged)})
-    if fails:
-        with pytest.raises(CourseError, match=f"{unjudged} could not be judged, of {judged}"):
-            tally.refuse()
-    else:
-        tally.refuse()
-
-
 def test_what_does_not_fit_is_told_with_its_command_and_the_run_is_green(
     course: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -367,210 +347,3 @@ def children(pid: int) -> list[int]:
     import psutil
 
     return [child.pid for child in psutil.Process(pid).children()]
-
-
-# -- one run of pytest, and what it records
-
-
-def recorded(
-    folder: Path, *argv: str, wanted: dict[str, float] | None = None, **limits: float
-) -> tuple[int, Record]:
-    record = folder / "record.jsonl"
-    record.unlink(missing_ok=True)
-    code = proving.pytest(
-        ["-q", "-p", "no:cacheprovider", *argv],
-        Assignment(str(record), wanted or {}, **limits),
-        root=folder,
-        env={},
-        wait=120,
-    )
-    return code, outcomes.read(record)
-
-
-MIXED = """\
-import pytest
-def test_passes(): pass
-def test_fails(): assert False, "that is why"
-def test_is_skipped(): pytest.skip("not here")
-@pytest.fixture
-def broken(): raise ValueError("in the set-up")
-def test_cannot_begin(broken): pass
-@pytest.fixture
-def untidy():
-    yield
-    raise ValueError("in the tear-down")
-def test_leaves_a_mess(untidy): pass
-"""
-
-
-def test_every_item_is_recorded_with_its_ending_and_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    (tmp_path / "test_m.py").write_text(MIXED)
-    code, record = recorded(tmp_path, "test_m.py")
-    endings = {item.rpartition("::")[2]: one.ending for item, one in record.outcomes.items()}
-    assert code == 1 and endings == {
-        "test_passes": "passed",
-        "test_fails": "failed",
-        "test_is_skipped": "skipped",
-        "test_cannot_begin": "failed",
-        "test_leaves_a_mess": "failed",
-    }
-    assert "that is why" in record.outcomes["test_m.py::test_fails"].said
-    assert record.passed(["test_m.py", "test_m.py::test_passes"]).keys() == {
-        "test_m.py::test_passes"
-    }
-    assert (record.count("passed"), record.count("failed")) == (1, 3)
-
-
-def test_what_is_wanted_is_all_that_runs_and_in_that_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    (tmp_path / "test_m.py").write_text(MIXED)
-    (tmp_path / "test_n.py").write_text(EMPTY)
-    wanted = {"test_n.py": 1.0, "test_m.py::test_passes": 1.0}
-    code, record = recorded(tmp_path, "test_m.py", "test_n.py", wanted=wanted)
-    assert code == 0
-    assert [item.rpartition("::")[2] for item in record.collected] == [
-        *("test_one", "test_two", "test_passes")
-    ]
-
-
-def test_a_wanted_test_that_is_not_there_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    (tmp_path / "test_n.py").write_text(EMPTY)
-    code, record = recorded(tmp_path, "test_n.py", wanted={"test_n.py::test_gone": 1.0})
-    assert code == 4 and record.passed(["test_n.py::test_gone"]) == {}
-    assert "pytest finds no test in: test_n.py::test_gone" in capsys.readouterr().out
-
-
-def test_what_would_not_end_in_time_is_left_out_and_what_is_begun_is_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    (tmp_path / "test_m.py").write_text(
-        "import types\nfrom course.dev import recorder\n"
-        "def test_one(): recorder.time = types.SimpleNamespace(monotonic=lambda: 1e9)\n"
-        "def test_two(): pass\n"
-    )
-    (tmp_path / "test_n.py").write_text(EMPTY)
-    wanted = {"test_m.py": 1.0, "test_n.py": 1.0}
-    began = time.monotonic()
-    code, record = recorded(
-        tmp_path, "test_m.py", "test_n.py", wanted=wanted, begin_by=1e9 - 1, end_by=2e9
-    )
-    assert code == 0 and record.passed(wanted).keys() == {"test_m.py"}
-    assert record.outcomes["test_n.py::test_one"].said == outcomes.LEFT_OUT
-    _, record = recorded(tmp_path, "test_n.py", wanted={"test_n.py": 50}, end_by=began + 50)
-    assert record.passed(["test_n.py"]) == {}
-
-
-def test_a_file_that_cannot_be_read_counts_as_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    (tmp_path / "test_m.py").write_text("import nothing_of_this_name\n")
-    code, record = recorded(tmp_path, "test_m.py")
-    assert code != 0 and record.count("failed") == 1
-
-
-def test_a_record_that_was_broken_off_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
-    file = tmp_path / "record"
-    assert outcomes.read(file) == Record()
-    outcomes.append(file, {"collected": ["a.py::x", "a.py::y"]})
-    whole = Outcome("a.py::x", "passed", 1.5)
-    outcomes.append(file, {"item": "a.py::x", "ending": "passed", "seconds": 1.5, "said": ""})
-    with file.open("a") as sink:
-        sink.write('{"item": "a.py::y", "end')
-    record = outcomes.read(file)
-    assert record.outcomes == {"a.py::x": whole}
-    assert record.passed(["a.py", "a.py::x"]) == {"a.py::x": 1.5}
-
-
-# -- real notebooks
-
-
-def notebook(file: Path, *cells: str, armed: str = "") -> None:
-    made = [new_code_cell(source) for source in cells]
-    if armed:
-        made[-1].metadata["tags"] = ["nbval-check-output"]
-        made[-1].execution_count = len(made)
-        made[-1].outputs = [
-            new_output("execute_result", data={"text/plain": armed}, execution_count=len(made))
-        ]
-    about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    file.parent.mkdir(exist_ok=True)
-    nbformat.write(new_notebook(cells=made, metadata=about), file)
-
-
-@pytest.fixture
-def prover(tmp_path: Path, home: Path) -> Callable[..., proving.Prover]:
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "nbval.cfg").write_text("")
-
-    def made(things: list[Thing], *options: str, go_on: bool = False) -> proving.Prover:
-        return proving.Prover(
-            root=tmp_path,
-            fingerprints={thing: thing.name for thing in things},
-            sources=proving.Sources(tmp_path, default_runner()),
-            budget=Budget(),
-            began=time.monotonic(),
-            commit="c0ffee",
-            options=lambda lane: options,
-            env={},
-            tally=Tally(),
-            go_on=go_on,
-        )
-
-    return made
-
-
-ASKED_AGAIN = """\
-from pathlib import Path
-def test_it():
-    times = Path(__file__).with_suffix(".times")
-    n = len(times.read_text()) if times.exists() else 0
-    times.write_text("x" * (n + 1))
-    assert n >= {busy}, "? a-1 · T · could not judge"
-"""
-
-
-def test_a_notebook_whose_check_could_not_judge_is_asked_again_once_and_then_counted(
-    tmp_path: Path,
-    prover: Callable[..., proving.Prover],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    times = {"fine": 0, "busy-once": 1, "busy": 9, "last": 0}
-    things = [Thing(Kind.SOLUTION, n, n, f"test_{n}.py") for n in times]
-    for thing, busy in zip(things, times.values(), strict=True):
-        (tmp_path / thing.node).write_text(ASKED_AGAIN.format(busy=busy))
-    one = prover(things, "-q", "-p", "no:cacheprovider")
-    one.run([Planned(thing, Reason.CHANGED, 5.0) for thing in things])
-    assert {thing.name for thing in one.tally.things} == {"fine", "busy-once", "last"}
-    assert list(one.tally.unjudged) == ["test_busy.py"]
-    assert (one.tally.passed, one.tally.failed) == (3, 0)
-    out = capsys.readouterr().out
-    assert out.count("asked again: solution busy") == 2
-    assert (tmp_path / "test_busy.times").read_text() == "xx"
-
-
-SHOWS = "class R:\n    def __repr__(self): return {text!r}\nR()"
-
-
-def test_notebooks_run_by_nbval_and_one_that_shows_a_wrong_result_fails(
-    tmp_path: Path, prover: Callable[..., proving.Prover]
-) -> None:
-    things = [Thing(Kind.SOLUTION, n, n, f"solutions/{n}.ipynb") for n in ("right", "wrong")]
-    for thing, text in zip(things, ("✓ a-1 · T", "✗ a-1 · T"), strict=True):
-        notebook(tmp_path / thing.node, "1 + 1", SHOWS.format(text=text), armed="✓ a-1 · T")
-    one = prover(things, *proving.NBVAL)
-    with pytest.raises(CourseError, match=r"solutions/wrong\.ipynb failed"):
-        one.run([Planned(thing, Reason.CHANGED, 5.0) for thing in things])
-    assert {thing.name for thing in one.tally.things} == {"right"}
-    assert (one.tally.passed, one.tally.failed, one.tally.unjudged) == (3, 1, {})

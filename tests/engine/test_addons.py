@@ -1,18 +1,17 @@
-"""course.engine.addons: how an add-on reaches a cluster, new or running."""
+"""course.engine.addons: how an add-on reaches a cluster."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from course.core import environment, paths
+from course.core import paths
 from course.core.errors import CourseError
 from course.core.process import FakeRunner
-from course.engine import addons, up
+from course.engine import addons
 from course.engine.addons import addon
 from course.engine.addons.addon import Addon
 from course.engine.kind import Kind
@@ -70,64 +69,6 @@ def test_each_thing_that_it_is_made_from_changes_its_fingerprint(thing: Addon) -
     changed = thing.fingerprint()
     object.__setattr__(thing, "made_from", lambda: ("2",))
     assert len({before, changed, thing.fingerprint()}) == 3
-
-
-@pytest.fixture
-def engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[environment.Engine]:
-    """A course that is up and answers, made by this version of it."""
-    of = environment.Engine("kind", {}, ["orders"], {"registry": 5001, "http": 8080, "https": 8443})
-    environment.save(of)
-    addon.record(up.wanted(of))
-    monkeypatch.setattr("course.engine.docker.Docker.answers", lambda _: True)
-    monkeypatch.setattr("course.engine.local_registry.Registry.answers", lambda _: True)
-    monkeypatch.setattr("course.engine.up.orders.answers", lambda _: True)
-    yield of
-
-
-def test_a_cluster_of_this_version_is_left_alone(engine: environment.Engine) -> None:
-    assert up.outdated(engine) == [] and up.complete()
-
-
-@pytest.mark.parametrize("name", [one.name for one in addons.ALL])
-def test_a_changed_add_on_reaches_a_cluster_that_runs(
-    name: str, engine: environment.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changed = next(one for one in addons.ALL if one.name == name)
-    parts = list(changed.made_from())
-    object.__setattr__(changed, "made_from", lambda: (*parts, "of another version"))
-    try:
-        assert up.outdated(engine) == [name] and not up.complete()
-    finally:
-        object.__setattr__(changed, "made_from", lambda: parts)
-
-
-def test_what_the_node_is_told_reaches_a_cluster_that_runs(engine: environment.Engine) -> None:
-    engine.ports["registry"] = 5002
-    environment.save(engine)
-    assert up.outdated(engine) == ["node"] and not up.complete()
-
-
-def test_an_image_that_a_new_version_adds_reaches_a_course_that_runs(
-    engine: environment.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("course.engine.up.LESSON_IMAGES", (*up.LESSON_IMAGES, "postgres:15"))
-    assert up.outdated(engine) == ["images"] and not up.complete()
-
-
-def test_a_cluster_of_a_version_that_kept_no_record_is_brought_up_to_date(
-    engine: environment.Engine,
-) -> None:
-    addon.forget()
-    assert up.outdated(engine) == ["node", "images", *(one.name for one in addons.ALL)]
-    (paths.state() / "applied.json").write_text("[half a fi")
-    assert not up.complete()
-
-
-def test_a_registry_that_has_stopped_is_no_complete_set_up(
-    engine: environment.Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("course.engine.local_registry.Registry.answers", lambda _: False)
-    assert not up.complete()
 
 
 @pytest.mark.parametrize("one", addons.ALL, ids=lambda one: one.name)

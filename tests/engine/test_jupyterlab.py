@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import stat
-import subprocess
 import sys
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -18,12 +15,19 @@ from typing import NoReturn
 import psutil
 import pytest
 
-from course import start
 from course.core import locks, paths, private
 from course.core.errors import CourseError
 from course.engine import jupyterlab
-from course.learner import start_page
 from tests.foreign import other, recycled
+from tests.running_lab import TOKEN, running_lab
+
+
+@pytest.fixture
+def running(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A JupyterLab that seems to run, and what browsers are called with."""
+    with running_lab(home, monkeypatch) as opened:
+        yield opened
+
 
 SCHEMAS = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
 OVERRIDES = json.loads((jupyterlab._SETTINGS / "overrides.json").read_text())
@@ -46,43 +50,6 @@ def test_every_setting_is_one_of_jupyterlab(plugin: str) -> None:
             ), f"{setting} is {kinds}"
 
 
-TOKEN = "c4naryTokenOfTheLab0123456789"
-
-
-@pytest.fixture
-def running(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A JupyterLab that seems to run, and what browsers are called with."""
-    clone = home / "clone"
-    (clone / ".venv").mkdir(parents=True)
-    monkeypatch.setattr(paths, "ROOT", clone)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("DISPLAY", ":0")
-    opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
-    process = subprocess.Popen(["sleep", "60"])
-    old = os.umask(0)
-    try:
-        jupyterlab._remember(8888, TOKEN, process.pid)
-        yield opened
-    finally:
-        os.umask(old)
-        process.kill()
-        process.wait()
-
-
-def test_a_browsers_command_line_has_no_token(running: list[str], home: Path) -> None:
-    start.browse()
-    (address,) = running
-    page = Path(urllib.parse.unquote(urllib.parse.urlsplit(address).path))
-    assert address.startswith("file://") and TOKEN not in address
-    assert f"token={TOKEN}" in page.read_text()
-    assert page.is_relative_to(home / "clone"), "a snap reads nothing in ~/.local"
-    assert stat.S_IMODE(page.stat().st_mode) == 0o600
-    assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
-    jupyterlab.stop()
-    assert not page.exists()
-
-
 def test_outside_the_home_folder_the_page_is_in_the_states(
     running: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,25 +63,6 @@ def test_outside_the_home_folder_the_page_is_in_the_states(
     monkeypatch.setattr(paths, "ROOT", home / ".src")
     found = jupyterlab.page()
     assert found is not None and found.is_relative_to(paths.state())
-
-
-def test_a_browser_of_windows_gets_the_address_without_the_token(
-    running: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("platform.release", lambda: "5.15.167.4-microsoft-standard-WSL2")
-    start.browse()
-    assert running == [f"http://127.0.0.1:8888/lab/tree/{start_page.NAME}"]
-    assert "token=" in capsys.readouterr().out
-
-
-def test_without_windows_no_browser_is_opened(
-    running: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DISPLAY")
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr(sys, "platform", "linux")
-    start.browse()
-    assert running == []
 
 
 def test_no_argument_holds_the_token_or_opens_it_to_others(

@@ -12,41 +12,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from course.core.errors import CourseError
 from course.exercises import rolling
-from course.exercises.kit import probe_release, shop
+from course.exercises.kit import probe_release
 from course.exercises.kit.lab import Lab as RealLab
 from course.exercises.kit.verdict import Wrong
 from course.measure.release import Failure, ReleaseRecord
 from course.measure.rollout import Pod, Sample, Status, Waiting
 from course.measure.traffic import Summary
+from tests.exercises.shops import READY, Object, beside, deployment
 
 PROBE = "probe-1a2b3c"
-READY = {"httpGet": {"path": "/readyz", "port": "http"}}
-Object = dict[str, Any]
-
-
-def deployment(**container: Any) -> Object:
-    """A careful shop, with changes of its container; `None` takes a field away."""
-    text = shop.manifest(
-        host="shop-lab.ada.localhost",
-        image="r/shop-lab:1.1.0",
-        replicas=2,
-        settings={"FAULT_START_MS": "2000", "DRAIN_MS": "10000"},
-        strategy="type: RollingUpdate\nrollingUpdate: { maxUnavailable: 0, maxSurge: 1 }\n",
-    )
-    made: Object = next(iter(yaml.safe_load_all(text)))
-    found = made["spec"]["template"]["spec"]["containers"][0]
-    env = container.pop("env", {})
-    found["env"] = [e for e in found["env"] if e["name"] not in env]
-    found["env"] += [{"name": k, "value": v} for k, v in env.items()]
-    found |= {"readinessProbe": READY, "lifecycle": {"preStop": {"sleep": {"seconds": 4}}}}
-    found |= container
-    for name in [key for key, value in found.items() if value is None]:
-        del found[name]
-    return made
 
 
 class Api:
@@ -147,26 +124,6 @@ def cause(release: probe_release.ProbeRelease, made: Object) -> str:
 )
 def test_what_answers_before_it_can_serve_is_named_by_its_probe(named: str, made: Object) -> None:
     assert cause(tried(EARLY, CUT), made) == named
-
-
-MESH = {
-    "name": "mesh",
-    "image": "r/mesh:9",
-    "readinessProbe": {"tcpSocket": {"port": 9}},
-    "env": [{"name": "DRAIN_MS", "value": "1"}],
-}
-
-
-def beside(made: Object, *, renamed: str = "", native: bool = False) -> Object:
-    """A sidecar patched in front of the shop, whose container may have another name."""
-    spec = made["spec"]["template"]["spec"]
-    if renamed:
-        spec["containers"][0]["name"] = renamed
-    if native:
-        spec["initContainers"] = [{**MESH, "restartPolicy": "Always", "name": "shop"}]
-    else:
-        spec["containers"].insert(0, copy.deepcopy(MESH))
-    return made
 
 
 @pytest.mark.parametrize(
@@ -298,40 +255,6 @@ def test_a_release_that_does_not_end_is_no_verdict() -> None:
     )
     with pytest.raises(CourseError, match="was not over"):
         rolling._finished(late)
-
-
-def test_a_patch_gives_the_made_up_version_to_every_container() -> None:
-    template = deployment()["spec"]["template"]
-    template["spec"]["containers"].append({"name": "beside", "image": "x"})
-    change = probe_release._change(template, [{"name": "A", "value": "1"}], "r/shop-lab:bad")
-    first, second = change["spec"]["template"]["spec"]["containers"]
-    assert first == {
-        "name": "shop",
-        "env": [{"name": "A", "value": "1", "valueFrom": None}],
-        "image": "r/shop-lab:bad",
-    }
-    assert second["name"] == "beside" and "image" not in second
-
-
-@pytest.mark.parametrize("options", [{}, {"renamed": "web"}])
-def test_the_image_of_a_release_is_given_to_the_shop_and_not_to_the_first(options: Object) -> None:
-    template = beside(deployment(), **options)["spec"]["template"]
-    spec = probe_release._change(template, [], "r/shop-lab:bad")["spec"]["template"]["spec"]
-    images = {c["name"]: c.get("image") for c in spec["containers"]}
-    assert images == {"mesh": None, options.get("renamed", "shop"): "r/shop-lab:bad"}
-
-
-def test_a_shop_that_is_a_native_sidecar_is_released_too() -> None:
-    template = deployment()["spec"]["template"]
-    (served,) = template["spec"]["containers"]
-    template["spec"] |= {
-        "initContainers": [{**served, "restartPolicy": "Always"}, {"name": "migrate"}],
-        "containers": [{"name": "idle", "image": "x"}],
-    }
-    change = probe_release._change(template, [{"name": "A", "value": "1"}], "r/shop-lab:bad")
-    spec = change["spec"]["template"]["spec"]
-    (own,) = spec["initContainers"]
-    assert (own["name"], own["image"], own["env"][0]["value"]) == ("shop", "r/shop-lab:bad", "1")
 
 
 class Feed:

@@ -1,4 +1,4 @@
-"""course.learner.ledger and what writes it: predictions, measurements, rows, pictures."""
+"""course.learner.ledger: rows with their predictions and pictures, as text and as a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from course import notebook
 from course.core import manifest, paths
 from course.core.errors import CourseError
 from course.learner import ledger, progress
-from course.learner.quantity import parse_quantity
 from course.views import pictures
 
 CLAIM = "A file keeps a word."
@@ -37,73 +36,6 @@ def drawn(alt: str = "one bar") -> pictures.Picture:
     figure, axes = plt.subplots(figsize=(1, 1))
     axes.bar(["a"], [1])
     return pictures.picture(figure, alt=alt, header=("x", "s"), rows=[("a", 1)])
-
-
-@pytest.mark.parametrize(
-    ("typed", "number"),
-    [("300", 300), (" 1 200 ", 1200), ("0.4 s", 0.4), ("12s", 12), ("1_000", 1000), (7, 7)],
-)
-def test_a_number_as_people_type_it(typed: str | float, number: float) -> None:
-    assert parse_quantity(typed, "s") == number
-
-
-@pytest.mark.parametrize("typed", ["", "about 3", "1,200", "nan", "inf", "3 MB", True, "1e999"])
-def test_what_is_no_number_is_refused_by_name(mini: Path, typed: str | float) -> None:
-    with pytest.raises(CourseError) as caught:
-        notebook.predict("mini-s", "How long?", unit="s", value=typed)
-    assert "write e.g. 1200 or 0.4" in caught.value.try_
-    assert notebook.predicted("mini-s") is None
-
-
-def test_the_form_refuses_what_is_no_number_and_stays_open(mini: Path) -> None:
-    form = notebook.predict("mini-s", "How long?", unit="s")
-    form._handle_custom_msg({"number": "quick"}, [])
-    assert form.said.startswith("✗ `quick` is not a number") and not form.kept
-    form._handle_custom_msg({"number": "2 s"}, [])
-    assert progress.predicted("mini-s") == 2 and form.kept
-
-
-def test_a_measurement_is_shown_against_the_prediction(mini: Path) -> None:
-    notebook.predict("mini-s", "How long?", unit="s", value=10)
-    shown = notebook.compare("mini-s", 35.0, unit="s")
-    assert repr(shown) == "You said 10 s; measured 35 s, 3.5 times that."
-    assert "width:28.6%" in shown.markup and "width:100.0%" in shown.markup
-    assert repr(notebook.compare("mini-s", 10.2, unit="s")).endswith("measured 10.2 s, within 5 %.")
-    assert progress.progress()["predictions"]["mini-s"]["measured"] == 10.2
-
-
-def test_run_all_works_without_a_prediction(mini: Path) -> None:
-    notebook.predict("mini-s", "How long?", unit="s")
-    shown = notebook.compare("mini-s", 3, unit="s")
-    assert repr(shown) == "You made no prediction; measured 3 s."
-    assert "you said" not in shown.markup
-
-
-def test_a_prediction_after_the_measurement_is_kept_as_such(mini: Path) -> None:
-    notebook.compare("mini-s", 3, unit="s")
-    form = notebook.predict("mini-s", "How long?", unit="s")
-    form._handle_custom_msg({"number": "3"}, [])
-    assert "measured before you said it" in form.said
-    assert repr(notebook.compare("mini-s", 3, unit="s")).startswith("You said 3 s after measuring")
-
-
-def test_a_cell_run_alone_after_a_restart_forgets_nothing(
-    mini: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notebook.predict("mini-s", "How long?", unit="s", value=10)
-    monkeypatch.setattr(notebook, "_lesson", "")
-    notebook.compare("mini-s", 20, unit="s")
-    assert "predicted:  How long? You said 10 s; measured 20 s" in ledger.text(manifest.load())
-
-
-def test_what_cannot_be_compared_has_no_ratio(mini: Path) -> None:
-    notebook.predict("mini-s", "How long?", unit="s", value=0)
-    assert repr(notebook.compare("mini-s", 3, unit="s")) == "You said 0 s; measured 3 s."
-    shown = notebook.compare("mini-s", 3000, unit="ms")
-    assert repr(shown) == "You said 0 s; measured 3000 ms."
-    assert "you said" not in shown.markup
-    with pytest.raises(CourseError, match="not a number"):
-        notebook.compare("mini-s", float("nan"), unit="s")
 
 
 def test_before_anything_is_measured_every_claim_says_so(mini: Path) -> None:

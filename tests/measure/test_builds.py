@@ -265,3 +265,28 @@ def test_what_a_front_end_says_without_a_step_is_told_with_its_line() -> None:
     assert (build.no_base, build.where) == ("", "line 3 `FROM Build AS two`")
     assert real("no-base").no_base == "nosuchimage:1"
     assert "FromAsCasing" in real("lint").warnings[0]
+
+
+def test_an_edit_rebuilds_from_its_copy_on() -> None:
+    build = real("edited")
+    assert [(s.number, s.key, s.cached) for s in build.steps] == [
+        (1, "FROM", True),
+        (2, "WORKDIR", True),
+        (3, "COPY", True),
+        (4, "RUN", True),
+        (5, "COPY", False),
+        (6, "RUN", False),
+    ]
+    assert [s.short for s in build.ran] == ["COPY . .", "RUN npm run build"]
+    assert build.steps[0].short == "FROM node:24-slim"
+    assert sum(s.seconds for s in build.ran) < build.seconds
+    # Of the context only what changed is sent, and .dockerignore is not of it.
+    assert 0 < build.context_bytes < 10_000
+
+
+def test_stages_keep_their_names_and_their_own_numbers() -> None:
+    build = real("stages")
+    assert {s.stage for s in build.steps} == {"build", "dependencies", "stage-2"}
+    assert build.find("npm ci --omit=dev") in build.steps
+    assert build.find("npm run build") in build.ran
+    assert not build.error

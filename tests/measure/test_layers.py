@@ -17,6 +17,7 @@ import zstandard
 
 from course.core.errors import CourseError
 from course.measure import layers
+from course.measure.layers import Piece, image_layers
 
 Member = tuple[str, bytes | str]
 """A name, and a file's content or what else it is: `folder`, `fifo`, `device`, `-> target` for a
@@ -354,3 +355,28 @@ def test_an_image_that_docker_cannot_save_is_named() -> None:
     client = SimpleNamespace(images=SimpleNamespace(get=lambda _: image))
     with pytest.raises(CourseError, match=r"`docker save x:1` fails: content digest"):
         layers.read(client, "x:1")
+
+
+def image(layers: list[str], history: list[tuple[str, int]]) -> Any:
+    steps = [{"CreatedBy": by, "Size": size} for by, size in reversed(history)]
+    return SimpleNamespace(attrs={"RootFS": {"Layers": layers}}, history=lambda: steps)
+
+
+BASE = image(["a"], [("", 100), ("ENV A=1", 0)])
+
+
+def test_layers_of_the_base_are_told_from_those_above_it() -> None:
+    own = image(
+        ["a", "b"], [("", 100), ("ENV A=1", 0), ("RUN |1 V=2 /bin/sh -c npm ci # buildkit", 7)]
+    )
+    assert image_layers(own, BASE) == [
+        Piece("Debian's files", 100, True),
+        Piece("RUN npm ci", 7, False),
+    ]
+
+
+def test_an_image_on_another_base_has_layers_of_its_own_only() -> None:
+    other = image(["x", "b"], [("COPY /bare / # buildkit", 5), ("COPY /app /app # buildkit", 2)])
+    assert [piece.base for piece in image_layers(other, BASE)] == [False, False]
+    imported = image(["x"], [("", 5)])  # `docker import` names no step
+    assert image_layers(imported, BASE) == [Piece("files of no step", 5, False)]

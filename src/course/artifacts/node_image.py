@@ -23,12 +23,13 @@ _COMPONENTS = paths.ROOT / "airgap" / "images" / "kind-components"
 _KIND_MODULE = f"gomod:sigs.k8s.io/kind@{tools.KIND}"
 _BINARIES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 _NODE = ("kubeadm", "kubelet", "kubectl")
+MODULES = ("kubernetes", "local-path-provisioner")
+"""Go modules that it is built from, which no file of its recipe names."""
 
 
 def key() -> str:
     """What the node image is made from beside its own recipe."""
-    modules = ("kubernetes", "local-path-provisioner")
-    parts = [gobuild.key(module, arch()) for module in modules]
+    parts = [gobuild.key(module, arch()) for module in MODULES]
     parts += [file.read_text() for file in sorted(_COMPONENTS.iterdir())]
     return "\n".join(parts)
 

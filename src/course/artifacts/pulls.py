@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from course.artifacts import fetch, first_seen
+from course.artifacts import docker_build, fetch, first_seen
 from course.core.errors import CourseError
 from course.core.process import UNENDED, CommandError, Runner
 from course.core.report import Report
@@ -185,14 +185,12 @@ def _named_now(upstream: str, runner: Runner) -> str:
     import docker
 
     with suppress(Exception):  # it is asked for a message only
-        host = runner.run(_HOST, timeout=20).stdout.strip()
-        api: Any = docker.APIClient(base_url=host, timeout=15)
+        api: Any = docker.APIClient(base_url=docker_build.address(runner), timeout=15)
         found = str(api.inspect_distribution(upstream)["Descriptor"]["digest"])
         return found if _DIGEST.fullmatch(found) else ""
     return ""
 
 
-_HOST = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 _ASK = ("docker", "version", "--format", "{{.Server.Version}}")
 _WARNING = re.compile(r"(?i)warning:|time=\S+ level=warn|emulate docker cli")
 _FAULT = re.compile(r"(http (?:408|5\d\d) response body): invalid character.*")

@@ -11,7 +11,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from course.core import files, paths
+from course.core import files, names, paths
 from course.core.errors import CourseError
 
 
@@ -36,11 +36,11 @@ LESSON_VARIABLES = (
 """The variables that a lesson may rely on, beside PATH."""
 
 _WHY_NOT = {
-    "containers": "no container engine is running: course up",
-    "cluster": "no cluster is running: course up",
-    "orders": "the service orders is not running: course up",
-    "cgroups": "this engine sets no limits on memory and processor",
-    "network-policy": "this engine's network accepts a NetworkPolicy and enforces none",
+    names.CONTAINERS: "no container engine is running: course up",
+    names.CLUSTER: "no cluster is running: course up",
+    names.ORDERS: "the service orders is not running: course up",
+    names.CGROUPS: "this engine sets no limits on memory and processor",
+    names.NETWORK_POLICY: "this engine's network accepts a NetworkPolicy and enforces none",
 }
 
 

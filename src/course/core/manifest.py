@@ -11,9 +11,7 @@ from typing import Any, TypeVar
 
 from course.core import paths
 from course.core.errors import CourseError
-
-CAPABILITIES = ("containers", "cluster", "orders", "cgroups", "network-policy")
-"""What a lesson or an exercise may say that it needs of the engine."""
+from course.core.names import CAPABILITIES
 
 
 @dataclass(frozen=True)

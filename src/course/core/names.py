@@ -11,6 +11,8 @@ CLUSTER = "cluster"
 ORDERS = "orders"
 CGROUPS = "cgroups"
 NETWORK_POLICY = "network-policy"
+CAPABILITIES = (CONTAINERS, CLUSTER, ORDERS, CGROUPS, NETWORK_POLICY)
+"""What a lesson or an exercise may say that it needs of the engine."""
 NODE_NAME = f"{CLUSTER_NAME}-control-plane"
 REGISTRY_NAME = "course-registry"
 VERSION_HEADER = "Docker-Distribution-Api-Version"
@@ -19,8 +21,6 @@ OWNER_LABEL = "course.owner=course"
 
 No image carries it: a label of an image is inherited by the learner's own images and containers.
 """
-
-
 PROCESS_LABEL = "course.process"
 """The label of what must not outlive the process that made it (`course.measure.leftovers`)."""
 CHECK_IMAGE = "course-check"

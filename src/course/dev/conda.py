@@ -24,7 +24,7 @@ dependencies:
 
 
 def conda(root: Path, *, runner: Runner | None = None) -> str:
-    """The environment file with the pins of the lock's runtime packages.
+    """The environment file with the lock's pins of the course and of its tests, with nbval.
 
     Args:
         root: the folder with `uv.lock`.
@@ -35,7 +35,7 @@ def conda(root: Path, *, runner: Runner | None = None) -> str:
     """
     uv = Path(sys.executable).with_name("uv")
     argv = [uv, "export", "--frozen", "--offline", "--quiet", "--no-default-groups"]
-    argv += ["--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
+    argv += ["--group", "test", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header"]
     pins = (runner or default_runner()).run(argv, timeout=60, cwd=root).stdout.splitlines()
     return _HEAD + "".join(f"      - {_quoted(pin)}\n" for pin in pins if pin.strip())
 

@@ -29,8 +29,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from course.artifacts.node_image import MODULES
 from course.core.errors import CourseError
-from course.core.manifest import CAPABILITIES
+from course.core.names import CAPABILITIES
 from course.dev.solutions import tasks
 from course.dev.things import BANK, FOLDERS, Kind, module_of
 from course.dev.uses import Uses, commands, imported_in, plain, uses
@@ -39,15 +40,13 @@ _CLI = "course.cli"
 _EXERCISES = "course.exercises"
 _ADDONS = "course.engine.addons"
 _ORDERS, _CLUSTER = "orders", "cluster"
-"""Needs of a lesson, as in `manifest.CAPABILITIES`."""
+"""Needs of a lesson, as in `names.CAPABILITIES`."""
 SERVICE = f"apps/{_ORDERS}"
 _SERVICE_NAMED = re.compile(r"\b(orders|ORDERS_URL)\b")
 _COURSE = "course.toml"
 _IMAGES = "airgap/images/images.toml"
 _RELEASES = "airgap/releases.toml"
 _GO = "airgap/go/tools.toml"
-_IN_A_NODE = ("kubernetes", "local-path-provisioner")
-"""The Go modules of a node image, as `node_image.key` has them."""
 _FIRST_LESSON = "lessons[0]"
 """How a file of tests names the lesson that it runs, whichever that is."""
 _COMMAND = re.compile(r"(?<![\w./$-])course((?:[ \t]+[a-z][a-z-]*){1,2})")
@@ -275,7 +274,7 @@ class Dependencies:
             if image["recipe"] == "kind-node":
                 # Put together by kind, of images that are built beside it.
                 yield "airgap/images/kind-components"
-                yield from (f"{_GO}: {module}" for module in _IN_A_NODE)
+                yield from (f"{_GO}: {module}" for module in MODULES)
         elif file == _RELEASES:
             yield from self._compiled(self._releases[entry].get("commands", {}).values())
         elif file == _GO:

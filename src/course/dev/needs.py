@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from course.artifacts import gobuild, images, packages, tools
+from course.artifacts import gobuild, images, node_image, packages, tools
 from course.core import environment, manifest, paths
 from course.core.errors import CourseError
 from course.core.names import CLUSTER, CONTAINERS, ORDERS
@@ -52,8 +52,6 @@ LEVELS = (
     ),
     Level(ORDERS, "orders", (), ("postgres:15",)),
 )
-_MODULES = {"kindest/node": ("kubernetes", "local-path-provisioner")}
-"""Go modules that a recipe builds without naming them in its files."""
 
 
 def level(thing: Thing, course: manifest.Manifest) -> int:
@@ -100,7 +98,8 @@ def _cost(levels: Sequence[Level], runner: Runner) -> float:
     for ref in lacking:
         image = images.catalogue()[ref]
         sources += [source for source in image.files.values() if source.startswith("go:")]
-        sources += [f"go:{module}/" for module in _MODULES.get(ref.partition(":")[0], ())]
+        if image.recipe == "kind-node":
+            sources += [f"go:{module}/" for module in node_image.MODULES]
     known = [source for source in sources if source.split(":")[1].split("/")[0] in gobuild.tools()]
     return sum(images.catalogue()[ref].cost for ref in lacking) + packages.missing_seconds(known)
 

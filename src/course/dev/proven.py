@@ -45,7 +45,7 @@ def why(name: str) -> list[str]:
     """Return what goes into the fingerprints of the things of a name, a line each.
 
     Args:
-        name: as `told` shows it.
+        name: as `listing` shows it.
 
     Raises:
         CourseError: nothing is called so.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import threading
@@ -34,14 +35,17 @@ LANES = {
     Kind.CLUSTER: "engine and cluster",
     Kind.BROWSER: "browser",
 }
-"""Kinds that one process of pytest can run together: starting it and its imports cost seconds."""
+"""Kinds that one process of pytest can run together: starting it and its imports cost seconds.
+
+They stand side by side in `schedule.ORDER`, or a lane would begin more than once."""
 _SOURCES = (
     *("src", "tests", "apps", "airgap", "notebooks", "labs", "solutions"),
     *("course.toml", "pyproject.toml", "uv.lock"),
 )
 """What fingerprints are made of. A log that grows beside it is none of it, nor are figures."""
 _LOOK_EVERY = 2.0
-_UNJUDGED = f" · {outcomes.UNJUDGED}"
+_UNJUDGED = re.compile(rf"(?: · |\(){outcomes.UNJUDGED}")
+"""As a verdict says it in its line and on its card: nbval shows the one that it compared first."""
 """What a check's result says in a notebook whose machine was in the way."""
 _LONGEST = 7200.0
 Options = Callable[[str], Sequence[str]]
@@ -124,7 +128,7 @@ class Prover:
         """Run what is planned and fits, in its order.
 
         Args:
-            queue: as `schedule.plan` or `schedule.anew` ordered it.
+            queue: as `schedule.plan` or `schedule.all_again` ordered it.
 
         Raises:
             CourseError: something failed; what passed before has been kept.
@@ -159,12 +163,12 @@ class Prover:
                 return
             for node, outcome in failed.items():
                 thing = next((one.thing for one in these if one.thing.node == node), None)
-                if thing is None or _UNJUDGED not in outcome.said:
+                if thing is None or not _UNJUDGED.search(outcome.said):
                     more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
                     raise CourseError(f"{node} failed{more}", "tests that pass", _again(thing))
                 self.tally.failed -= len(record.of(node, "failed"))
                 if thing in again:
-                    self.tally.unjudged[thing.node] = _UNJUDGED.strip(" ·")
+                    self.tally.unjudged[thing.node] = outcomes.UNJUDGED
                 else:
                     self.say(f"asked again: {thing.kind} {thing.name}")
                 again.add(thing)

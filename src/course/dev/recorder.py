@@ -20,7 +20,8 @@ _LONGEST = 20_000
 def pytest_configure(config: pytest.Config) -> None:
     """Take part if there is an assignment."""
     file = os.environ.get(outcomes.ASSIGNMENT)
-    if file:
+    # Of pytest-xdist's processes the one that hears of all items writes them down.
+    if file and not hasattr(config, "workerinput"):
         assignment = Assignment.read(Path(file))
         config.pluginmanager.register(Recorder(assignment), "course-recorder")
 
@@ -60,6 +61,11 @@ class Recorder:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Write down what is going to run."""
         outcomes.append(self._file, {"collected": [item.nodeid for item in session.items]})
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Write the same down where the items run in processes of their own: each has them all."""
+        outcomes.append(self._file, {"collected": ids})
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Write down what could not be read."""

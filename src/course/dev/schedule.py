@@ -20,7 +20,8 @@ class Reason(StrEnum):
 
 ORDER = (Kind.SOLUTION, Kind.LESSON, Kind.ANSWER, Kind.LAB, Kind.CLUSTER, Kind.BROWSER)
 """Kinds in the order in which changed things are run: a solution goes through most of the course's
-code, so that whatever a change in the core broke is seen first."""
+code, so that whatever a change in the core broke is seen first. Tables show their rows in it too.
+Kinds of one of `proving.LANES` stand side by side."""
 DEFAULT_SECONDS = {
     Kind.SOLUTION: 180.0,
     Kind.LESSON: 120.0,

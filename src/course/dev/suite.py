@@ -43,7 +43,12 @@ _ORDERS = "apps/orders"
 ALONE = {"faults": ("-q", "tests/faults"), "road": ("-q", "-s", "tests/road")}
 """What `make test-all` runs beside lessons and has no proof. The road outside is a learner's from
 nothing to lesson 1 through a simulated internet, on both of Docker's image stores."""
-_UNIT = ("tests", *(f"--ignore=tests/{f}" for f in ("bank", "browser", "cluster", *ALONE)))
+_UNIT = (
+    *("tests", *(f"--ignore=tests/{f}" for f in ("bank", "browser", "cluster", *ALONE))),
+    *("-q", "--numprocesses=logical", "--maxprocesses=4", "--dist=worksteal"),
+    "--timeout=120",
+)
+"""Tests without an engine, side by side; how many seconds one may take on a busy machine."""
 _UNIT_WAIT = 3000.0
 FOLDERS = (Kind.CLUSTER, Kind.BROWSER)
 """Kinds of things that belong to no lesson, and their names for `make test-all`."""
@@ -362,7 +367,7 @@ def _changed(suite: Suite) -> None:
 def _without_engine(suite: Suite) -> None:
     stages: list[tuple[str, Callable[[], None]]] = [
         ("lint and types", partial(_static, suite)),
-        ("unit tests", partial(suite.pytest, "-q", *_UNIT)),
+        ("unit tests", partial(suite.pytest, *_UNIT)),
         ("course dev check", partial(suite.call, _BIN / "course", "dev", "check")),
         ("orders: lint, types, unit tests", partial(_orders, suite)),
         ("start files: lint", partial(_start_files, suite)),

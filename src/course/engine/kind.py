@@ -30,7 +30,7 @@ NODE_IMAGE = f"kindest/node:{tools.KUBERNETES}"
 HTTP_NODE_PORT = 30080
 HTTPS_NODE_PORT = 30443
 _CREATE_WAIT = 300.0
-_READY_WAIT = 240.0
+_SYSTEM_PODS_WAIT = 240.0
 _LOOK = """
 test ! -e /etc/cni/net.d/10-course.conflist || echo own-network
 echo -500 2>/dev/null >/proc/self/oom_score_adj && echo oom-adjustable
@@ -109,7 +109,7 @@ class Kind:
             Action("a kubeconfig", self._write_kubeconfig),
             Action("our registry, for the node", self._use_registry),
             lifecycle.awaited(
-                "ready pods", self._waits_for, wait=_READY_WAIT, pause=1, late=_not_ready
+                "ready pods", self._waits_for, wait=_SYSTEM_PODS_WAIT, pause=1, late=_not_ready
             ),
             Action("the learner's namespace", self._make_namespace),
         ]
@@ -364,7 +364,7 @@ def published_port(runner: Runner) -> int | None:
 
 def _not_ready(waiting: Sequence[str]) -> CourseError:
     return CourseError(
-        f"not ready after {_READY_WAIT:.0f} s: {', '.join(waiting)}",
+        f"not ready after {_SYSTEM_PODS_WAIT:.0f} s: {', '.join(waiting)}",
         "every system pod Ready",
         "kubectl get pods -A; kubectl get events -A; then: course up",
     )

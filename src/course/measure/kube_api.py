@@ -7,6 +7,7 @@ the call itself, and a watch would pay it for every event.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import os
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from course.core.errors import CourseError
 
 _CONNECT_WAIT = 3.0
 _CALL_WAIT = 10.0
+NOT_FOUND = 404
 _FORBIDDEN, _EXPIRED = 403, 410
 _LISTS = 3
 
@@ -93,6 +95,32 @@ class Api(Protocol):
 
     def watch(self, kind: str, query: Query, since: str, seconds: float) -> Events:
         """What changes after a resource version, for so many seconds."""
+
+
+def no_deployment(api: Api, name: str) -> ApiError:
+    """That a Deployment is not there, with the nearest name of those that are.
+
+    Args:
+        api: the namespace that it was looked for in.
+        name: the one that is missing.
+
+    Raises:
+        ApiError: the API does not say which there are.
+    """
+    try:
+        there = [found["metadata"]["name"] for found in api.select("deployments", {})["items"]]
+    except ApiError as error:
+        if error.code != _FORBIDDEN:
+            raise
+        there = []  # who may not list them is told what is known
+    near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+    which = f"; there is `{near[0]}`" if near else ""
+    return ApiError(
+        NOT_FOUND,
+        f"no Deployment `{name}` in namespace `{api.namespace}`{which}",
+        f"a Deployment named `{name}`",
+        "kubectl get deployments",
+    )
 
 
 class Kubernetes:

@@ -22,7 +22,7 @@ from course.measure.registry_client import Repository
 
 FINGERPRINT = "FINGERPRINT"
 """Stands in a manifest where its pods have to be replaced when anything of the add-on changes."""
-_READY_WAIT = 180.0
+_ROLLOUT_WAIT = 180.0
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Addon:
         report("waiting for it to be ready", None)
         where = ("-n", self.namespace) if self.namespace else ()
         for name in self.deployments:
-            limit = f"--timeout={_READY_WAIT:.0f}s"
+            limit = f"--timeout={_ROLLOUT_WAIT:.0f}s"
             cluster.kubectl(
-                *where, "rollout", "status", f"deployment/{name}", limit, wait=_READY_WAIT + 10
+                *where, "rollout", "status", f"deployment/{name}", limit, wait=_ROLLOUT_WAIT + 10
             )
         self.answers(cluster)
         record({self.name: fingerprint})

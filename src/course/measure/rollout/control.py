@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from course.core.errors import CourseError
-from course.measure.kube_api import Api, ApiError, Kubernetes, Object
+from course.measure.kube_api import NOT_FOUND, Api, ApiError, Kubernetes, Object, no_deployment
 from course.measure.rollout import containers
 from course.measure.rollout import status as reading
 from course.measure.rollout.columns import moment
@@ -19,7 +18,6 @@ from course.measure.rollout.status import Status
 
 _PAUSE = 0.2
 _GRACE = 5.0
-_NOT_FOUND, _FORBIDDEN = 404, 403
 _OWN = "deployment.kubernetes.io/"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 # As kubectl's own undo: they belong to the Deployment and not to a revision of it.
@@ -63,7 +61,7 @@ class Rollout:
         Args:
             maximum: seconds after which the watch ends by itself.
         """
-        self._feed = self._follow(maximum)
+        self._feed = Feed(self._api, self.name, maximum=maximum)
         return self._feed
 
     def status(self) -> Status:
@@ -117,7 +115,9 @@ class Rollout:
         """
         while True:
             try:
-                return self._follow(max(0.0, deadline - time.monotonic()) + _GRACE)
+                return Feed(
+                    self._api, self.name, maximum=max(0.0, deadline - time.monotonic()) + _GRACE
+                )
             except ApiError as error:
                 if error.code or time.monotonic() >= deadline:
                     raise
@@ -272,37 +272,13 @@ class Rollout:
 
     # -- the API
 
-    def _follow(self, maximum: float) -> Feed:
-        try:
-            return Feed(self._api, self.name, maximum=maximum)
-        except ApiError as error:
-            if error.code != _NOT_FOUND:
-                raise
-            raise self._missing() from error
-
     def _deployment(self) -> Object:
         try:
             return self._api.get("deployments", self.name)
         except ApiError as error:
-            if error.code != _NOT_FOUND:
+            if error.code != NOT_FOUND:
                 raise
-            raise self._missing() from error
-
-    def _missing(self) -> CourseError:
-        """That it is not there, with the nearest name of those that are."""
-        try:
-            there = [d["metadata"]["name"] for d in self._api.select("deployments", {})["items"]]
-        except ApiError as error:
-            if error.code != _FORBIDDEN:
-                raise
-            there = []  # who may not list them is told what is known
-        near = difflib.get_close_matches(self.name, there, n=1, cutoff=0.5)
-        which = f"; there is `{near[0]}`" if near else ""
-        return CourseError(
-            f"no Deployment `{self.name}` in namespace `{self._api.namespace}`{which}",
-            f"a Deployment named `{self.name}`",
-            "kubectl get deployments",
-        )
+            raise no_deployment(self._api, self.name) from error
 
     def _labels(self, deployment: Object) -> dict[str, str]:
         return {"labelSelector": reading.selector(deployment)}

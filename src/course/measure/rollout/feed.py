@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 
 from course.core.errors import CourseError
-from course.measure.kube_api import Api, ApiError, Events, Object
+from course.measure.kube_api import Api, ApiError, Events, Object, no_deployment
 from course.measure.rollout.history import KINDS, Gap, History, Moment, Sample
 from course.measure.rollout.status import Status
 
 _WATCH_SECONDS = 20.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _TICK = 0.5
-_NOT_FOUND = 404
 
 
 class Feed:
@@ -60,8 +59,7 @@ class Feed:
         for kind in KINDS:
             found, versions[kind] = self._list(kind)
             if kind == "deployments" and not found:
-                saw = f"no Deployment `{name}` in namespace `{api.namespace}`"
-                raise ApiError(_NOT_FOUND, saw, "one that is there", "kubectl get deployments")
+                raise no_deployment(api, name)
         self._threads = [
             threading.Thread(
                 target=self._follow, args=(kind, versions[kind]), name=f"watch-{kind}", daemon=True

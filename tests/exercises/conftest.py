@@ -1,0 +1,27 @@
+"""Shared by the tests of the exercises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from course.exercises.kit import exercise
+from course.exercises.kit.declared import Declared, Start
+from tests.exercises import words as words_
+from tests.exercises.words import Words
+
+
+@pytest.fixture
+def words(mini: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The exercise in place of mini-1, and its folder of start files."""
+    monkeypatch.setattr(words_, "__file__", str(mini / "words.py"))
+    files = mini / "files" / "mini-1"
+    (files / "bin").mkdir(parents=True)
+    (files / "words.txt").write_text("wrod\n")
+    (files / "bin" / "run.sh").write_text("echo\n")
+    (files / "bin" / "run.sh").chmod(0o755)
+    monkeypatch.setitem(
+        exercise._found, "mini-1", Declared("mini-1", Words(), Start(), "other-word")
+    )
+    return files
