@@ -44,8 +44,8 @@ def failed(number: int, instruction: str, *log: str) -> Build:
     return Build((Step("", number, instruction, False, 0.4, 0.9, error, log),), 1.3, error=error)
 
 
-INSTALLS = failed(4, "RUN npm ci", "Error: guard: install 4ad1")
-INDEXES = failed(5, "RUN node tools/index.mjs", "Error: guard: index 4ad1")
+INSTALL = ("step 4 `RUN npm ci`", "install")
+INDEX = ("step 5 `RUN node tools/index.mjs`", "index")
 ABOUT = Reply(200, '{"edition": "first", "installed": 1.5, "age": "2 seconds"}')
 FOUND = "['4ad1 Square']"
 STOPS = Stops("4ad1", "4ad1", ("1.5", "1.5"), "4ad1", FOUND, FOUND)
@@ -71,10 +71,10 @@ def claimed(**figures: float) -> Defended:
 
 MESSAGES: dict[str, dict[str, Facts]] = {
     "dockerfile-1": {
-        "everything is copied first": Edited("src/", INSTALLS, "install"),
-        "the index is below the source": Edited("src/", INDEXES, "index"),
-        "the install is below the data": Edited("data/stops.txt", INSTALLS, "install"),
-        "an edit redoes neither": Edited("src/", OK, ""),
+        "everything is copied first": Edited("src/", *INSTALL),
+        "the index is below the source": Edited("src/", *INDEX),
+        "the install is below the data": Edited("data/stops.txt", *INSTALL),
+        "an edit redoes neither": Edited("src/", "", ""),
         "npm still installs": Started(Running(), ("sh -c npm ci && node …", "npm ci"), ""),
         "npm has given up": Started(Ended(1, NO_REGISTRY), (), ""),
         "npm has installed from a cache": Started(Ended(1, NO_REGISTRY), (), "install"),
@@ -89,6 +89,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
     "dockerfile-2": {
         "the program needs a newer Node": replace(GUIDE, heard=Ended(1, URL_PATTERN), node=""),
         "an old Node that says otherwise": replace(GUIDE, node="v20.20.2"),
+        "a version that is none": replace(GUIDE, node="None"),
         "root serves": replace(GUIDE, users=frozenset({0, 1000})),
         "Node 24 serves, as node": GUIDE,
         "the page is not there": replace(PAGE, heard=Reply(404, "no such page\n")),

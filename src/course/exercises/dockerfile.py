@@ -32,7 +32,7 @@ _INSTALL, _INDEX, _COMPRESS = "install", "index", "compress"
 
 
 def _came(id_: str, name: str) -> str:
-    """A file as it came, whatever the learner has made of it."""
+    """Return a file as it came, whatever the learner has made of it."""
     return (Path(__file__).with_name("files") / id_ / name).read_text(encoding="utf-8")
 
 
@@ -46,8 +46,14 @@ def _start_twice(
 
 
 def _log(build: Build) -> str:
-    """What the step that failed said."""
+    """Return what the step that failed said."""
     return "\n".join(build.failed.log) if build.failed else ""
+
+
+def _refused(build: Build, nonce: str) -> tuple[str, str]:
+    """Return the step whose guard has thrown, even if it went on, and what the guard forbids."""
+    found = ((named(s), guards.refused("\n".join(s.log), nonce)) for s in build.ran)
+    return next((pair for pair in found if pair[1]), ("", ""))
 
 
 # -- dockerfile-1
@@ -58,12 +64,11 @@ class Edited(Facts):
     """What a build did after an edit."""
 
     edit: str  # what was edited
-    build: Build
-    again: str  # what a step was kept from doing once more
+    step: str  # that was kept from running again; empty if none was
+    again: str  # what it would have done
 
     def wrong(self) -> Wrong | None:
-        step = named(self.build.failed) if self.build.failed else ""
-        saw = f"after an edit of {self.edit} {step} runs again: "
+        saw = f"after an edit of {self.edit} {self.step} runs again: "
         if self.again == _INDEX:
             saw, want = f"{saw}it makes the index", "the index kept: its inputs did not change"
             try_ = "which files does tools/index.mjs read? what else is above its step?"
@@ -185,7 +190,7 @@ class EditKeepsDependencies:
 
 def _edit(copy: Copy, what: str, edits: Mapping[str, str], *forbidden: str) -> Observation:
     build = copy.edit(edits, *guards.option(copy.nonce, *forbidden))
-    yield Edited(what, build, guards.refused(_log(build), copy.nonce))
+    yield Edited(what, *_refused(build, copy.nonce))
     copy.accept(build, edits)
 
 
@@ -205,7 +210,8 @@ class Serves(Facts):
 
     def wrong(self) -> Wrong | None:
         ended = isinstance(self.heard, Ended) and "URLPattern is not defined" in self.heard.log
-        if ended or (self.node and node_service.numbers(self.node)[0] < _NODE):
+        major = node_service.numbers(self.node)[:1]
+        if ended or (major and major < [_NODE]):
             saw = "it ends: URLPattern is not defined" if ended else f"Node {self.node} serves"
             want = "a Node that `engines` in package.json allows"
             return Wrong(OLD_RUNTIME, saw=saw, want=want, try_="which image does FROM name?")
@@ -218,7 +224,7 @@ class Serves(Facts):
 
 @dataclass(frozen=True)
 class Page(Facts):
-    """A page that was added to a copy."""
+    """A page of a copy's."""
 
     name: str
     heard: Heard
@@ -227,7 +233,7 @@ class Page(Facts):
     def wrong(self) -> Wrong | None:
         said = self.heard.body if isinstance(self.heard, Reply) else "nothing"
         if self.html not in said:
-            saw = f"a page is added to pages/, and GET /pages/{self.name} answers: {said[:60]}"
+            saw = f"with pages/{self.name}.md in a copy, its page answers: {said[:60]}"
             want = "that page as HTML, made by `npm run build` while the image is built"
             try_ = "which step makes dist/, and from which files? or is it copied?"
             return Wrong(EDIT_MISSING, saw=saw.strip(), want=want, try_=try_)
@@ -304,8 +310,9 @@ class FirstInstall(Facts):
 
     def wrong(self) -> Wrong | None:
         step, log = self.build.failed, _log(self.build)
-        if step and guards.refused(log, guards.ROOT):
-            saw = f"{named(step)} runs as root, and so would the scripts of each package"
+        by_root, _ = _refused(self.build, guards.ROOT)
+        if by_root:
+            saw = f"{by_root} runs as root, and so would the scripts of each package"
             return _as_root(saw, "which user do the steps below a USER run as? and those above it?")
         if step and "ENOTCACHED" in log:
             saw = f"with an empty cache {named(step)} fails: it may not download"
@@ -369,6 +376,8 @@ class Holds(Facts):
                 saw = f"the image has {name} {self.versions[name]}"
                 want = f"{name} {version}, as package-lock.json says"
                 try_ = "which npm command installs what the lock file says, and nothing else?"
+                if name == "greet":
+                    try_ = "which COPY takes package.json, and is any of its layers an old one?"
                 return Wrong(cause, saw=saw, want=want, try_=try_)
         if self.owner == "0":
             try_ = "docker run --rm greet:lab ls -ln node_modules"
@@ -419,7 +428,7 @@ class LockChangeDownloadsTheNew:
 
 
 def _published() -> dict[str, dict[str, str]]:
-    """Package → version → checksum; none is the newest: without the lock file others come."""
+    """Return package → version → checksum; none is the newest, so a lock file counts."""
     published: dict[str, dict[str, str]] = json.loads(
         _came("dockerfile-3.releases", "published.json")
     )
@@ -427,7 +436,7 @@ def _published() -> dict[str, dict[str, str]]:
 
 
 def _release(number: str, pins: Mapping[str, str]) -> dict[str, str]:
-    """The package files of a release of greet."""
+    """Return the package files of a release of greet."""
     package, lock = (json.loads(_came("dockerfile-3", name)) for name in (_PACKAGE, _LOCK))
     whole = lock["packages"]
     for head in (package, lock, whole[""]):
@@ -460,7 +469,7 @@ class Day:
     compress: float
 
     def seconds(self, first: str) -> float:
-        """What it costs with a step above the other, or with the two apart."""
+        """Return what it costs with a step above the other, or with the two apart."""
         above = {_INDEX: self.data * self.compress, _COMPRESS: self.assets * self.index}
         return self.data * self.index + self.assets * self.compress + above.get(first, 0.0)
 
@@ -497,15 +506,15 @@ class Ordered(Facts):
         return _INDEX if self.compress_too else _COMPRESS if self.index_too else ""
 
     def wrong(self) -> Wrong | None:
-        now, other = self.day.seconds(_INDEX), self.day.seconds(_COMPRESS)
         if self.compress_too and self.index_too:
             saw = "a change of data/ redoes the compression, a change of assets/ the index"
             want = "two steps of which at least one is kept when the other's input changes"
             try_ = "what does each COPY take, and which steps are below it?"
             return Wrong("all-again", saw=saw, want=want, try_=try_)
+        now, other = self.day.seconds(_INDEX), self.day.seconds(_COMPRESS)
         if self.compress_too and now > other:
-            times = f"{self.day.index:.1f} s and {self.day.compress:.1f} s"
-            saw = f"a change of data/ redoes both steps, {times}: {now:.0f} s a day"
+            times = f"index {self.day.index:.1f} s, compression {self.day.compress:.1f} s"
+            saw = f"a change of data/ redoes both steps ({times}): {now:.0f} s a day"
             want = "the order in which such a day costs less"
             try_ = "compute both days from your figures: which step waits for which change?"
             return Wrong("dearer-order", saw=saw, want=want, try_=try_, timed=True)
@@ -622,10 +631,10 @@ class CheaperOrder:
 
 
 def _change(copy: Copy, edits: Mapping[str, str], other: str) -> tuple[float, bool]:
-    """Edit the input of one step: its seconds, and whether the other step ran too."""
+    """Edit the input of one step; return its seconds, and whether the other step ran too."""
     build = copy.edit(edits, *guards.option(copy.nonce, other))
     seconds = sum(step.seconds for step in build.ran if step.key == "RUN" and not step.error)
-    too = guards.refused(_log(build), copy.nonce) == other
+    too = other in _refused(build, copy.nonce)
     copy.accept(copy.attempt("--tag", copy.tag) if too else build, edits)
     return max(0.05, seconds), too
 

@@ -69,6 +69,7 @@ def numbers(version: str) -> list[int]:
 
 
 def users(served: Served) -> frozenset[int]:
-    """Return the numbers of the users that processes of Node run as."""
-    programs = ((p.uid, p.command.partition(" ")[0]) for p in served.processes())
-    return frozenset(uid for uid, program in programs if program.rpartition("/")[2] == "node")
+    """Return who Node runs as, by numbers; where no process is called `node`, who all run as."""
+    running = served.processes()
+    nodes = [p for p in running if p.command.partition(" ")[0].rpartition("/")[2] == "node"]
+    return frozenset(process.uid for process in nodes or running)
