@@ -154,6 +154,7 @@ class EditKeepsDependencies:
             copy.write(_PACKAGE, json.dumps(package))
             guarded = f"{guards.once(_INDEX)}\n{_came(lab.id, 'tools/index.mjs')}"
             copy.write("tools/index.mjs", guarded)
+            copy.write(_LOCK, _came(lab.id, _LOCK))
             copy.write("src/server.mjs", server)
             copy.build()
 
