@@ -3,71 +3,71 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
-from course.exercises.dockerfile import notes_dockerfile
 from course.exercises.kit.lab import Lab
-from course.measure import builds
 from tests.bank import Answer
+from tests.bank.edits import (
+    Edit,
+    after,
+    alternative,
+    before,
+    call,
+    feature_gone,
+    fits_the_probe,
+    forged,
+    from_elsewhere,
+    in_file,
+    nearly,
+    not_the_serving_object,
+    script,
+    solution,
+    stale,
+    sub,
+    symptom_hidden,
+    unchanged,
+    warned_means,
+    works_once,
+    wrong_name,
+)
 
-Apply = Callable[[Lab], None]
+
+def _dockerfile(id_: str, text: str) -> Edit:
+    """Write this Dockerfile instead of the solution's."""
+    return script(f"cat > {id_}/Dockerfile <<'EOF'\n{text}EOF")
 
 
-def _dockerfile(text: str) -> Apply:
-    return lambda lab: _write(lab, text)
+def _on_local_image(id_: str, command: str) -> Edit:
+    """Bake everything into an image of this machine; the Dockerfile of every day begins there."""
+    base = f"course-{id_}-base:lab"
+    text = f"FROM {base}\\nCMD {command}\\n"
+    return after(f"docker build --quiet --tag {base} {id_}\nprintf '{text}' > {id_}/Dockerfile")
 
 
-def _write(lab: Lab, text: str) -> None:
-    lab.write("Dockerfile", text)
-
-
-_STOPS = """\
-FROM node:24-slim
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci
-COPY tools ./tools
-COPY data ./data
-RUN node tools/index.mjs
-COPY src ./src
-USER node
-CMD ["node", "src/server.mjs"]
-"""
-_STOPS_INDEX_FIRST = """\
-FROM node:24-slim
-WORKDIR /app
-COPY tools ./tools
-COPY data ./data
-RUN node tools/index.mjs
-COPY package.json package-lock.json ./
-RUN npm ci
-COPY src ./src
-CMD ["node", "src/server.mjs"]
-"""
-_STOPS_STAGES = """\
-FROM node:24-slim AS dependencies
+_NPM = "COPY package.json package-lock.json ./\nRUN npm ci\n"
+_MAKES = "RUN node tools/index.mjs\n"
+_INDEX = f"COPY tools ./tools\nCOPY data ./data\n{_MAKES}"
+_SRC = "COPY src ./src\n"
+_SERVE = 'CMD ["node", "src/server.mjs"]'
+_STAGES = f"""\
+FROM node:24-slim AS Dependencies
 WORKDIR /app
 COPY package*.json ./
-RUN npm ci --omit=dev
-
-FROM node:24-slim AS index
-WORKDIR /app
-COPY tools tools
-COPY data data
-RUN node tools/index.mjs
+RUN npm ci --omit=dev --ignore-scripts
 
 FROM node:24-slim
+WORKDIR /app
+{_INDEX}
+FROM node:24-slim
 WORKDIR /srv/stops
-COPY --from=dependencies /app ./
-COPY --from=index /app/index.json ./
+COPY --link --from=Dependencies /app ./
+COPY --from=1 /app/index.json ./
 COPY . .
 CMD node src/server.mjs
 """
-_STOPS_BINDS = """\
+_BINDS = """\
 FROM node:24-slim
 WORKDIR /app
 RUN --mount=type=bind,source=package.json,target=package.json \\
@@ -77,40 +77,18 @@ RUN --mount=type=bind,source=tools,target=tools --mount=type=bind,source=data,ta
 COPY . .
 CMD ["node", "src/server.mjs"]
 """
-_STOPS_AT_START = """\
-FROM node:24-slim
-WORKDIR /app
-COPY . .
-CMD npm ci && node tools/index.mjs && exec node src/server.mjs
+_ONLY_IF_MISSING = """\
+RUN --mount=type=cache,target=/made \\
+    [ -e /made/index.json ] || { node tools/index.mjs && cp index.json /made/; } \\
+    && cp /made/index.json .
 """
 
 
-_STOPS_BY_NUMBER = """\
-FROM node:24-slim AS Dependencies
-WORKDIR /app
-COPY package*.json ./
-RUN npm ci --omit=dev
-
-FROM node:24-slim
-WORKDIR /app
-COPY tools tools
-COPY data data
-RUN node tools/index.mjs
-
-FROM node:24-slim
-WORKDIR /srv/stops
-COPY --link --from=Dependencies /app ./
-COPY --from=1 /app/index.json ./
-COPY src src
-CMD ["node", "src/server.mjs"]
-"""
-
-
-def _stops_among_odd_files(lab: Lab) -> None:
+def _among_odd_files(lab: Lab) -> None:
     """The folder as editors and tools leave it; Docker finds `dockerfile` too."""
     folder = lab.folder()
     (folder / "Dockerfile").unlink()
-    lab.write("dockerfile", _STOPS)
+    lab.write("dockerfile", f"FROM node:24-slim\nWORKDIR /app\n{_NPM}{_INDEX}{_SRC}{_SERVE}\n")
     # An address is at most 107 bytes long.
     with contextlib.chdir(folder), socket.socket(socket.AF_UNIX) as made:
         made.bind("ctl")
@@ -124,40 +102,24 @@ def _stops_among_odd_files(lab: Lab) -> None:
         file.truncate(20_000_000_000)
 
 
-def _stops_index_from_the_host(lab: Lab) -> None:
-    words = {"hill": ["Harbour Hill", "Town Hill"]}
-    lab.write("index.json", json.dumps({"made": 1, "words": words}))
-    _write(lab, _STOPS.replace("RUN node tools/index.mjs", "COPY index.json ./"))
-
-
-def _stops_on_an_older_image(lab: Lab) -> None:
-    # Everything baked into a base once; the Dockerfile of every day only adds a command.
-    _write(lab, _STOPS)
-    lab.run("docker", "build", "--quiet", "--tag", "stops-base:lab", lab.folder())
-    _write(lab, 'FROM stops-base:lab\nCMD ["node", "src/server.mjs"]\n')
-
-
-_ORDERS = """\
-FROM node:24-slim
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci
-COPY . .
-RUN npm run build
-EXPOSE 3000
-USER node
-CMD ["node", "dist/index.js"]
+_RULE_LEFT = (sub(" .npmrc ./", " ./"), sub("!.npmrc\n", ""))
+_GUIDE = 'CMD ["node", "server.mjs"]'
+_BUILD = "RUN npm run build\n"
+_BY_MAJOR = """\
+RUN node -e 'const at = require("./package.json").engines.node.match(/[0-9]+/)[0]; \\
+  process.exit(Number(process.versions.node.split(".")[0]) < Number(at) ? 1 : 0)'
 """
-_ORDERS_TYPESCRIPT = """\
-FROM node:24-slim
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci
-COPY . .
-USER node
-CMD ["node", "src/index.ts"]
-"""
-_ORDERS_BY_VARIABLE = """\
+_SAYS_24 = """\
+cat > dockerfile-2/old.mjs <<'END'
+globalThis.URLPattern = class {
+  exec(path) {
+    const name = /^.pages.(.+)/.exec(path)?.[1];
+    return name && { pathname: { groups: { name } } };
+  }
+};
+Object.defineProperty(process, "version", { value: "v24.11.0" });
+END"""
+_BY_VARIABLE = """\
 FROM node:24-slim
 ENV npm_config_engine_strict=true
 WORKDIR /srv
@@ -165,38 +127,32 @@ COPY . .
 RUN npm ci && npm run build
 USER 1000
 ENTRYPOINT ["node"]
-CMD ["/srv/dist/index.js"]
+CMD ["/srv/server.mjs"]
+"""
+_TWO_STAGES = f"""\
+FROM node:24-slim AS build
+WORKDIR /app
+COPY . .
+RUN npm ci --engine-strict --include=dev
+{_BUILD}
+FROM node:24-slim
+WORKDIR /app
+COPY --from=build /app ./
+USER node
+{_GUIDE}
 """
 
-
-def _orders(old: str, new: str) -> Apply:
-    """The solution with one thing as a learner would have it; built once, as they would."""
-    text = _ORDERS.replace(old, new)
-    assert text != _ORDERS
-    return lambda lab: _built(lab, text)
-
-
-def _built(lab: Lab, text: str) -> None:
-    _write(lab, text)
-    lab.run("docker", "build", "--quiet", lab.folder(), check=False)
-
-
-def _orders_with_dist_of_the_host(lab: Lab) -> None:
-    lab.write("dist/index.js", "// compiled on the author's machine\n")
-    lab.write(".dockerignore", "node_modules\n.git\n")
-    _built(lab, _ORDERS.replace("RUN npm run build", "COPY dist ./dist"))
-
-
-_GREET = """\
+_MOUNT = "--mount=type=cache,target=/home/node/.npm,uid=1000,gid=1000"
+_AS_ROOT = """\
 FROM node:24-slim
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci
+RUN --mount=type=cache,target=/root/.npm npm ci --prefer-offline
 COPY . .
 USER node
 CMD ["node", "server.mjs"]
 """
-_GREET_NO_NUMBER = """\
+_NO_NUMBER = """\
 FROM node:24-slim AS lock
 WORKDIR /lock
 COPY package.json package-lock.json ./
@@ -210,316 +166,302 @@ RUN node -e 'const fs = require("fs"); \\
 
 FROM node:24-slim
 WORKDIR /app
-COPY --from=lock /lock/ ./
+RUN chown node:node .
+USER node
+COPY --from=lock --chown=node:node /lock/ ./
 RUN npm ci
-COPY . .
-USER node
+COPY --chown=node:node . .
 CMD ["node", "server.mjs"]
 """
-_GREET_MOUNT = "RUN --mount=type=cache,target=/root/.npm npm ci"
 
-
-def _greet(new: str) -> Apply:
-    return _dockerfile(_GREET.replace(_GREET_MOUNT, new))
-
-
-_SITE = """\
-FROM node:24-slim
-WORKDIR /app
-COPY tools ./tools
-COPY assets ./assets
-RUN node tools/compress.mjs
-COPY data ./data
-RUN node tools/index.mjs
-COPY server.mjs ./
-USER node
-CMD ["node", "server.mjs"]
-"""
-_SITE_STAGES = """\
-FROM node:24-slim AS tools
-WORKDIR /app
+_INDEX_S = 'build.find("tools/index.mjs").seconds'
+_COMPRESS_S = 'build.find("tools/compress.mjs").seconds'
+_DAY = 'changes["assets"] * (compress_s + index_s) + changes["data"] * index_s'
+_OTHER = 'changes["data"] * (index_s + compress_s) + changes["assets"] * compress_s'
+_COMPRESSES = "COPY assets ./assets\nRUN node tools/compress.mjs\n"
+_INDEXES = f"COPY data ./data\n{_MAKES}"
+_ORDER = f"COPY tools ./tools\n{_COMPRESSES}{_INDEXES}"
+_APART = f"""\
 COPY tools ./tools
 
 FROM tools AS index
-COPY data ./data
-RUN node tools/index.mjs
-
-FROM tools AS assets
-COPY assets ./assets
-RUN node tools/compress.mjs
-
-FROM node:24-slim
-WORKDIR /app
-COPY --from=index /app/index.json ./
-COPY --from=assets /app/public ./public
-COPY server.mjs ./
-CMD ["node", "server.mjs"]
+{_INDEXES}
+FROM tools
+{_COMPRESSES}COPY --from=index /app/index.json ./
 """
-_SITE_ALL = """\
-FROM node:24-slim
-WORKDIR /app
-COPY . .
-RUN node tools/compress.mjs
-RUN node tools/index.mjs
-CMD ["node", "server.mjs"]
-"""
-_SITE_BINDS = """\
-FROM node:24-slim
-WORKDIR /app
-RUN --mount=type=bind,source=tools,target=tools --mount=type=bind,source=assets,target=assets \\
+_BIND_BOTH = """\
+RUN --mount=type=bind,source=tools,target=tools --mount=type=bind,source=assets,target=assets \\\\
     node tools/compress.mjs
-RUN --mount=type=bind,source=tools,target=tools --mount=type=bind,source=data,target=data \\
+RUN --mount=type=bind,source=tools,target=tools --mount=type=bind,source=data,target=data \\\\
     node tools/index.mjs
-COPY server.mjs .
-CMD ["node", "server.mjs"]
 """
+_AS_IT_WAS = sub('folder.joinpath("Dockerfile").write_text(', "str(")
+_MEASURED = "dockerfile-4/measured.json"
 
-
-def _days(index: float, compress: float) -> dict[str, float]:
-    """A day with the index first, with the compression first, and with the two apart."""
-    return {
-        "index": 5 * (index + compress) + 6 * compress,
-        "compress": 6 * (index + compress) + 5 * index,
-        "apart": 5 * index + 6 * compress,
-    }
-
-
-def _site(dockerfile: str, day: str, other: str) -> Apply:
-    """Measure as the lab does, then write the Dockerfile and the figures."""
-
-    def apply(lab: Lab) -> None:
-        build = builds.run(lab.folder(), "--no-cache", env=lab.env())
-        steps = [build.find("tools/index.mjs"), build.find("tools/compress.mjs")]
-        index, compress = (step.seconds if step else 0.0 for step in steps)
-        _figures(lab, index, compress, day, other)
-        if dockerfile:
-            _write(lab, dockerfile)
-
-    return apply
-
-
-def _figures(lab: Lab, index: float, compress: float, day: str, other: str) -> None:
-    days = _days(index, compress)
-    found = {"index_s": index, "compress_s": compress}
-    found |= {"day_s": days[day], "other_day_s": days[other]}
-    lab.write("measured.json", json.dumps(found))
-
-
-def _site_made_up(lab: Lab) -> None:
-    _write(lab, _SITE)
-    _figures(lab, 5.0, 1.0, "compress", "index")
-
-
-def _site_prebuilt(lab: Lab) -> None:
-    _site("", "compress", "index")(lab)
-    lab.write("index.json", json.dumps({"made": 1, "words": {"hill": ["Town Hill"]}}))
-    _write(lab, _SITE.replace("RUN node tools/index.mjs", "COPY index.json ./"))
-
-
-def _site_unfinished(lab: Lab) -> None:
-    _write(lab, _SITE)
-    lab.write("measured.json", json.dumps({"index_s": 0.5, "compress_s": None}))
-
+CANNOT: dict[str, dict[str, str]] = {
+    "dockerfile-3": {
+        "forged": "a build ends or fails where the registry no longer has a package",
+        "feature-gone": "the program in the copy is the course's own and needs what is installed",
+    },
+}
+"""Why an exercise has no wrong answer of a kind."""
 
 BANK: dict[str, list[Answer]] = {
     "dockerfile-1": [
-        Answer("as it was: everything first", lambda _: None, "install-again", "works-once"),
-        Answer(
+        symptom_hidden(
             "the install mended, the index forgotten",
-            _dockerfile(
-                _STOPS.replace("COPY tools ./tools\nCOPY data ./data\n", "COPY . .\n").replace(
-                    "COPY src ./src\n", ""
-                )
-            ),
             "index-again",
-            "symptom-hidden",
+            sub(_INDEX, f"COPY . .\n{_MAKES}"),
+            sub(_SRC, ""),
         ),
-        Answer(
+        nearly(
             "the index above the install",
-            _dockerfile(_STOPS_INDEX_FIRST),
             "install-after-data",
-            "works-once",
+            sub(_NPM + _INDEX, _INDEX + _NPM),
         ),
-        Answer(
+        stale(
             "the index made on the host and copied",
-            _stops_index_from_the_host,
             "stale-index",
-            "stale",
+            before("""echo '{"made": 1, "words": {"hill": []}}' > dockerfile-1/index.json"""),
+            sub(_MAKES, "COPY index.json ./\n"),
         ),
-        Answer(
+        warned_means(
             "the packages of the host copied",
-            _dockerfile(_STOPS.replace("RUN npm ci", "COPY node_modules ./node_modules")),
             "copy-missing",
-            "warned-means",
+            sub("RUN npm ci", "COPY node_modules ./node_modules"),
         ),
-        Answer(
+        symptom_hidden(
             "the slow steps moved to the start of the container",
-            _dockerfile(_STOPS_AT_START),
             "installs-at-start",
-            "symptom-hidden",
+            sub(_NPM + _INDEX + _SRC, "COPY . .\n"),
+            sub("USER node\n", ""),
+            sub(_SERVE, "CMD npm ci && node tools/index.mjs && exec node src/server.mjs"),
+            path="at its start",
         ),
-        Answer(
-            "on an image that has it all",
-            _stops_on_an_older_image,
-            "base-only-here",
-            "from-elsewhere",
+        symptom_hidden(
+            "the index made at each start",
+            "indexes-at-start",
+            sub(_MAKES, ""),
+            sub("USER node\n", ""),
+            sub(_SERVE, "CMD node tools/index.mjs && exec node src/server.mjs"),
         ),
-        Answer(
-            "a slip in an instruction",
-            _dockerfile(_STOPS.replace("COPY data", "COPPY data")),
-            "dockerfile-syntax",
-            "wrong-name",
-        ),
-        Answer("as in the solution", _dockerfile(_STOPS), "", "solution"),
-        Answer(
+        wrong_name("a slip in an instruction", "dockerfile-syntax", sub("COPY data", "COPPY data")),
+        wrong_name(
             "a front end of a version that nobody has",
-            _dockerfile("# syntax=docker/dockerfile:0.0.1-none\n" + _STOPS),
             "no-front-end",
-            "wrong-name",
+            sub("FROM node", "# syntax=docker/dockerfile:0.0.1-none\nFROM node"),
         ),
-        Answer("in stages of their own", _dockerfile(_STOPS_STAGES), "", "alternative"),
-        Answer(
-            "stages by number, and in capitals", _dockerfile(_STOPS_BY_NUMBER), "", "alternative"
+        fits_the_probe(
+            "only the file that is edited most is copied last",
+            "install-again",
+            sub(_NPM, f"COPY src/server.mjs ./src/\n{_NPM}"),
+            sub(_SRC, "COPY src/edition.mjs ./src/\n"),
         ),
-        Answer(
-            "beside a socket, a pipe, links to nowhere and a sparse file",
-            _stops_among_odd_files,
-            "",
-            "alternative",
+        fits_the_probe(
+            "the install last, and no scripts of packages",
+            "install-again",
+            sub(_NPM, ""),
+            sub(_SRC, "COPY . .\nRUN npm ci --ignore-scripts\n"),
         ),
-        Answer("with the inputs mounted", _dockerfile(_STOPS_BINDS), "", "alternative"),
+        forged(
+            "everything first; the package and the index are dated back",
+            "install-again",
+            sub(_NPM, "COPY . .\nRUN npm ci && find node_modules -exec touch -d @0 {} +\n"),
+            sub(_INDEX, _MAKES + 'RUN sed -i \'s/"made":[0-9]*/"made":1/\' index.json\n'),
+            path="refused",
+        ),
+        from_elsewhere(
+            "on an image that has it all",
+            "base-only-here",
+            _on_local_image("dockerfile-1", "node src/server.mjs"),
+        ),
+        works_once(
+            "an index in a cache, made only if it is missing",
+            "stale-index",
+            sub(_MAKES, _ONLY_IF_MISSING),
+        ),
+        feature_gone(
+            "an index without a word",
+            "stale-index",
+            sub(_MAKES, """RUN echo '{"made": 1, "words": {}}' > index.json\n"""),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution", path="served"),
+        alternative("in stages of their own", _dockerfile("dockerfile-1", _STAGES)),
+        alternative("with the inputs mounted", _dockerfile("dockerfile-1", _BINDS)),
+        alternative(
+            "beside a socket, a pipe, links to nowhere and a sparse file", call(_among_odd_files)
+        ),
     ],
     "dockerfile-2": [
-        Answer(
-            "only the spelling mended",
-            lambda w: _built(w, notes_dockerfile().replace("--only=production", "--omit=dev")),
-            "build-fails",
-            "symptom-hidden",
+        stale(
+            "Node 20, where npm only warns", "old-runtime", sub("node:24", "node:20"), *_RULE_LEFT
         ),
-        Answer(
+        feature_gone(
             "the failing step silenced",
-            _orders("RUN npm run build", "RUN npm run biuld || true"),
             "file-missing",
-            "symptom-hidden",
+            sub(_BUILD, "RUN npm run biuld || true\n"),
         ),
-        Answer(
-            "the rule left outside",
-            _orders("package-lock.json .npmrc", "package-lock.json"),
+        warned_means("the rule left outside", "engines-ignored", *_RULE_LEFT),
+        nearly(
+            "a rule that compares the major versions",
             "engines-ignored",
-            "warned-means",
+            *_RULE_LEFT,
+            sub("RUN npm ci\n", f"{_BY_MAJOR}RUN npm ci\n"),
+            path="refused",
         ),
-        Answer(
-            "Node 20, where npm only warns",
-            lambda w: _built(w, _ORDERS.replace("24-slim", "20-slim").replace(" .npmrc", "")),
+        warned_means("the user dropped", "root", sub("USER node\n", "")),
+        fits_the_probe(
+            "the pages of today",
+            "edit-missing",
+            sub("COPY . .", "COPY pages/h*.md ./pages/\nCOPY tools ./tools\nCOPY server.mjs ./"),
+        ),
+        from_elsewhere(
+            "dist from the host",
+            "copy-missing",
+            before("mkdir dockerfile-2/dist && echo hill > dockerfile-2/dist/hill.html"),
+            sub("\ndist\n", "\n"),
+            sub(_BUILD, "COPY dist ./dist\n"),
+        ),
+        forged(
+            "Node 20, which says that it is 24",
             "old-runtime",
-            "stale",
+            before(_SAYS_24),
+            sub("node:24", "node:20"),
+            sub("USER node\n", 'ENV NODE_OPTIONS="--import /app/old.mjs"\nUSER node\n'),
+            *_RULE_LEFT,
         ),
-        Answer("the user dropped", _orders("USER node\n", ""), "root", "warned-means"),
-        Answer("dist from the host", _orders_with_dist_of_the_host, "copy-missing", "works-once"),
-        Answer("another tag", _orders("24-slim", "24-slimm"), "no-base", "wrong-name"),
-        Answer("as in the solution", lambda w: _built(w, _ORDERS), "", "solution"),
-        Answer(
-            "no compiler: this Node reads TypeScript",
-            lambda w: _built(w, _ORDERS_TYPESCRIPT),
-            "",
-            "alternative",
+        works_once(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_GUIDE, "CMD set -C; echo $$ > /tmp/guide.pid && exec node server.mjs"),
         ),
-        Answer(
+        wrong_name("another tag", "no-base", sub("24-slim", "24-slimm")),
+        unchanged("nothing changed"),
+        solution("as in the solution", path="served"),
+        alternative(
+            "root begins, and node serves",
+            sub("USER node\n", ""),
+            sub(
+                _GUIDE, "CMD exec setpriv --reuid node --regid node --clear-groups node server.mjs"
+            ),
+        ),
+        alternative(
             "the rule as a variable, everything copied first",
-            lambda w: _built(w, _ORDERS_BY_VARIABLE),
-            "",
-            "alternative",
+            _dockerfile("dockerfile-2", _BY_VARIABLE),
         ),
+        alternative("in two stages", _dockerfile("dockerfile-2", _TWO_STAGES)),
     ],
     "dockerfile-3": [
-        Answer("as it was", _greet("RUN npm ci"), "downloads-again", "works-once"),
-        Answer(
-            "a cache where npm does not look",
-            _greet("RUN --mount=type=cache,target=/home/node/.npm npm ci"),
-            "cache-not-used",
-            "wrong-name",
-        ),
-        Answer(
-            "the dashes forgotten",
-            _greet("RUN mount=type=cache,target=/root/.npm npm ci"),
-            "no-option",
-            "wrong-name",
-        ),
-        Answer(
+        warned_means("as in the lesson", "install-as-root", _dockerfile("dockerfile-3", _AS_ROOT)),
+        wrong_name("a cache where npm does not look", "cache-not-used", sub("/home/node", "/root")),
+        nearly("a cache that belongs to root", "cache-not-writable", sub(",uid=1000,gid=1000", "")),
+        wrong_name("the dashes forgotten", "no-option", sub("--mount", "mount")),
+        works_once(
             "never asking: works here, not on a new machine",
-            _greet(f"{_GREET_MOUNT} --offline"),
             "needs-a-full-cache",
-            "works-once",
+            sub("npm ci", "npm ci --offline"),
         ),
-        Answer(
+        not_the_serving_object(
             "the installed packages in the cache",
-            _greet("RUN --mount=type=cache,target=/app/node_modules npm ci"),
-            "packages-missing",
-            "not-the-serving-object",
+            "cache-not-used",
+            sub("/home/node/.npm", "/app/node_modules"),
         ),
-        Answer(
+        symptom_hidden(
             "without the lock file",
-            _dockerfile(_GREET.replace(" package-lock.json", "").replace("npm ci", "npm install")),
             "lock-ignored",
-            "symptom-hidden",
+            sub(" package-lock.json ./", " ./"),
+            sub("npm ci", "npm install"),
         ),
-        Answer("as in the solution", _dockerfile(_GREET), "", "solution"),
-        Answer(
-            "another folder, named to npm",
-            _greet(
-                "RUN --mount=type=cache,id=greet,sharing=locked,target=/tmp/npm "
-                "npm ci --cache /tmp/npm --prefer-offline"
-            ),
-            "",
-            "alternative",
-        ),
-        Answer(
+        fits_the_probe(
             "an install that never sees the number",
-            _dockerfile(_GREET_NO_NUMBER),
-            "",
-            "alternative",
+            "downloads-again",
+            _dockerfile("dockerfile-3", _NO_NUMBER),
+            path="refused",
         ),
-        Answer(
-            "everything copied first, and the mount",
-            _dockerfile(
-                _GREET.replace("COPY . .\n", "").replace("package.json package-lock.json", ".")
-            ),
-            "",
-            "alternative",
+        from_elsewhere(
+            "on an image that has today's packages",
+            "base-only-here",
+            _on_local_image("dockerfile-3", "node server.mjs"),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution", path="served"),
+        alternative(
+            "another folder, named to npm",
+            sub("target=/home/node/.npm", "id=greet,sharing=locked,target=/tmp/npm"),
+            sub("npm ci", "npm ci --cache /tmp/npm --prefer-offline"),
+        ),
+        alternative("a folder that all may write to", sub("uid=1000,gid=1000", "mode=0777")),
+        alternative(
+            "everything copied first",
+            sub("COPY --chown=node:node . .\n", ""),
+            sub("package.json package-lock.json ./", ". ."),
         ),
     ],
     "dockerfile-4": [
-        Answer("the order alone", _dockerfile(_SITE), "no-measurement", "symptom-hidden"),
-        Answer("half a measurement", _site_unfinished, "measurement-incomplete", "works-once"),
-        Answer(
-            "measured, and left as it was",
-            _site("", "index", "compress"),
+        symptom_hidden("the order alone", "no-measurement", after(f"rm {_MEASURED}")),
+        nearly(
+            "half a measurement",
+            "measurement-incomplete",
+            after("""echo '{"index_s": 0.5, "compress_s": null}' > """ + _MEASURED),
+        ),
+        stale("measured, and left as it was", "dearer-order", _AS_IT_WAS),
+        forged(
+            "left as it was; the compression is dated back",
             "dearer-order",
-            "stale",
+            _AS_IT_WAS,
+            in_file("Dockerfile", "compress.mjs", "compress.mjs && echo 1 > public/made"),
+            path="refused",
         ),
-        Answer("figures made up", _site_made_up, "not-measured-here", "special-cased"),
-        Answer(
+        fits_the_probe(
+            "figures made up, one ten times the other",
+            "not-measured-here",
+            sub(_INDEX_S, "0.001"),
+            sub(_COMPRESS_S, "0.01"),
+        ),
+        nearly("in milliseconds", "not-measured-here", sub(".seconds", ".seconds * 1000")),
+        warned_means(
             "everything copied first",
-            _site(_SITE_ALL, "compress", "index"),
             "all-again",
-            "warned-means",
+            sub(_ORDER, f"COPY . .\nRUN node tools/compress.mjs\n{_MAKES}"),
         ),
-        Answer(
+        wrong_name(
             "the two days taken for each other",
-            _site(_SITE, "index", "compress"),
             "day-miscounted",
-            "wrong-name",
+            sub(f"\nday_s = {_DAY}", f"\nday_s = {_OTHER}"),
+            sub(f"other_day_s = {_OTHER}", f"other_day_s = {_DAY}"),
         ),
-        Answer("an index of the host", _site_prebuilt, "stale-output", "stale"),
-        Answer("as in the solution", _site(_SITE, "compress", "index"), "", "solution"),
-        Answer(
+        nearly("the same day twice", "other-day-miscounted", sub(_OTHER, "day_s")),
+        feature_gone(
+            "an index of the host",
+            "stale-output",
+            before("""echo '{"made": 1, "words": {"hill": []}}' > dockerfile-4/index.json"""),
+            sub(_MAKES, "COPY index.json ./\n"),
+        ),
+        works_once(
+            "an index in a cache, made only if it is missing",
+            "stale-output",
+            sub(_MAKES, _ONLY_IF_MISSING.replace("\\", "\\\\")),
+        ),
+        from_elsewhere(
+            "on an image that has it all",
+            "base-only-here",
+            _on_local_image("dockerfile-4", "node server.mjs"),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution", path="served"),
+        alternative(
             "in stages: neither waits for the other",
-            _site(_SITE_STAGES, "apart", "index"),
-            "",
-            "alternative",
+            sub("FROM node:24-slim", "FROM node:24-slim AS tools"),
+            sub(_ORDER, _APART),
+            sub(_DAY, 'changes["data"] * index_s + changes["assets"] * compress_s'),
+            path="apart",
         ),
-        Answer(
-            "with the inputs mounted", _site(_SITE_BINDS, "compress", "index"), "", "alternative"
+        alternative("with the inputs mounted", sub(_ORDER, _BIND_BOTH)),
+        alternative(
+            "in hundredths of a second",
+            sub(_INDEX_S, f"round({_INDEX_S}, 2)"),
+            sub(_COMPRESS_S, f"round({_COMPRESS_S}, 2)"),
         ),
     ],
 }

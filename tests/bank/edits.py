@@ -7,6 +7,7 @@ or a file of the learner's, before the script is run in the learner's folder.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 from course.core import manifest, paths
@@ -130,8 +131,14 @@ def solving(id_: str) -> str:
     stem = manifest.load().lesson_of(id_).stem
     notebook = json.loads((paths.ROOT / "solutions" / f"{stem}.ipynb").read_text("utf-8"))
     cells = tasks(notebook["cells"], id_)
-    assert cells and all(cell.startswith(_SHELL) for cell in cells), cells
-    return "\n".join(cell.removeprefix(_SHELL) for cell in cells)
+    assert cells
+    return "\n".join(map(_as_shell, cells))
+
+
+def _as_shell(cell: str) -> str:
+    if cell.startswith(_SHELL):
+        return cell.removeprefix(_SHELL)
+    return f"'{sys.executable}' - <<'PYTHON'\n{cell}\nPYTHON"
 
 
 def _give(lab: Lab, edits: tuple[Edit, ...]) -> None:

@@ -64,6 +64,9 @@ def test_a_file_that_is_none_is_no_error(folder: Path) -> None:
     assert claims.read(folder, "m.json").flaw() == "tea-1/m.json is no file"
     os.mkfifo(folder / "pipe")
     assert claims.read(folder, "pipe").flaw() == "tea-1/pipe is no file"
+    (folder.parent / "elsewhere.json").write_text("{}")
+    (folder / "link.json").symlink_to("../elsewhere.json")
+    assert claims.read(folder, "link.json").flaw().startswith("tea-1/link.json is a link to /")
     (folder / "loop").symlink_to("loop")
     found = claims.read(folder, "loop")
     assert found.problem and not found.figures("a_s")["a_s"]

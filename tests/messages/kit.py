@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from course.exercises.kit import bases, build_errors, run_errors
-from course.exercises.kit.reply import Ended, Running
+from course.exercises.kit.node_service import Answered
+from course.exercises.kit.reply import Ended, Heard, Reply, Running
 from course.exercises.kit.verdict import Wrong
 from course.measure import builds
 
@@ -61,6 +62,18 @@ def read(content: bytes | None, *, folder: bool = False) -> Wrong:
 HUB = "toomanyrequests: You have reached your pull rate limit"
 EXEC = ("exec /bin/sh: exec format error",)
 
+
+def answered(heard: Heard) -> Wrong:
+    """What is said where this came back instead of an answer."""
+    wrong = Answered("dockerfile-1", 3000, "/about", heard).wrong()
+    assert wrong
+    return wrong
+
+
+NO_PACKAGE = "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'ms' imported from /app/server.mjs"
+NO_MODULE = "Error: Cannot find module '/app/server.mjs'"
+NO_FOLDER = "Error: ENOENT: no such file or directory, scandir 'dist'"
+
 MESSAGES: dict[str, dict[str, Wrong]] = {
     "kit.bases": {
         "an image of this machine": bases.only_here("stops-base:lab", NO_TAG),
@@ -80,6 +93,14 @@ MESSAGES: dict[str, dict[str, Wrong]] = {
         "a file in another encoding": read("für".encode("latin-1")),
         "a file that does not end": read(b"x" * 4_000_001),
         "a folder in its place": read(None, folder=True),
+    },
+    "kit.node_service": {
+        "no step has installed": answered(Ended(1, NO_PACKAGE)),
+        "the program is not in the image": answered(Ended(1, NO_MODULE)),
+        "a folder is not in the image": answered(Ended(1, NO_FOLDER)),
+        "it has ended": answered(ENDED),
+        "it listens on another port": answered(Running()),
+        "another program": answered(Reply(200, "<html>")),
     },
     "kit.run_errors": {
         "nothing is called like it": run_errors.no_image("slug:lab", "", "containers-1"),

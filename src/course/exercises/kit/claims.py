@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,8 @@ def read(folder: Path, name: str) -> Claim:
             return Claim(where, {}, "is not there", exists=False)
         if not file.is_file():  # a pipe would keep its reader for ever
             return Claim(where, {}, "is no file")
+        if not (real := Path(os.path.realpath(file))).is_relative_to(os.path.realpath(folder)):
+            return Claim(where, {}, f"is a link to {printable(str(real))}")
         with file.open("rb") as opened:
             text = opened.read(_MOST_BYTES + 1)
         if len(text) > _MOST_BYTES:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,8 +104,7 @@ class Copy:
             CourseError: no Docker answers.
         """
         build = self.attempt("--tag", self.tag, *options, wait=wait)
-        if build.error:
-            raise wrong_build(build, self._lab.id, wait)
+        self.accept(build, wait=wait)
         return build
 
     def attempt(self, *options: object, wait: float = _BUILD_WAIT) -> builds.Build:
@@ -168,18 +167,46 @@ class Copy:
         Raises:
             Wrong: no step took the edit in (`edit-missing`); or as in `build`.
         """
+        build = self.edit(edits, *options, wait=wait)
+        self.accept(build, edits, wait=wait)
+        return build
+
+    def edit(
+        self, edits: Mapping[str, str], *options: object, wait: float = _BUILD_WAIT
+    ) -> builds.Build:
+        """Edit files of the copy and build it again; that it fails is a result too.
+
+        The arguments are those of `rebuild`.
+
+        Raises:
+            Wrong, CourseError: as in `attempt`.
+        """
         for name, text in edits.items():
             self.write(name, text)
-        build = self.build(*options, wait=wait)
-        if not build.ran:
-            names = ", ".join(edits)
+        return self.attempt("--tag", self.tag, *options, wait=wait)
+
+    def accept(
+        self, build: builds.Build, edits: Collection[str] = (), *, wait: float = _BUILD_WAIT
+    ) -> None:
+        """Go on with a build only if it made an image, and of what was edited.
+
+        Args:
+            build: what `attempt` or `edit` returned.
+            edits: the names of the files that were edited before it.
+            wait: the deadline that it had, in seconds.
+
+        Raises:
+            Wrong: as in `build`; no step took the edit in (`edit-missing`).
+        """
+        if build.error:
+            raise wrong_build(build, self._lab.id, wait)
+        if edits and not build.ran:
             raise Wrong(
                 EDIT_MISSING,
-                saw=f"after an edit of {names} every step came from the cache",
+                saw=f"after an edit of {', '.join(edits)} every step came from the cache",
                 want="an image made from the edited file",
                 try_="which COPY brings that file in? and what does .dockerignore hold back?",
             )
-        return build
 
     def container(
         self, *, port: int, env: dict[str, str] | None = None
