@@ -20,7 +20,7 @@ _MOST = 4_000_000
 _MOST_LOG = 64_000
 """Bytes of a log that are read."""
 _COMMAND_WAIT = 20.0
-_PS = "pid,ppid,uid,gid,ruid,suid,rgid,sgid,supgid,args"
+_PS = "pid,ppid,uid,gid,ruid,suid,rgid,sgid,supgid:200,args"
 _RETRIES, _TIMEOUT = 3, 30.0
 """Docker's own, where an image says nothing."""
 
