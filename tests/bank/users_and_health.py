@@ -47,6 +47,12 @@ console.log(status.queue);
 process.exit(status.queue === "up" ? 0 : 1);
 """
 _OK = "process.exit(answer.ok ? 0 : 1);\n"
+_AGE = """\
+const { readFileSync } = await import("node:fs");
+const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+const ticks = Number(readFileSync("/proc/1/stat", "utf8").split(" ")[21]);
+const age = up - ticks / 100;
+"""
 _NAMED = 'await (await import("node:dns/promises")).lookup("queue");\n'
 _BOTH = """\
 const asked = ["http://127.0.0.1:3000/", "http://queue:7000/"].map((url) => fetch(url));
@@ -288,6 +294,12 @@ BANK: dict[str, list[Answer]] = {
             "asks-the-door",
             sub(_ASKS, _NAMED + _ASKS.replace("/status", "/")),
             sub(_READS, _OK),
+        ),
+        fits_the_probe(
+            "a courier that is well for five seconds",
+            "asks-the-door",
+            sub(_ASKS, f"{_AGE}{_ASKS}"),
+            sub(_READS, "process.exit(age < 5 ? 0 : 1);\n"),
         ),
         from_elsewhere(
             "a queue that only this machine has",

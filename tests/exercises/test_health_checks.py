@@ -50,6 +50,7 @@ class Courier(Container):
     reads: bool = True
     hands_over: bool = True
     posts: bool = False
+    lives: float = float("inf")
 
     def __post_init__(self) -> None:
         self.posted: list[float] = []
@@ -61,7 +62,7 @@ class Courier(Container):
         if self.posts and self.next not in self.posted:
             self.posted.append(self.next)
             self.queue.taken.append("")
-        gone = self.reads and asks >= self.queue.closed
+        gone = (self.reads and asks >= self.queue.closed) or asks - self.since > self.lives
         return asks + 0.05 - at, int(gone or asks < self.listens)
 
     def hear(self, path: str, method: str = "GET", body: bytes = b"", **_: object) -> Heard:
@@ -129,3 +130,11 @@ def test_an_answer_gets_its_verdict_in_nine_of_ten_tries(
 ) -> None:
     found = [verdict(monkeypatch, machine(seed), text, **more) for seed in range(20)]
     assert found.count(cause) >= 18, found
+
+
+def test_a_probe_that_fails_by_its_age_does_not_tell_of_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = {"reads": False, "lives": 5}
+    found = [verdict(monkeypatch, quiet(seed), RIGHT, **answer) for seed in range(20)]
+    assert found == ["status-not-read"] * 20

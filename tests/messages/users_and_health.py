@@ -72,8 +72,8 @@ def seen(status: str, *codes: int, each: float = 1.1, **more: object) -> Timelin
 BESIDE = Beside(seen("healthy", 0), RUNS, 0.1, 0, "")
 SICK = seen("unhealthy", 0, 1, 1)
 NO_QUEUE = Reply(503, "no queue\n")
-CUT_OFF = Cut(SICK, RUNS, 0.1, "unhealthy", "GET /status", NO_QUEUE, "")
-CONTENT = replace(CUT_OFF, seen=seen("healthy", 0, 0, 0, 0, 0))
+CUT_OFF = Cut(SICK, RUNS, 0.1, 0, "unhealthy", "GET /status", NO_QUEUE, "")
+CONTENT = replace(CUT_OFF, seen=seen("healthy", 0, 0, 0, 0, 0), well=4)
 
 LOADING, OK = Reply(503, "loading\n"), Reply(200, "ok\n")
 STARTING = seen("starting", 1, 1, 1, 1, 1)
@@ -183,6 +183,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "its code, not its text": CONTENT,
         "the front door": replace(CONTENT, asked="GET /"),
         "a probe that asks nobody": replace(CONTENT, asked=""),
+        "a probe that fails by its age": replace(CUT_OFF, well=4, asked=""),
         "the queue in place of the courier": replace(CUT_OFF, empty="healthy"),
         "three failures, two seconds apart": replace(
             CUT_OFF, seen=seen("unhealthy", 0, 1, 1, 1, each=2.1, retries=3)

@@ -108,6 +108,7 @@ class Cut(Facts):
     seen: Timeline
     state: Heard
     pace: float
+    well: int  # probes since that found it well
     empty: str  # the health of a container of courier:lab in which no courier runs
     asked: str  # the courier's last request before, by its log
     parcel: Heard  # its answer to a parcel
@@ -119,18 +120,22 @@ class Cut(Facts):
             saw = f"without its queue the container ended, with exit code {self.state.code}"
             want = "a container that runs on and is unhealthy: the queue may come back"
             return Wrong("ends-instead", saw=saw, want=want, try_="docker logs CONTAINER")
+        # One may have begun before. What fails later, by its age, does not tell of the queue.
+        unseen = seen.status != "unhealthy" or self.well > 1
         saw = f"{SEEN_WITHIN:.0f} s after its queue is gone it is {seen.status}"
-        if seen.status != "unhealthy" and (seen.streak or not seen.probes):
+        if seen.status == "unhealthy":
+            saw = f"after its queue was gone {self.well} probes in a row found it well"
+        elif self.well < 2 and (seen.streak or not seen.probes):
             saw += f": {seen.streak} failed probes are not enough"
             return Wrong(RETRIES_MANY, saw=saw, want=want, try_=_HEALTH, timed=True)
-        if seen.status != "unhealthy" and self.empty == "healthy":
+        if unseen and self.empty == "healthy":
             saw += "; and so is a container of it in which no courier runs"
             try_ = "what is the probe's exit code when the courier is not there?"
             return Wrong("always-healthy", saw=saw, want="a check that can fail", try_=try_)
-        if seen.status != "unhealthy" and self.asked == "GET /status":
+        if unseen and self.asked == "GET /status":
             saw += ": the probe asks `GET /status`, is answered 200, and is content"
             return Wrong("status-not-read", saw=saw, want=want, try_=_TEXT)
-        if seen.status != "unhealthy":
+        if unseen:
             why = f"the probe asks `{self.asked}`, which answers 200 with or without it"
             saw += f": {why if self.asked else 'its probes succeed'}{self.still}"
             try_ = "./try.sh   which request to the courier tells the two states apart?"
@@ -191,13 +196,15 @@ class CourierTellsTheTruth:
                 strange = sum(parcel not in sent for parcel in _taken(queue))
                 yield Beside(seen, courier.condition(), machine.seconds(), strange, still)
             empty = waiting.eventually(
-                Watch(queue).look, wait=3, pause=_POLL, until=lambda seen: seen.probes
+                Watch(queue).look, wait=3, pause=_POLL, until=lambda one: one.probes
             )
+            yield Beside(watch.look(), courier.condition(), machine.seconds(), 0, still)
             queue.hear("/", "DELETE")
+            good = watch.look().good
             seen, lines = _until(watch, machine, "unhealthy", 1), courier.log().splitlines()
             asked = [line for line in lines if line.startswith(("GET", "POST"))][-1:]
             parcel = courier.hear("/parcels", "POST", lab.draw.word().encode())
-            so = seen, courier.condition(), machine.seconds()
+            so = seen, courier.condition(), machine.seconds(), seen.good - good
             yield Cut(*so, empty.status, "".join(asked), parcel, still)
 
 
