@@ -1,6 +1,6 @@
 """Start states and checks of 04-users-and-health.
 
-Here: as whom a service runs, and how it stops. What a health check asks is in `health_checks`, how
+Here: which user a service runs as, and how it stops. What a health check asks is in `health_checks`, how
 fast it is believed in `health_numbers`.
 """
 
@@ -71,7 +71,7 @@ class Kept(Facts):
 
 @dataclass(frozen=True)
 class Rights(Facts):
-    """As whom shelf:lab runs, and what that user may change."""
+    """Which user shelf:lab runs as, and what that user may change."""
 
     processes: tuple[Process, ...]
     hole: Heard  # what its own hole answers
