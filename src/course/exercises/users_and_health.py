@@ -1,7 +1,7 @@
 """Start states and checks of 04-users-and-health.
 
-Here: which user a service runs as, and how it stops. What a health check asks is in `health_checks`, how
-fast it is believed in `health_numbers`.
+Here: which user a service runs as, and how it stops. What a health check asks is in
+`health_checks`, how fast it is believed in `health_numbers`.
 """
 
 from __future__ import annotations
