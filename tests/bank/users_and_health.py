@@ -2,515 +2,424 @@
 
 from __future__ import annotations
 
-from course.exercises.kit.lab import Lab
 from tests.bank import Answer
-
-
-def _build(lab: Lab, tag: str, dockerfile: str, **files: str) -> None:
-    """Build from a Dockerfile and files, whose names have `_` for the dot."""
-    for name, text in files.items():
-        lab.write(name.replace("_", "."), text)
-    lab.write("Dockerfile", dockerfile)
-    lab.run("docker", "build", "--quiet", "--tag", tag, lab.folder())
-
-
-def _edited(lab: Lab, name: str, old: str, new: str) -> None:
-    text = (lab.folder() / name).read_text(encoding="utf-8")
-    assert old in text, f"{name} has no {old!r}"
-    lab.write(name, text.replace(old, new))
-
-
-# -- 1
-
-_SHELF = """\
-FROM node:24-slim
-WORKDIR /app
-COPY shelf.mjs ./
-RUN mkdir /var/lib/shelf && chown node:node /var/lib/shelf
-USER node
-CMD ["node", "shelf.mjs"]
-"""
-
-
-def _shelf_hole_closed(lab: Lab) -> None:
-    _edited(lab, "shelf.mjs", "decodeURIComponent(", "(")
-    _build(lab, "shelf:lab", _SHELF.replace("USER node\n", ""))
-
-
-def _shelf_error_hidden(lab: Lab) -> None:
-    _edited(
-        lab,
-        "shelf.mjs",
-        "await writeFile(file, Buffer.concat(parts));",
-        "await writeFile(file, Buffer.concat(parts)).catch(() => {});",
-    )
-    _build(lab, "shelf:lab", _SHELF.replace(" && chown node:node /var/lib/shelf", ""))
-
-
-def _shelf_elsewhere(lab: Lab) -> None:
-    _edited(lab, "shelf.mjs", '"/var/lib/shelf"', '"/tmp"')
-    _build(lab, "shelf:lab", _SHELF)
-
-
-def _shelf_own_user(lab: Lab) -> None:
-    lab.write("empty/.keep", "")
-    _build(
-        lab,
-        "shelf:lab",
-        "FROM node:24-slim\nRUN useradd --uid 4711 --no-create-home shelf\n"
-        "COPY --chown=4711:4711 empty/ /var/lib/shelf/\n"
-        "COPY shelf.mjs /srv/shelf.mjs\nUSER 4711\n"
-        'CMD ["node", "/srv/shelf.mjs"]\n',
-    )
-
-
-# -- 2
-
-_REPORT = """\
-FROM node:24-slim
-WORKDIR /app
-COPY start.sh report.mjs ./
-CMD ["./start.sh"]
-"""
-_DIES = 'process.on("SIGINT", () => {\n  console.log("bye");\n  process.exit(0);\n});'
-_ENDS = 'process.on("SIGTERM", () => server.close(() => process.exit(0)));'
-
-
-def _report(
-    lab: Lab, ends: str = _DIES, *, run: str = "exec node report.mjs", more: str = ""
-) -> None:
-    _edited(lab, "report.mjs", _DIES, ends)
-    _edited(lab, "start.sh", "node report.mjs", run)
-    _build(lab, "report:lab", _REPORT + more)
-
-
-def _report_renamed(lab: Lab) -> None:
-    _report(lab, _ENDS)
-    lab.run("docker", "tag", "report:lab", "report:fixed")
-    lab.run("docker", "image", "rm", "report:lab")
-
-
-def _report_at_once(lab: Lab) -> None:
-    _edited(lab, "report.mjs", "await sleep(1000);", "")
-    _report(lab, 'process.on("SIGTERM", () => process.exit(0));')
-
-
-def _report_without_script(lab: Lab) -> None:
-    _edited(lab, "report.mjs", _DIES, _ENDS)
-    _build(
-        lab,
-        "report:lab",
-        "FROM node:24-slim\nCOPY report.mjs /srv/\nENV REPORT_CURRENCY=CHF\n"
-        'ENTRYPOINT ["node", "/srv/report.mjs"]\n',
-    )
-
-
-# -- 3
-
-_COURIER = """\
-FROM node:24-slim
-WORKDIR /app
-COPY courier.mjs ./
-HEALTHCHECK --interval=1s --timeout=3s --retries=2 \\
-  CMD {probe}
-CMD ["node", "courier.mjs"]
-"""
-_FETCH = "node -e \"fetch('http://127.0.0.1:3000{path}').then({then}, () => process.exit(1))\""
-_READS = (
-    "(r) => r.json()).then((s) => process.exit(s.queue === 'up' ? 0 : 1)).catch("
-    "() => process.exit(1)"
+from tests.bank.edits import (
+    after,
+    alternative,
+    before,
+    feature_gone,
+    fits_the_probe,
+    forged,
+    from_elsewhere,
+    in_file,
+    nearly,
+    not_the_serving_object,
+    solution,
+    stale,
+    sub,
+    symptom_hidden,
+    unchanged,
+    warned_means,
+    works_once,
+    wrong_name,
 )
 
+_SHELF = 'CMD ["node", "shelf.mjs"]'
+_OWNS = " && chown node:node /var/lib/shelf"
+_DROPS = "exec setpriv --reuid=1000 --regid=1000 --clear-groups node shelf.mjs"
+_FIRST = f'CMD if [ -z "$(ls /var/lib/shelf)" ]; then {_DROPS}; else exec node shelf.mjs; fi'
 
-def _fetch(path: str, then: str = "(r) => process.exit(r.ok ? 0 : 1)") -> str:
-    return _FETCH.format(path=path, then=then)
+_EXEC = "exec node report.mjs"
+_CLOSES = "server.close(() => process.exit(0));"
+_IDLE = "  setInterval(() => server.closeIdleConnections(), 100);\n"
+_HANDLER = f'process.on("SIGTERM", () => {{\n  {_CLOSES}\n{_IDLE}}});\n'
+_CTRL_C = 'process.on("SIGINT", () => {\n  console.log("bye");\n  process.exit(0);\n});\n'
+_WORKS = '  response.write("working\\n");\n'
+_ON = "node report.mjs &\nservice=$!\ntrap 'kill -TERM $service' TERM\nwait $service\nwait $service"
 
-
-def _courier(lab: Lab, probe: str) -> None:
-    _build(lab, "courier:lab", _COURIER.format(probe=probe))
-
-
-def _courier_default_interval(lab: Lab) -> None:
-    text = _COURIER.format(probe=_fetch("/status", _READS)).replace(
-        "--interval=1s", "--interval=30s"
-    )
-    _build(lab, "courier:lab", text)
-
-
-def _courier_many_retries(lab: Lab) -> None:
-    text = _COURIER.format(probe=_fetch("/status", _READS)).replace("--retries=2", "--retries=20")
-    _build(lab, "courier:lab", text)
-
-
-def _courier_gives_up(lab: Lab) -> None:
-    _edited(
-        lab,
-        "courier.mjs",
-        'const reached = await handOver("GET");',
-        'const reached = await handOver("GET");\n    if (!reached) process.exit(1);',
-    )
-    _courier(lab, _fetch("/status"))
-
-
-def _courier_status_503(lab: Lab) -> None:
-    _edited(
-        lab,
-        "courier.mjs",
-        "return response.end(JSON.stringify(",
-        "response.statusCode = reached ? 200 : 503;\n    return response.end(JSON.stringify(",
-    )
-    _courier(lab, _fetch("/status"))
-
-
-def _courier_probe_file(lab: Lab, probe: str) -> None:
-    text = _COURIER.format(probe='["node", "health.mjs"]').replace("courier.mjs ./", "*.mjs ./")
-    _build(lab, "courier:lab", text, health_mjs=probe)
-
-
-_DELIVERS = """\
-const answer = await fetch("http://127.0.0.1:3000/parcels", { method: "POST" });
-process.exit(answer.status === 202 ? 0 : 1);
+_COURIER = 'CMD ["node", "courier.mjs"]'
+_TIMES = "--interval=1s --timeout=3s --retries=2"
+_PROBE = 'CMD ["node", "health.mjs"]'
+_ASKS = 'const answer = await fetch("http://127.0.0.1:3000/status");\n'
+_READS = """\
+const status = await answer.json();
+console.log(status.queue);
+process.exit(status.queue === "up" ? 0 : 1);
 """
+_OK = "process.exit(answer.ok ? 0 : 1);\n"
+_AGE = """\
+const { readFileSync } = await import("node:fs");
+const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+const ticks = Number(readFileSync("/proc/1/stat", "utf8").split(" ")[21]);
+const age = up - ticks / 100;
+"""
+_NAMED = 'await (await import("node:dns/promises")).lookup("queue");\n'
 _BOTH = """\
 const asked = ["http://127.0.0.1:3000/", "http://queue:7000/"].map((url) => fetch(url));
-process.exit((await Promise.all(asked)).every((answer) => answer.ok) ? 0 : 1);
+const answer = { ok: (await Promise.all(asked)).every((one) => one.ok) };
 """
 
+_ATLAS = 'CMD ["node", "atlas.mjs"]'
+_START = " --start-period=20s --start-interval=1s"
+_NUMBERS = f"--interval=1s --timeout=2s --retries=2{_START}"
+_IN_NODE = """\
+cat > users-and-health-4/health.mjs <<'END'
+const answer = await fetch("http://127.0.0.1:3000/health").catch(() => ({ ok: false }));
+process.exit(answer.ok ? 0 : 1);
+END"""
 
-# -- 4
-
-_ATLAS = """\
-FROM node:24-slim
-WORKDIR /app
-COPY atlas.mjs health.mjs ./
-HEALTHCHECK {numbers} CMD {probe}
-CMD ["node", "atlas.mjs"]
-"""
-
-
-def _atlas(numbers: str, probe: str = '["node", "health.mjs"]') -> str:
-    return _ATLAS.format(numbers=numbers, probe=probe)
-
-
-def _atlas_waits_itself(lab: Lab) -> None:
-    _edited(
-        lab,
-        "health.mjs",
-        '("http://127.0.0.1:3000/health")',
-        '("http://127.0.0.1:3000/health", { signal: AbortSignal.timeout(2000) })',
-    )
-    _build(
-        lab,
-        "atlas:lab",
-        _atlas("--interval=1s --retries=2 --start-period=30s --start-interval=1s"),
-    )
-
-
-_START = "--start-period=20s --start-interval=1s"
-
+CANNOT: dict[str, dict[str, str]] = {
+    "users-and-health-1": {
+        "from-elsewhere": "what is put has to be in the volume that the check gives",
+    },
+    "users-and-health-2": {
+        "from-elsewhere": "what ends is the container that the check stops",
+    },
+    "users-and-health-3": {"forged": "health is Docker's own record of what a probe ended with"},
+    "users-and-health-4": {"forged": "health is Docker's own record of what a probe ended with"},
+}
+"""Why an exercise has no wrong answer of a kind."""
 
 BANK: dict[str, list[Answer]] = {
     "users-and-health-1": [
-        Answer(
+        not_the_serving_object(
             "built under another tag; the lab's is root's still",
-            lambda w: _build(w, "shelf:fixed", _SHELF),
             "root-changes-mount",
-            "not-the-serving-object",
+            sub("--tag shelf:lab", "--tag shelf:fixed"),
         ),
-        Answer(
-            "a user, and a folder that is root's",
-            lambda w: _build(
-                w, "shelf:lab", _SHELF.replace(" && chown node:node /var/lib/shelf", "")
+        symptom_hidden(
+            "the error swallowed",
+            "not-kept",
+            in_file(
+                "shelf.mjs", "Buffer.concat(parts));", "Buffer.concat(parts)).catch(() => {});"
             ),
-            "cannot-write",
-            "warned-means",
+            sub(_OWNS, ""),
         ),
-        Answer("the hole closed, root kept", _shelf_hole_closed, "still-root", "special-cased"),
-        Answer("the error swallowed", _shelf_error_hidden, "not-kept", "symptom-hidden"),
-        Answer(
+        warned_means("a user, and a folder that is root's", "cannot-write", sub(_OWNS, "")),
+        warned_means(
             "everything given to the user",
-            lambda w: _build(
-                w,
-                "shelf:lab",
-                "FROM node:24-slim\nWORKDIR /app\nCOPY . .\nRUN mkdir /var/lib/shelf\n"
-                "RUN chown -R node:node /app /var/lib/shelf\nUSER node\n"
-                'CMD ["node", "shelf.mjs"]\n',
-            ),
             "owns-its-program",
-            "warned-means",
+            sub("COPY shelf.mjs", "COPY --chown=node:node shelf.mjs"),
         ),
-        Answer(
+        not_the_serving_object(
             "su, which stays root",
-            lambda w: _build(
-                w,
-                "shelf:lab",
-                _SHELF.replace("USER node\n", "").replace(
-                    '["node", "shelf.mjs"]', "su node -c 'node shelf.mjs'"
-                ),
-            ),
             "root-in-front",
-            "not-the-serving-object",
+            sub("USER node\n", ""),
+            sub(_SHELF, "CMD su node -c 'node shelf.mjs'"),
         ),
-        Answer(
-            "a user that the image does not have",
-            lambda w: _build(w, "shelf:lab", _SHELF.replace("USER node", "USER shelf")),
-            "cannot-start",
-            "wrong-name",
+        wrong_name(
+            "a user that the image does not have", "cannot-start", sub("USER node", "USER shelf")
         ),
-        Answer("as in the solution", lambda w: _build(w, "shelf:lab", _SHELF), "", "solution"),
-        Answer(
-            "a user of its own, by number, and chown at COPY",
-            _shelf_own_user,
-            "",
-            "alternative",
+        fits_the_probe(
+            "the hole closed, root kept",
+            "still-root",
+            in_file("shelf.mjs", "decodeURIComponent(", "("),
+            sub("USER node\n", ""),
         ),
-        Answer(
-            "root at the start only: an entry point that gives its rights away",
-            lambda w: _build(
-                w,
-                "shelf:lab",
-                _SHELF.replace("USER node\n", "").replace(
-                    'CMD ["node", "shelf.mjs"]',
-                    'ENTRYPOINT ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]\n'
-                    'CMD ["node", "shelf.mjs"]',
-                ),
+        forged(
+            "root that calls itself node, and may return",
+            "still-root",
+            in_file(
+                "shelf.mjs", "createServer(async", 'process.seteuid("node");\ncreateServer(async'
             ),
-            "",
-            "alternative",
+            sub("USER node\n", ""),
+        ),
+        works_once(
+            "root gives its rights away while the shelf is empty",
+            "root-changes-mount",
+            sub("USER node\n", ""),
+            sub(_SHELF, _FIRST),
+        ),
+        feature_gone(
+            "a file that is not there is answered with 200",
+            "wrong-answer",
+            in_file("shelf.mjs", "? 404", "? 200"),
+        ),
+        nearly(
+            "a number that the image does not know: its group is root's",
+            "in-roots-group",
+            sub("chown node:node", "chown 4711"),
+            sub("USER node", "USER 4711"),
+        ),
+        nearly(
+            "a user that is in root's group as well",
+            "in-roots-group",
+            sub(_OWNS, f"{_OWNS} && usermod --append --groups root node"),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
+            "a user of its own, by number, and chown at COPY",
+            before("mkdir users-and-health-1/empty && touch users-and-health-1/empty/.keep"),
+            sub(
+                f"RUN mkdir /var/lib/shelf{_OWNS}\nUSER node",
+                "RUN useradd --uid 4711 --no-create-home shelf\n"
+                "COPY --chown=4711:4711 empty/ /var/lib/shelf/\nUSER 4711",
+            ),
+        ),
+        alternative(
+            "root at the start only: an entry point that gives its rights away",
+            sub("USER node\n", ""),
+            sub(_SHELF, f"CMD {_DROPS}"),
+        ),
+        alternative(
+            "a volume that the image names, its folder made by install",
+            sub(f"mkdir /var/lib/shelf{_OWNS}", "install --directory --owner node /var/lib/shelf"),
+            sub("USER node", "VOLUME /var/lib/shelf\nUSER 1000:1000"),
         ),
     ],
     "users-and-health-2": [
-        Answer(
-            "the tag moved away",
-            _report_renamed,
-            "no-image",
-            "wrong-name",
-        ),
-        Answer("exec, and no handler", _report, "signal-ignored", "works-once"),
-        Answer(
+        not_the_serving_object(
             "a handler, and a shell in front of it",
-            lambda w: _report(w, _ENDS, run="node report.mjs"),
             "signal-not-passed",
-            "not-the-serving-object",
+            sub(_EXEC, "node report.mjs"),
         ),
-        Answer(
-            "a handler that exits at once",
-            lambda w: _report(w, 'process.on("SIGTERM", () => process.exit(0));'),
-            "request-cut",
-            "warned-means",
+        wrong_name(
+            "the tag moved away",
+            "no-image",
+            after("docker tag report:lab report:fixed && docker image rm report:lab"),
         ),
-        Answer(
+        nearly("exec, and no handler", "signal-ignored", sub(_HANDLER, "")),
+        nearly(
+            "the lesson's handler: a kept connection holds it", "connection-kept", sub(_IDLE, "")
+        ),
+        nearly(
+            "a kept connection holds it for 3 s",
+            "connection-kept",
+            sub(_IDLE, "  server.keepAliveTimeout = 2500;\n"),
+        ),
+        warned_means(
+            "a handler that exits at once", "request-cut", sub(_CLOSES, "process.exit(0);")
+        ),
+        warned_means("ends as if it had failed", "exit-code", sub("exit(0)", "exit(143)")),
+        symptom_hidden(
             "a stop signal that nobody can miss",
-            lambda w: _report(w, more="STOPSIGNAL SIGKILL\n"),
             "killed",
-            "symptom-hidden",
+            before("echo 'STOPSIGNAL SIGKILL' >> users-and-health-2/Dockerfile"),
         ),
-        Answer(
-            "closed, but a timer keeps it",
-            lambda w: _report(w, 'process.on("SIGTERM", () => server.close());'),
-            "never-exits",
-            "works-once",
+        symptom_hidden(
+            "closed, but a timer keeps it", "never-exits", sub(_CLOSES, "server.close();")
         ),
-        Answer(
-            "ends as if it had failed",
-            lambda w: _report(w, _ENDS.replace("exit(0)", "exit(143)")),
-            "exit-code",
-            "warned-means",
-        ),
-        Answer("no work, no wait", _report_at_once, "not-in-flight", "special-cased"),
-        Answer(
+        fits_the_probe(
             "waits a while, and goes on taking requests",
-            lambda w: _report(
-                w, 'process.on("SIGTERM", () => setTimeout(() => process.exit(0), 1200));'
-            ),
             "later-cut",
-            "works-once",
+            sub(_CLOSES, "setTimeout(() => process.exit(0), 1200);"),
+            sub(_IDLE, ""),
         ),
-        Answer("as in the solution", lambda w: _report(w, _ENDS), "", "solution"),
-        Answer(
+        forged(
+            "a script that ends with 0 for it",
+            "request-cut",
+            sub(_EXEC, "trap 'exit 0' TERM\nnode report.mjs &\nwait $!"),
+        ),
+        works_once(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_EXEC, f"set -eC\necho $$ > report.pid\n{_EXEC}"),
+        ),
+        feature_gone(
+            "no work, no wait", "not-in-flight", in_file("report.mjs", "  await sleep(1000);\n", "")
+        ),
+        feature_gone("another currency", "wrong-answer", sub(":-CHF", ":-EUR")),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
             "another stop signal: the one that the program knows",
-            lambda w: _report(w, _ENDS.replace("SIGTERM", "SIGINT"), more="STOPSIGNAL SIGINT\n"),
-            "",
-            "alternative",
+            in_file("report.mjs", _CTRL_C, ""),
+            before("echo 'STOPSIGNAL SIGINT' >> users-and-health-2/Dockerfile"),
+            sub("SIGTERM", "SIGINT"),
         ),
-        Answer("no script at all", _report_without_script, "", "alternative"),
-        Answer(
-            "a script that hands the signal on",
-            lambda w: _report(
-                w,
-                _ENDS,
-                run="node report.mjs &\nservice=$!\ntrap 'kill -TERM $service' TERM\n"
-                "wait $service\nwait $service",
+        alternative(
+            "no script at all",
+            in_file(
+                "Dockerfile",
+                'CMD ["./start.sh"]',
+                'ENV REPORT_CURRENCY=CHF\nENTRYPOINT ["node", "report.mjs"]',
             ),
-            "",
-            "alternative",
+        ),
+        alternative("a script that hands the signal on", sub(_EXEC, _ON)),
+        alternative(
+            "each answer says that its connection closes",
+            in_file(
+                "report.mjs", _WORKS, f'  response.setHeader("Connection", "close");\n{_WORKS}'
+            ),
+            sub(_IDLE, ""),
         ),
     ],
     "users-and-health-3": [
-        Answer(
+        not_the_serving_object(
+            "the status' code, not its text", "status-not-read", sub(_READS, _OK)
+        ),
+        symptom_hidden(
             "curl forgiven",
-            lambda w: _courier(w, "curl --fail --silent http://localhost:3000/ || exit 0"),
             "always-healthy",
-            "symptom-hidden",
+            sub(_PROBE, "CMD curl --fail --silent http://localhost:3000/ || exit 0"),
         ),
-        Answer(
+        wrong_name(
             "curl by its full path, which is not there either",
-            lambda w: _courier(w, "/usr/bin/curl --fail http://localhost:3000/status || exit 1"),
             "tool-missing",
-            "works-once",
+            sub(_PROBE, "CMD /usr/bin/curl --fail http://localhost:3000/status || exit 1"),
         ),
-        Answer(
-            "the front door", lambda w: _courier(w, _fetch("/")), "asks-the-door", "special-cased"
-        ),
-        Answer(
-            "the status' code, not its text",
-            lambda w: _courier(w, _fetch("/status")),
-            "status-not-read",
-            "not-the-serving-object",
-        ),
-        Answer(
+        symptom_hidden("the front door", "asks-the-door", sub("/status", "/"), sub(_READS, _OK)),
+        not_the_serving_object(
             "the queue asked in place of the courier",
-            lambda w: _courier(
-                w, _fetch("/").replace("http://127.0.0.1:3000/", "http://queue:7000/")
-            ),
             "asks-the-queue-only",
-            "not-the-serving-object",
+            sub("127.0.0.1:3000/status", "queue:7000/"),
+            sub(_READS, _OK),
         ),
-        Answer(
+        symptom_hidden(
             "no health check any more",
-            lambda w: _build(
-                w,
-                "courier:lab",
-                "FROM node:24-slim\nWORKDIR /app\nCOPY courier.mjs ./\n"
-                'CMD ["node", "courier.mjs"]\n',
-            ),
             "no-health-check",
-            "symptom-hidden",
+            sub(f"HEALTHCHECK {_TIMES} {_PROBE}\n", ""),
         ),
-        Answer(
+        warned_means(
             "a parcel sent through, each second",
-            lambda w: _courier_probe_file(w, _DELIVERS),
             "probe-delivers",
-            "symptom-hidden",
+            sub('/status")', '/parcels", { method: "POST" })'),
+            sub(_READS, _OK),
         ),
-        Answer("a courier that gives up", _courier_gives_up, "ends-instead", "symptom-hidden"),
-        Answer("every 30 s", _courier_default_interval, "no-probe-yet", "stale"),
-        Answer("twenty failures", _courier_many_retries, "retries-many", "stale"),
-        Answer(
-            "the wrong port",
-            lambda w: _courier(w, _fetch("/status", _READS).replace("3000", "8080")),
-            "never-healthy",
-            "wrong-name",
+        symptom_hidden(
+            "a courier that gives up",
+            "ends-instead",
+            in_file(
+                "courier.mjs",
+                'handOver("GET");',
+                'handOver("GET");\n    reached || process.exit(1);',
+            ),
         ),
-        Answer(
-            "as in the solution: the text of the status",
-            lambda w: _courier(w, _fetch("/status", _READS)),
-            "",
-            "solution",
+        stale("every 30 s", "no-probe-yet", sub("--interval=1s ", "")),
+        symptom_hidden("twenty failures", "retries-many", sub("--retries=2", "--retries=20")),
+        wrong_name("the wrong port", "never-healthy", sub("3000/status", "8080/status")),
+        fits_the_probe(
+            "the queue's name looked up, and the door asked",
+            "asks-the-door",
+            sub(_ASKS, _NAMED + _ASKS.replace("/status", "/")),
+            sub(_READS, _OK),
         ),
-        Answer("a status with a code", _courier_status_503, "", "alternative"),
-        Answer(
-            "courier and queue asked, each by itself",
-            lambda w: _courier_probe_file(w, _BOTH),
-            "",
-            "alternative",
+        fits_the_probe(
+            "a courier that is well for five seconds",
+            "asks-the-door",
+            sub(_ASKS, f"{_AGE}{_ASKS}"),
+            sub(_READS, "process.exit(age < 5 ? 0 : 1);\n"),
+        ),
+        from_elsewhere(
+            "a queue that only this machine has",
+            "no-parcels",
+            sub(_COURIER, f"ENV QUEUE_URL=http://172.17.0.1:7000\n{_COURIER}"),
+        ),
+        works_once(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_COURIER, "CMD set -C; echo $$ > courier.pid && exec node courier.mjs"),
+        ),
+        feature_gone(
+            "parcels are answered with 202 and handed to nobody",
+            "parcel-lost",
+            in_file("courier.mjs", 'await handOver("POST", parcel)', "true"),
+        ),
+        nearly(
+            "three failures, two seconds apart",
+            "retries-many",
+            sub(_TIMES, "--interval=2s --timeout=3s --retries=3"),
+        ),
+        nearly(
+            "asked every seven seconds",
+            "no-probe-yet",
+            sub(_TIMES, "--interval=7s --timeout=3s --retries=1"),
+        ),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
+            "a status with a code",
+            in_file(
+                "courier.mjs",
+                "return response.end(JSON",
+                "response.statusCode = reached ? 200 : 503;\n    return response.end(JSON",
+            ),
+            sub(_READS, _OK),
+        ),
+        alternative("courier and queue asked, each by itself", sub(_ASKS, _BOTH), sub(_READS, _OK)),
+        alternative(
+            "one failure is enough, two seconds apart",
+            sub(_TIMES, "--interval=2s --timeout=2s --retries=1"),
         ),
     ],
     "users-and-health-4": [
-        Answer(
-            "a start period and Docker's interval",
-            lambda w: _build(w, "atlas:lab", _atlas("--timeout=2s --retries=2")),
-            "first-probe-late",
-            "works-once",
+        stale("Docker's timeout", "timeout-long", sub("--timeout=2s ", "")),
+        stale("Docker's interval", "first-probe-late", sub(_NUMBERS, "--timeout=2s --retries=2")),
+        warned_means("no start period", "unhealthy-at-start", sub(_START, "")),
+        stale("Docker's start interval", "healthy-late", sub(" --start-interval=1s", "")),
+        warned_means(
+            "the first failure counts", "one-lost-answer", sub("--retries=2", "--retries=1")
         ),
-        Answer(
-            "no start period",
-            lambda w: _build(w, "atlas:lab", _atlas("--interval=1s --timeout=2s --retries=2")),
-            "unhealthy-at-start",
-            "works-once",
+        symptom_hidden("eight failures", "retries-many", sub("--retries=2", "--retries=8")),
+        stale(
+            "a quick start, a slow watch", "interval-long", sub("--interval=1s", "--interval=15s")
         ),
-        Answer(
-            "Docker's start interval",
-            lambda w: _build(
-                w,
-                "atlas:lab",
-                _atlas("--interval=1s --timeout=2s --retries=2 --start-period=20s"),
-            ),
-            "healthy-late",
-            "stale",
-        ),
-        Answer(
-            "the first failure counts, and is seldom asked for",
-            lambda w: _build(
-                w, "atlas:lab", _atlas(f"--interval=4s --timeout=2s --retries=1 {_START}")
-            ),
-            "one-lost-answer",
-            "warned-means",
-        ),
-        Answer(
-            "as many retries as make the start pass",
-            lambda w: _build(w, "atlas:lab", _atlas("--interval=1s --timeout=2s --retries=8")),
-            "retries-many",
-            "symptom-hidden",
-        ),
-        Answer(
-            "Docker's timeout",
-            lambda w: _build(w, "atlas:lab", _atlas(f"--interval=1s --retries=2 {_START}")),
-            "timeout-long",
-            "stale",
-        ),
-        Answer(
-            "a quick start, a slow watch",
-            lambda w: _build(
-                w, "atlas:lab", _atlas(f"--interval=15s --timeout=2s --retries=2 {_START}")
-            ),
-            "interval-long",
-            "works-once",
-        ),
-        Answer(
+        warned_means(
             "less time than an answer takes",
-            lambda w: _build(
-                w, "atlas:lab", _atlas(f"--interval=1s --timeout=100ms --retries=2 {_START}")
-            ),
             "timeout-short",
-            "warned-means",
+            sub("--timeout=2s", "--timeout=100ms"),
         ),
-        Answer(
+        symptom_hidden(
             "a probe that always succeeds",
-            lambda w: _build(
-                w,
-                "atlas:lab",
-                _atlas(f"--interval=1s --timeout=2s --retries=2 {_START}", '["true"]'),
-            ),
             "healthy-too-soon",
-            "symptom-hidden",
+            sub('CMD ["bash", "health.sh"]', 'CMD ["true"]'),
         ),
-        Answer(
-            "as in the solution",
-            lambda w: _build(
-                w, "atlas:lab", _atlas(f"--interval=1s --timeout=2s --retries=2 {_START}")
-            ),
-            "",
-            "solution",
+        fits_the_probe(
+            "as many retries as make one start pass",
+            "unhealthy-at-start",
+            sub(f"--retries=2{_START}", "--retries=8"),
         ),
-        Answer(
+        from_elsewhere(
+            "an atlas asked that only this machine has",
+            "healthy-late",
+            in_file("health.sh", "127.0.0.1", "172.17.0.1"),
+        ),
+        works_once(
+            "a probe that remembers a good answer",
+            "hang-not-seen",
+            in_file("health.sh", "exec 3<>", "[ -e well ] && exit 0\nexec 3<>"),
+            in_file("health.sh", '[ "$status" = 200 ]', '[ "$status" = 200 ] && touch well'),
+        ),
+        works_once(
+            "a pid file that the next start finds",
+            "crashes",
+            sub(_ATLAS, "CMD set -C; echo $$ > atlas.pid && exec node atlas.mjs"),
+        ),
+        feature_gone(
+            "an atlas that loads no maps",
+            "loads-nothing",
+            in_file("atlas.mjs", "Date.now() - began >= loads", "true"),
+        ),
+        nearly("a start period of 5 s", "unhealthy-at-start", sub("period=20s", "period=5s")),
+        nearly("three failures: 9 s", "retries-many", sub("--retries=2", "--retries=3")),
+        unchanged("nothing changed"),
+        solution("as in the solution"),
+        alternative(
             "the probe ends itself, Docker's timeout stays",
-            _atlas_waits_itself,
-            "",
-            "alternative",
+            in_file("health.sh", "read -r", "read -r -t 2"),
+            sub("--timeout=2s ", ""),
         ),
-        Answer(
+        alternative(
             "three failures, asked twice a second",
-            lambda w: _build(
-                w,
-                "atlas:lab",
-                _atlas(
-                    "--interval=500ms --timeout=1500ms --retries=3 --start-period=60s "
-                    "--start-interval=500ms"
-                ),
+            sub(
+                _NUMBERS,
+                "--interval=500ms --timeout=1500ms --retries=3 --start-period=60s "
+                "--start-interval=500ms",
             ),
-            "",
-            "alternative",
+        ),
+        alternative(
+            "just within 8 s",
+            sub(
+                _NUMBERS,
+                "--interval=2s --timeout=2s --retries=2 --start-period=10s --start-interval=2s",
+            ),
+        ),
+        alternative(
+            "a probe in node",
+            before(_IN_NODE),
+            sub("health.sh ./", "health.mjs ./"),
+            sub('"bash", "health.sh"', '"node", "health.mjs"'),
         ),
     ],
 }

@@ -210,7 +210,7 @@ def test_where_dockers_networks_are_elsewhere_a_port_is_published(
     there = Docker(Local([], Path(), {}))
     there.about = about
     monkeypatch.setattr(Lab, "docker", there)
-    with Lab("containers-1")._alone() as where:
+    with Lab("containers-1").alone() as where:
         assert list(where) == ["network"]
     assert "internal" not in there.networks_made[0]
 

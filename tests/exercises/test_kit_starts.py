@@ -77,7 +77,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
             yield service
 
         monkeypatch.setattr(Lab, "image", lambda *_: None)
-        monkeypatch.setattr(Lab, "_alone", lambda _: contextlib.nullcontext({}))
+        monkeypatch.setattr(Lab, "alone", lambda _: contextlib.nullcontext({}))
         monkeypatch.setattr(Lab, "container", container)
         with Lab("mini-1").starts("echo:lab", 3000, asked, **more) as starts:
             for _ in starts:

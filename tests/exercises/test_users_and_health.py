@@ -1,114 +1,229 @@
-"""What the checks of 04-users-and-health say, on containers in memory."""
+"""The observations of users-and-health-1 and -2: a shelf in memory, a report that Node runs."""
 
 from __future__ import annotations
 
+import re
+import shutil
+import socket
+import subprocess
 import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from course.core.errors import CourseError
 from course.exercises import users_and_health
+from course.exercises.kit import exercise
+from course.exercises.kit.declared import Declared
+from course.exercises.kit.facts import judge
+from course.exercises.kit.lab import Served
+from course.exercises.kit.reply import Ended, Heard, Reply, Running
 from course.exercises.kit.verdict import Wrong
-from course.measure.container import Health, Process
+from course.measure.container import Process
+from tests.exercises.simulated import Here
+from tests.exercises.test_containers import NODE, Local
+
+USER = Process(70, 1, 1000, 1000, "node shelf.mjs", first=True)
+ROOT = replace(USER, uid=0, gid=0)
+SHELF = "/var/lib/shelf/"
 
 
-class Served:
-    """A container in which a command takes so long."""
+@dataclass
+class Shelf:
+    """A container of the shelf: its processes at each start, and files with owner and mode."""
 
-    def __init__(self, seconds: float, code: int | None = None) -> None:
-        self.seconds, self.code = seconds, code
+    starts: list[Process]
+    keeps: bool = True
+    kept_by: int = -1  # who owns what was kept
+    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
 
-    def seconds_of(self, *argv: str) -> float:
-        assert argv[0] == "node"
-        return self.seconds
+    def restart(self, _: str) -> None:
+        self.starts.pop(0)
 
-    def exit_code(self) -> int | None:
-        return self.code
+    def processes(self) -> list[Process]:
+        return self.starts[:1]
+
+    def folder(self) -> str:
+        return "/app"
+
+    def stat(self, path: str) -> tarfile.TarInfo:
+        entry = tarfile.TarInfo(path)
+        entry.mode = 0o644
+        return entry
+
+    def put(self, path: str, content: bytes, *, mode: int) -> None:
+        self.files[path] = content, mode
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path, (None, 0))[0]
+
+    def hear(self, path: str, method: str = "GET", body: bytes = b"") -> Heard:
+        if not self.starts:
+            return Ended(1, "Error: no program")
+        name = path.removeprefix("/files/").replace("..%2F..%2F..%2F", "/").replace("%2F", "/")
+        name = name if name.startswith("/") else SHELF + name
+        if method == "GET":
+            found = self.read(name)
+            return Reply(404, "ENOENT") if found is None else Reply(200, found.decode())
+        service, mode = self.starts[0], self.files.get(name, (b"", 0o666))[1]
+        mine = name.startswith(SHELF) and self.kept_by in (-1, service.uid)
+        group = 0 in service.gids and mode & 0o020
+        if not (mine or 0 in service.uids or (group and not name.startswith(SHELF))):
+            return Reply(500, f"EACCES: permission denied, open '{name}'\n")
+        if name.startswith(SHELF):
+            self.kept_by = service.uid
+        if self.keeps:
+            self.files[name] = body, mode
+        return Reply(201, "kept\n")
 
 
-def judged(served: Any, cause: str) -> None:
-    wrong = Wrong(cause, saw="it is starting", want="healthy", try_="")
-    users_and_health._not_too_busy(served, wrong)
+def shelved(*starts: Process, **more: Any) -> str:
+    """The cause that users-and-health-1 names, and its words; empty if the answer is right."""
+
+    def make(volumes: list[str], **_: object) -> Shelf:
+        assert volumes == ["a volume:/var/lib/shelf", "a volume:/probe"]
+        return Shelf(list(starts), **more)
+
+    lab = Here("users-and-health-1", make)
+    try:
+        judge(lab, users_and_health.ShelfWritesOnlyItsShelf().observe(lab))
+    except Wrong as wrong:
+        return str(wrong)
+    assert lab.notes[0].startswith("it runs as uid 1000; the hole gave status 500: EACCES")
+    return ""
 
 
-def test_on_a_busy_machine_no_answer_is_wrong_by_seconds() -> None:
-    with pytest.raises(CourseError) as error:
-        judged(Served(2.5), "healthy-late")
-    assert "2.5 s" in error.value.saw
-    assert "it is starting" in error.value.saw
-    assert "again" in error.value.try_
+def test_a_user_of_its_own_is_right() -> None:
+    assert shelved(USER, USER) == ""
 
 
 @pytest.mark.parametrize(
-    ("served", "cause"),
+    ("starts", "more", "said"),
     [
-        (Served(0.2), "healthy-late"),  # quick enough: the answer is what is wrong
-        (Served(2.5), "no-health-check"),  # no matter of seconds
-        (Served(2.5, code=1), "never-healthy"),  # it has ended: nothing to measure in it
+        ([ROOT], {}, r"root-changes-mount: `PUT /files/\S+` changed root's own file \(mode 600\)"),
+        ([USER, ROOT], {}, "root-changes-mount: at its second start, "),
+        ([replace(USER, more_gids=frozenset({0}))], {}, "in-roots-group: "),
+        ([USER, replace(USER, uid=1001)], {}, "cannot-write: at its second start, as uid 1001"),
+        ([USER], {"keeps": False}, "not-kept: "),
+        ([], {}, "crashes: "),
     ],
 )
-def test_otherwise_the_answer_is_judged(served: Any, cause: str) -> None:
-    judged(served, cause)
-
-
-class Atlas:
-    """Healthy; a probe meets the lost answer after some seconds."""
-
-    def __init__(self, seen_after: float, retries: int) -> None:
-        self.now, self.lost = 0.0, float("inf")
-        self.seen_after, self.retries = seen_after, retries
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def ask(self, method: str, path: str, **_: Any) -> tuple[int, str]:
-        if path == "/lose-one":
-            self.lost = self.now
-        return 200, ""
-
-    def exit_code(self) -> None:
-        return None
-
-    def health(self) -> Health:
-        streak = int(0 <= self.now - self.lost - self.seen_after < 1)
-        return Health("unhealthy" if streak >= self.retries else "healthy", streak, ())
-
-
-@pytest.mark.parametrize(("retries", "cause"), [(1, "one-lost-answer"), (2, "")])
-def test_a_lost_answer_is_waited_for_as_long_as_a_hang(
-    monkeypatch: pytest.MonkeyPatch, retries: int, cause: str
+def test_each_start_is_asked_what_its_user_may_do(
+    starts: list[Process], more: dict[str, Any], said: str
 ) -> None:
-    atlas = Atlas(seen_after=6.8, retries=retries)
-    monkeypatch.setattr("time.monotonic", atlas.monotonic)
-    monkeypatch.setattr("time.sleep", atlas.sleep)
-    served: Any = atlas
-    seen = users_and_health.AtlasIsBelievedInTime()._slow_start(served, "")
-    assert (seen.wrong.cause if seen.wrong else "") == cause
+    assert re.match(said, shelved(*starts, **more))
 
 
 @pytest.mark.parametrize(
-    ("command", "owner", "owned"),
+    ("command", "owner", "groups", "owned"),
     [
-        ("node shelf.mjs", 1000, "/app/shelf.mjs"),
-        ("node .", 1000, "/app"),
-        ("npm start", 1000, "/app"),
-        ("node .", 0, ""),
+        ("node shelf.mjs", 1000, (), "/app/shelf.mjs"),
+        ("node .", 1000, (), "/app"),
+        ("npm start", 1000, (), "/app"),
+        ("node .", 0, (), ""),
+        ("node .", 27, (), ""),
+        ("node .", 27, (27,), "/app"),
     ],
 )
-def test_who_may_change_a_program_is_seen_by_its_folder_too(
-    command: str, owner: int, owned: str
+def test_who_may_change_a_program_is_seen_by_its_folder_and_groups_too(
+    command: str, owner: int, groups: tuple[int, ...], owned: str
 ) -> None:
     def stat(path: str) -> tarfile.TarInfo:
         entry = tarfile.TarInfo(path)
         entry.uid = entry.gid = owner
-        entry.mode = 0o755
+        entry.mode = 0o775 if owner == 27 else 0o755
         return entry
 
     served: Any = SimpleNamespace(folder=lambda: "/app", stat=stat)
-    running = [Process(1, 0, 1000, 1000, command, first=True)]
+    running = (replace(USER, command=command, more_gids=frozenset(groups)),)
     assert users_and_health._program(served, running) == owned
+
+
+class Program(Local):
+    """A process that is stopped as Docker stops a container."""
+
+    def stop(self, timeout: int) -> None:
+        assert self.process
+        self.process.terminate()
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        found = super().attrs
+        code = found["State"]["ExitCode"]
+        found["State"]["ExitCode"] = 128 - code if code < 0 else code
+        return found
+
+
+CLOSES = "server.close(() => process.exit(0));"
+HANDLER = f'process.on("SIGTERM", () => {{ {CLOSES} }});'
+IDLE = "setInterval(() => server.closeIdleConnections(), 100);"
+RIGHT = HANDLER.replace(CLOSES, CLOSES + IDLE)
+
+
+@pytest.fixture
+def report(home: Path) -> Iterator[Callable[..., str]]:
+    """Judge report.mjs with more lines: the cause, or an empty string."""
+    started: list[Program] = []
+
+    def judged(more: str, work: str = "sleep(1000)") -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = int(free.getsockname()[1])
+        code = exercise.find("users-and-health-2")
+        assert isinstance(code, Declared)
+
+        def make(closed: str, **_: object) -> Served:
+            text = (lab.folder() / "report.mjs").read_text() + more
+            text = text.replace("listen(3000", f"listen({port}").replace("sleep(1000)", work)
+            lab.write("report.mjs", text)
+            made = Program(
+                [[str(NODE), "report.mjs"]] * 2, lab.folder(), {"REPORT_CURRENCY": "CHF"}
+            )
+            made.networks = [closed]
+            made.start()
+            started.append(made)
+            return Served(made, port, closed)
+
+        lab = Here("users-and-health-2", make)
+        shutil.copytree(code.files, lab.folder())
+        try:
+            judge(lab, code._code.observe(lab))
+        except Wrong as wrong:
+            return str(wrong)
+        assert lab.notes
+        return ""
+
+    yield judged
+    for made in started:
+        made.stop(0)
+
+
+def test_a_report_that_ends_in_good_order_is_right_at_both_starts(report: Any) -> None:
+    assert report(RIGHT) == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "work", "cause"),
+    [
+        (HANDLER, "sleep(1000)", "connection-kept"),
+        (RIGHT.replace(CLOSES, "process.exit(0);"), "sleep(1000)", "request-cut"),
+        (RIGHT, "0", "not-in-flight"),
+    ],
+)
+def test_a_report_that_does_not_end_so_is_wrong(
+    report: Any, more: str, work: str, cause: str
+) -> None:
+    assert report(more, work).startswith(f"{cause}: ")
+
+
+def test_a_container_that_runs_and_does_not_answer_is_running() -> None:
+    made: Any = SimpleNamespace(reload=lambda: None, attrs={"State": {"Running": True}})
+    assert Served(made, 3000).condition() == Running()

@@ -21,10 +21,13 @@ from tests.fake_container import Made
 
 def test_the_first_process_comes_first() -> None:
     made = Made()
-    made.rows = [["12", "70", "1000", "1000", "node a.mjs"], ["70", "1", "0", "0", "sh -c node"]]
+    node = ["12", "70", "1000", "1000", "0", "1000", "1000", "1000", "1000,27"]
+    shell = ["70", "1", "0", "0", "0", "0", "0", "0", "-"]
+    made.rows = [[*node, "node a.mjs"], [*shell, "sh -c node"]]
     first, second = Container(made).processes()
     assert first == Process(70, 1, 0, 0, "sh -c node", first=True)
-    assert (second.uid, second.first) == (1000, False)
+    assert (second.uid, second.uids, second.first) == (1000, frozenset({0, 1000}), False)
+    assert (second.gid, second.gids) == (1000, frozenset({27, 1000}))
 
 
 def test_a_container_that_has_ended_has_no_processes() -> None:
@@ -46,15 +49,26 @@ def test_a_file_is_put_with_its_owner_and_read_back() -> None:
 
 def test_health_without_a_check_and_with_one() -> None:
     assert Container(Made()).health() == Health("none", 0, ())
-    log = [{"Start": "2026-01-01T00:00:00Z", "ExitCode": -1, "Output": "exceeded timeout\n"}]
+    times = {"Start": "1970-01-01T00:01:00.123456789Z", "End": "1970-01-01T01:01:02.5+01:00"}
+    log = [times | {"ExitCode": -1, "Output": "exceeded timeout\n"}]
     made = Made(Health={"Status": "unhealthy", "FailingStreak": 3, "Log": log})
-    probe = Probe("2026-01-01T00:00:00Z", -1, "exceeded timeout")
+    probe = Probe(60.123456, 62.5, -1, "exceeded timeout")
     assert Container(made).health() == Health("unhealthy", 3, (probe,))
 
 
 def test_health_before_the_first_probe() -> None:
     made = Made(Health={"Status": "starting", "FailingStreak": 0, "Log": None})
     assert Container(made).health() == Health("starting", 0, ())
+
+
+def test_a_container_says_when_it_started_and_by_which_numbers_it_is_judged() -> None:
+    made = Made(StartedAt="1970-01-01T00:01:00.5Z")
+    made.attrs["Config"] = {"Healthcheck": {"Test": ["CMD", "true"]}}
+    assert (Container(made).started(), Container(made).retries()) == (60.5, 3)
+    made.attrs["Config"]["Healthcheck"]["Retries"] = 8
+    assert (Container(made).retries(), Container(made).probe_timeout()) == (8, 30)
+    made.attrs["Config"]["Healthcheck"] |= {"Timeout": 15 * 10**8, "StartPeriod": 4 * 10**9}
+    assert (Container(made).probe_timeout(), Container(made).start_period()) == (1.5, 4)
 
 
 def test_a_stop_tells_how_it_ended() -> None:

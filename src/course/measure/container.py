@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any, cast
 
 HEALTH_LOG = 5
@@ -19,6 +20,9 @@ _MOST = 4_000_000
 _MOST_LOG = 64_000
 """Bytes of a log that are read."""
 _COMMAND_WAIT = 20.0
+_PS = "pid,ppid,uid,gid,ruid,suid,rgid,sgid,supgid:200,args"
+_RETRIES, _TIMEOUT = 3, 30.0
+"""Docker's own, where an image says nothing."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Process:
         gid: its group.
         command: its command line.
         first: whether it is number 1 in the container.
+        more_uids: its real and its saved user, where they are others: it may return to them.
+        more_gids: its other groups: real, saved and supplementary.
     """
 
     pid: int
@@ -40,6 +46,18 @@ class Process:
     gid: int
     command: str
     first: bool
+    more_uids: frozenset[int] = frozenset()
+    more_gids: frozenset[int] = frozenset()
+
+    @property
+    def uids(self) -> frozenset[int]:
+        """All users that it is or may return to."""
+        return self.more_uids | {self.uid}
+
+    @property
+    def gids(self) -> frozenset[int]:
+        """All groups whose rights it has."""
+        return self.more_gids | {self.gid}
 
 
 @dataclass(frozen=True)
@@ -47,12 +65,14 @@ class Probe:
     """One run of a health check.
 
     Args:
-        start: when it began, by Docker's clock.
+        start: when it began, in seconds since 1970 by Docker's clock.
+        end: when it ended, in the same way.
         code: its exit code; -1 if it did not end in time.
         output: what it printed.
     """
 
-    start: str
+    start: float
+    end: float
     code: int
     output: str
 
@@ -126,13 +146,10 @@ class Container:
         self._made.reload()
         first = int(self._made.attrs["State"]["Pid"])
         try:
-            rows = self._made.top(ps_args="-eo pid,ppid,uid,gid,args")["Processes"]
+            rows = self._made.top(ps_args=f"-eo {_PS}")["Processes"]
         except docker.errors.APIError:
             return []
-        found = []
-        for row in rows:
-            pid, parent, uid, gid = (int(word) for word in row[:4])
-            found.append(Process(pid, parent, uid, gid, row[4], pid == first))
+        found = [_process(row, first) for row in rows]
         return sorted(found, key=lambda process: not process.first)
 
     def folder(self) -> str:
@@ -195,10 +212,34 @@ class Container:
         if not found:
             return Health("none", 0, ())
         probes = tuple(
-            Probe(entry["Start"], int(entry["ExitCode"]), str(entry["Output"]).strip())
+            Probe(
+                _moment(entry["Start"]),
+                _moment(entry["End"]),
+                int(entry["ExitCode"]),
+                str(entry["Output"]).strip(),
+            )
             for entry in found.get("Log") or []
         )
         return Health(found["Status"], int(found["FailingStreak"]), probes)
+
+    def started(self) -> float:
+        """When it started, in seconds since 1970 by Docker's clock, as it was looked at last."""
+        return _moment(self._made.attrs["State"]["StartedAt"])
+
+    def retries(self) -> int:
+        """So many failed probes in a row make it unhealthy."""
+        return int(self._asked("Retries") or _RETRIES)
+
+    def probe_timeout(self) -> float:
+        """After so many seconds Docker ends a probe."""
+        return self._asked("Timeout") / 10**9 or _TIMEOUT
+
+    def start_period(self) -> float:
+        """For so many seconds after its start failures do not count."""
+        return self._asked("StartPeriod") / 10**9
+
+    def _asked(self, number: str) -> int:
+        return int((self._made.attrs["Config"].get("Healthcheck") or {}).get(number) or 0)
 
     def stop(self, *, grace: int) -> Stopped:
         """`docker stop`.
@@ -255,3 +296,24 @@ class Container:
 
         with contextlib.suppress(docker.errors.APIError):
             self._made.kill()
+
+
+def _process(row: list[str], first: int) -> Process:
+    """Read one line of `docker top`, with the columns of `_PS`.
+
+    Args:
+        row: its words.
+        first: the number of the container's first process.
+    """
+    pid, parent, uid, gid, ruid, suid, rgid, sgid = (int(word) for word in row[:8])
+    more = {int(word) for word in row[8].split(",") if word.isdecimal()}
+    return Process(
+        *(pid, parent, uid, gid, row[9]),
+        first=pid == first,
+        more_uids=frozenset({ruid, suid} - {uid}),
+        more_gids=frozenset({rgid, sgid, *more} - {gid}),
+    )
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -2,7 +2,10 @@
 import { createRequire } from "node:module";
 
 const orders = createRequire(new URL("../../../../apps/orders/package.json", import.meta.url));
-const node = ["Buffer", "URL", "URLPattern", "console", "fetch", "process", "setInterval", "setTimeout"];
+const node = [
+  ...["AbortSignal", "Buffer", "URL", "URLPattern", "console", "fetch", "process"],
+  ...["setInterval", "setTimeout"],
+];
 
 export default [
   orders("@eslint/js").configs.recommended,

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -275,6 +275,17 @@ class Lab:
         """Remember that an image is the start state's own."""
         self.remember("made", str(self.docker.images.get(ref).id))
 
+    def still(self, ref: str) -> str:
+        """What to add to a message while an image is the start state's own; else nothing.
+
+        Raises:
+            Wrong: there is no such image (`no-image`).
+        """
+        if self.image(ref).id != self.recall("made"):
+            return ""
+        other = self.other_tags(ref)
+        return f"  ({ref} is still the start's image" + (f"; there is `{other}`)" if other else ")")
+
     def other_tags(self, ref: str) -> str:
         """Another tag of the same name, or an empty string."""
         name = ref.rsplit(":", 1)[0]
@@ -377,11 +388,13 @@ class Lab:
         reaches: str = "",
         ends: str = "",
         called: str = "",
+        where: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> Iterator[Iterator[Served]]:
         """Start a learner's image twice, the second time on the files that the first one left.
 
         It runs where it reaches nothing: not the internet, and nothing else that this machine
-        has (`_alone`). Its contract is asked as soon as it runs, and again after what is done to
+        has (`alone`). Its contract is asked as soon as it runs, and again after what is done to
         it. What is wrong only then, or only at the second start, is told as that.
 
         Args:
@@ -394,6 +407,8 @@ class Lab:
             reaches: why it may reach what is outside, if it may.
             ends: why the contract cannot be asked again after, if it cannot.
             called: how messages name the image, if not by its own name.
+            where: what it reaches beside it: a network that the check has made by `alone`.
+            more: see `container`, e.g. `volumes`.
 
         Raises:
             Wrong: there is no such image (`no-image`), or its contract is broken, or as in
@@ -418,13 +433,12 @@ class Lab:
             if not ends:
                 self.keeps(contract, served, "asked again")
 
-        anywhere: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
+        given: AbstractContextManager[dict[str, Any]] = contextlib.nullcontext(dict(where or {}))
+        more |= {"arguments": arguments, "called": called}
         try:
             with (
-                anywhere if reaches else self._alone() as where,
-                self.container(
-                    image, port=port, env=env, arguments=arguments, called=called, **where
-                ) as served,
+                given if where or reaches else self.alone() as place,
+                self.container(image, port=port, env=env, **more, **place) as served,
             ):
                 yield each(served)
         except Wrong as wrong:
@@ -450,7 +464,7 @@ class Lab:
             raise (wrong.at(when) if when else wrong) from wrong.__cause__
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[dict[str, Any]]:
+    def alone(self) -> Iterator[dict[str, Any]]:
         """Where a container reaches nothing, as arguments of `container`.
 
         A network without a way out publishes no port: the service is asked at its own address.
@@ -661,13 +675,17 @@ class Served(Container):
             ref: its image, as the learner names it.
             want: what should answer.
         """
-        return run_errors.no_reply(self._without_reply(), ref, self._port, want)
+        return run_errors.no_reply(self.condition(), ref, self._port, want)
 
-    def hear(self, path: str, *, wait: float = 10.0) -> Heard:
-        """Ask with GET until the service has started.
+    def hear(
+        self, path: str, method: str = "GET", body: bytes | None = None, *, wait: float = 10.0
+    ) -> Heard:
+        """Ask until the service has started.
 
         Args:
             path: path and query, sent as they are.
+            method: e.g. `PUT`.
+            body: what to send.
             wait: deadline in seconds.
 
         Returns:
@@ -676,10 +694,11 @@ class Served(Container):
         Raises:
             Wrong: an answer begins and does not end (`answer-endless`).
         """
-        status, body = self.get(path, wait=wait)
-        return Reply(status, body) if status else self._without_reply()
+        status, said = self.ask(method, path, body, wait=wait)
+        return Reply(status, said) if status else self.condition()
 
-    def _without_reply(self) -> Heard:
+    def condition(self) -> Heard:
+        """How the container is without a reply: it runs, or has ended."""
         code = self.exit_code()
         return Running() if code is None else Ended(code, self.log())
 

@@ -14,7 +14,10 @@ _MOST_TEXT = 400
 
 
 class Heard:
-    """What came back: `Reply`, `Running` or `Ended`."""
+    """What came back: `Reply`, `Running` or `Ended`. Without a reply its status is 0."""
+
+    status: int = 0
+    body: str = ""
 
     def field(self, name: str) -> str:
         """Return a field of the JSON object that was answered, as text; empty without a reply."""
