@@ -15,6 +15,7 @@ from course.measure.release import (
     NO_READY_ENDPOINT,
     POD_ERROR,
     POD_LOST,
+    POD_STARTING,
     TIMED_OUT,
     Failure,
     ReleaseRecord,
@@ -89,7 +90,7 @@ def test_a_given_zero_moves_the_failures() -> None:
 @pytest.mark.parametrize(
     ("error", "version", "why"),
     [
-        ("503", "1.2.0", POD_ERROR),
+        ("503", "1.2.0", POD_STARTING),
         ("500", "1.2.0", POD_ERROR),
         ("503", "", NO_READY_ENDPOINT),
         ("502", "", POD_LOST),
@@ -139,7 +140,7 @@ def test_a_name_of_253_characters_leaves_room_for_the_picture() -> None:
 def test_the_finding_is_computed_and_names_what_failed_most() -> None:
     run = Run(answers(GOOD, ("503", "1.2.0"), ("503", "1.2.0"), ("502", ""), *[GOOD] * 6))
     shown = views_release.release_picture(run, Feed([sample(0.0, pod("a"))]), "No probe")  # type: ignore[arg-type]
-    assert f"3 of 10 failed, 2 {POD_ERROR}" in (shown._repr_html_() or "")
+    assert f"3 of 10 failed, 2 {POD_STARTING}" in (shown._repr_html_() or "")
     assert "requests planned" in repr(shown)
 
 

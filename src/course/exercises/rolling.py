@@ -24,7 +24,7 @@ from course.exercises.kit.probe_release import ProbeRelease
 from course.exercises.kit.shop import NAME, Shop
 from course.exercises.kit.verdict import NO_ANSWER, Wrong
 from course.measure import traffic
-from course.measure.release import NO_READY_ENDPOINT, POD_ERROR, POD_LOST
+from course.measure.release import NO_READY_ENDPOINT, POD_LOST, POD_STARTING
 from course.measure.rollout import Rollout, Sample, containers
 from course.measure.rollout.columns import condition, is_finished
 from course.measure.rollout.status import controller
@@ -337,7 +337,7 @@ def _lossless(lab: Lab, release: ProbeRelease) -> None:
     """
     if not release.seen.failures:
         return
-    if release.seen.failures_by(POD_ERROR):
+    if release.seen.failures_by(POD_STARTING):
         raise _early(lab, release)
     if release.seen.failures_by(NO_READY_ENDPOINT):
         raise _unserved(lab, release)
@@ -350,7 +350,7 @@ def _early(lab: Lab, release: ProbeRelease) -> Wrong:
     container = containers.service(deployment["spec"]["template"])
     probe = container.get("readinessProbe") or {}
     given = lab.recall(_START)
-    first = release.seen.failures_by(POD_ERROR)[0]
+    first = release.seen.failures_by(POD_STARTING)[0]
     ready = [
         (s.at - release.seen.zero, pod.name)
         for s in release.seen.during
