@@ -10,6 +10,7 @@ from course.exercises.kit import bases, build_errors, run_errors
 from course.exercises.kit.reply import Ended, Running
 from course.exercises.kit.verdict import Wrong
 from course.measure import builds
+from tests.messages import shop
 
 RUNC = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -98,3 +99,4 @@ MESSAGES: dict[str, dict[str, Wrong]] = {
         ),
     },
 }
+MESSAGES |= shop.MESSAGES

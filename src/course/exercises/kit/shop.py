@@ -9,6 +9,7 @@ out.
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,13 +19,22 @@ from course.core import waiting
 from course.core.errors import CourseError
 from course.core.process import default_runner
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.reply import Reply
 from course.learner.saves import save
 from course.measure import traffic
 from course.measure.rollout import containers
 
 NAME = "shop-lab"
 """Of the Deployment, the Service and the HTTPRoute, and of the image in the registry."""
+COPY = f"{NAME}-copy"
+"""The label `app` of what a check makes after the shop's pattern: no request comes there."""
 CONTAINER = containers.SERVICE
+START, LATENCY, DRAIN = "FAULT_START_MS", "FAULT_LATENCY_MS", "DRAIN_MS"
+"""Variables of the service: its slow start, the work of a request, how long it drains."""
+FILE = "shop.yaml"
+"""The shop as a learner reads it, in the exercise's folder. The file in `files/` holds the
+registry and the host name of a learner at home, so that it is a valid manifest as it is."""
+_REGISTRY, _HOST = "localhost:5001", f"{NAME}.default.localhost"
 _SOURCE_LABEL = "course.source"
 _KINDS = (
     "deployments",
@@ -39,6 +49,8 @@ _KINDS = (
 )
 """What a learner may have put behind the shop's name, or what makes pods with its label anew."""
 _GONE_WAIT = 30.0
+_ASK_WAIT = 10.0
+_MOST_ANSWER = 100_000
 _PAUSE = 0.1
 
 
@@ -62,6 +74,28 @@ class Shop:
         """Where it answers."""
         port = urlsplit(self.lab.orders_url).port
         return f"http://{self.host}:{port}/"
+
+    def ask(self, path: str) -> Reply:
+        """Send one GET through the gateway.
+
+        Args:
+            path: path and query.
+
+        Returns:
+            The answer; status 0 and what was seen where none came.
+        """
+        port = urlsplit(self.lab.orders_url).port
+        # The name is in the Host header: not every resolver knows *.localhost.
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ASK_WAIT)
+        try:
+            connection.request("GET", path, headers={"Host": f"{self.host}:{port}"})
+            answer = connection.getresponse()
+            body = answer.read(_MOST_ANSWER).decode(errors="replace")
+            return Reply(answer.status, body)
+        except (OSError, http.client.HTTPException) as error:
+            return Reply(0, f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
 
     # -- images
 
@@ -94,15 +128,19 @@ class Shop:
 
     # -- start states
 
-    def apply_start_state(self, text: str) -> None:
-        """Make the objects of a manifest the only ones of the shop, and return at once.
+    def start(self) -> None:
+        """Make the objects of the exercise's manifest the only ones of the shop; return at once."""
+        import yaml
 
-        Args:
-            text: the manifest; it stays in the exercise's folder as `shop.yaml`.
-        """
         self.clear()
-        self.lab.write("shop.yaml", text)
-        self.lab.run("kubectl", "apply", "-f", self.lab.folder() / "shop.yaml", wait=30)
+        text = (self.lab.folder() / FILE).read_text(encoding="utf-8")
+        text = text.replace(_REGISTRY, self.lab.registry).replace(_HOST, self.host)
+        file = self.lab.write(FILE, text)
+        container = containers.service(next(yaml.safe_load_all(text))["spec"]["template"])
+        self.image(container["image"].rpartition(":")[2])
+        for name in (START, LATENCY):
+            self.lab.remember(name, containers.variable(container, name))
+        self.lab.run("kubectl", "apply", "-f", file, wait=30)
 
     def clear(self) -> None:
         """Remove the shop with all its pods; what it was is saved in `work/.saved`."""
@@ -119,7 +157,8 @@ class Shop:
         # The pods too, and at once: one that is still leaving would still be sent requests.
         now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
         kinds = ",".join([*_KINDS, "replicasets", "pods"])
-        self.lab.run("kubectl", "delete", kinds, "-l", f"app={NAME}", *now, wait=_GONE_WAIT)
+        label = f"app in ({NAME}, {COPY})"
+        self.lab.run("kubectl", "delete", kinds, "-l", label, *now, wait=_GONE_WAIT)
         strays = [t for t in found if (t["metadata"].get("labels") or {}).get("app") != NAME]
         if strays:
             names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in strays]
@@ -148,9 +187,10 @@ class Shop:
 
     def _ours(self, thing: Mapping[str, Any]) -> bool:
         meta = thing["metadata"]
-        return (
+        app = (meta.get("labels") or {}).get("app", "")
+        return app != COPY and (
             str(meta["name"]).startswith(NAME)
-            or (meta.get("labels") or {}).get("app", "").startswith(NAME)
+            or app.startswith(NAME)
             or self.host in (thing.get("spec", {}).get("hostnames") or [])
         )
 
@@ -161,85 +201,3 @@ def _bare(thing: Mapping[str, Any]) -> dict[str, Any]:
     meta = {key: thing["metadata"][key] for key in kept if key in thing["metadata"]}
     rest = {key: thing[key] for key in ("apiVersion", "kind", "spec") if key in thing}
     return rest | {"metadata": meta}
-
-
-def manifest(
-    *,
-    host: str,
-    image: str,
-    replicas: int,
-    settings: Mapping[str, str],
-    strategy: str = "",
-    spec: str = "",
-    container: str = "",
-) -> str:
-    """The shop as a learner reads it.
-
-    Args:
-        host: its name at the gateway.
-        image: of its one container.
-        replicas: how many pods.
-        settings: variables of the container.
-        strategy: YAML below `strategy`; the default one if empty.
-        spec: more YAML of the Deployment's `spec`.
-        container: more YAML of the container, e.g. probes.
-    """
-    env = "".join(
-        f'            - {{ name: {name}, value: "{value}" }}\n' for name, value in settings.items()
-    )
-    head = _indent(spec, 2) + (f"  strategy:\n{_indent(strategy, 4)}" if strategy else "")
-    return f"""\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {NAME}
-  labels: {{ app: {NAME} }}
-spec:
-  replicas: {replicas}
-{head}  selector:
-    matchLabels: {{ app: {NAME} }}
-  template:
-    metadata:
-      labels: {{ app: {NAME} }}
-    spec:
-      containers:
-        - name: {CONTAINER}
-          image: {image}
-          imagePullPolicy: Always
-          env:
-            - {{ name: LOG_LEVEL, value: warn }}
-            - {{ name: DATABASE_URL, value: "postgres://nobody@localhost/none" }}
-            - {{ name: READY_NEEDS_DATABASE, value: "false" }}
-{env}          ports:
-            - {{ name: http, containerPort: 3000 }}
-          resources:
-            requests: {{ cpu: 40m, memory: 64Mi }}
-            limits: {{ memory: 256Mi }}
-{_indent(container, 10)}---
-apiVersion: v1
-kind: Service
-metadata:
-  name: {NAME}
-  labels: {{ app: {NAME} }}
-spec:
-  selector: {{ app: {NAME} }}
-  ports:
-    - {{ name: http, port: 80, targetPort: http }}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata:
-  name: {NAME}
-  labels: {{ app: {NAME} }}
-spec:
-  parentRefs:
-    - {{ name: course, namespace: course-system }}
-  hostnames: [{host}]
-  rules:
-    - backendRefs:
-        - {{ name: {NAME}, port: 80 }}
-"""
-
-
-def _indent(text: str, by: int) -> str:
-    return "".join(f"{' ' * by}{line}\n" for line in text.strip("\n").splitlines())
