@@ -7,7 +7,9 @@ or a file of the learner's, before the script is run in the learner's folder.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from itertools import groupby
 
 from course.core import manifest, paths
 from course.core.process import default_runner
@@ -130,8 +132,15 @@ def solving(id_: str) -> str:
     stem = manifest.load().lesson_of(id_).stem
     notebook = json.loads((paths.ROOT / "solutions" / f"{stem}.ipynb").read_text("utf-8"))
     cells = tasks(notebook["cells"], id_)
-    assert cells and all(cell.startswith(_SHELL) for cell in cells), cells
-    return "\n".join(cell.removeprefix(_SHELL) for cell in cells)
+    assert cells
+    # Cells of Python that follow one another share their names, as in a notebook.
+    parts = groupby(cells, key=lambda cell: cell.startswith(_SHELL))
+    return "\n".join(_as_shell(list(those), shell=shell) for shell, those in parts)
+
+
+def _as_shell(cells: list[str], *, shell: bool) -> str:
+    text = "\n".join(cell.removeprefix(_SHELL) for cell in cells)
+    return text if shell else f"'{sys.executable}' - <<'PYTHON'\n{text}\nPYTHON"
 
 
 def _give(lab: Lab, edits: tuple[Edit, ...]) -> None:

@@ -39,7 +39,7 @@ Object = dict[str, Any]
 
 
 def _borrowed(lab: Lab) -> AbstractContextManager[Borrowed]:
-    return borrowed(Rollout(NAME), Shop(lab).url)
+    return borrowed(Rollout(NAME), Shop(lab).url, lab.observe)
 
 
 def _slow_start(lab: Lab, promised: tuple[float, float], work: float) -> Observation:
@@ -52,8 +52,8 @@ def _slow_start(lab: Lab, promised: tuple[float, float], work: float) -> Observa
     """
     with _borrowed(lab) as shop, shop_copy.starting_pod(lab, shop.deployment) as pod:
         delay = _delay(shop.deployment)
-        start = lab.draw.past(delay) if delay else lab.draw.within(*promised)
-        if start <= delay + 2:  # no start is late enough for it, so nobody waits for one
+        start = max(lab.draw.past(delay) if delay else 0.0, lab.draw.within(*promised))
+        if delay and start < delay + 2:  # no start is late enough for it, so nobody waits for one
             with lab.observe("a pod that cannot serve"):
                 unready = pod.seen(wait=8)
             yield unready

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -297,18 +297,24 @@ class Borrowed:
 
 
 @contextmanager
-def borrowed(rollout: Rollout, url: str) -> Iterator[Borrowed]:
+def borrowed(
+    rollout: Rollout,
+    url: str,
+    observe: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[Borrowed]:
     """Borrow a Deployment for releases, and give it back as it was.
 
     Args:
         rollout: the Deployment, at rest.
         url: where it is reached.
+        observe: declares what takes time, e.g. `Lab.observe`.
     """
     made = Borrowed(rollout, url)
     try:
         yield made
     finally:
-        made.put_back()
+        with observe("the shop is put back"):
+            made.put_back()
 
 
 def variables(template: Mapping[str, Any], env: Mapping[str, str]) -> Object:

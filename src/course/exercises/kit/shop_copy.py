@@ -167,13 +167,15 @@ def copied(deployment: Object, name: str) -> Object:
 def _made(lab: Lab, thing: Object) -> Iterator[None]:
     runner, env = default_runner(), lab.env()
     text = json.dumps(thing)
-    runner.run(["kubectl", "create", "-f", "-"], timeout=_CALL_WAIT, env=env, input=text)
+    with lab.observe("a copy is made"):
+        runner.run(["kubectl", "create", "-f", "-"], timeout=_CALL_WAIT, env=env, input=text)
     try:
         yield
     finally:
         now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
         label = f"copy={thing['metadata']['name']}"
-        lab.run("kubectl", "delete", _KINDS, "-l", label, *now, wait=_CALL_WAIT)
+        with lab.observe("the copy is removed"):
+            lab.run("kubectl", "delete", _KINDS, "-l", label, *now, wait=_CALL_WAIT)
 
 
 def _labels(name: str) -> dict[str, str]:
