@@ -47,8 +47,13 @@ _STATIC = (
 )
 
 
-def _patch(body: dict[str, Any], *, wait: bool = True) -> str:
-    return f"{_PATCH}{shlex.quote(json.dumps(body))}" + (f"\n{_WAIT}" if wait else "")
+def _quoted(thing: object) -> str:
+    """JSON as a word of the shell, in which the registry's name is put in."""
+    return shlex.quote(json.dumps(thing)).replace("$REGISTRY", "'\"$REGISTRY\"'")
+
+
+def _patch(body: dict[str, Any]) -> str:
+    return f"{_PATCH}{_quoted(body)}\n{_WAIT}"
 
 
 def _spec(**spec: Any) -> str:
@@ -65,12 +70,12 @@ def _static(work_ms: int) -> str:
     return _container(command=["node", "-e", _STATIC % work_ms])
 
 
-def _idle(lab: Lab, name: str = "beside") -> dict[str, Any]:
+def _idle(name: str = "beside") -> dict[str, Any]:
     """A container that does nothing, of an image that is there."""
     ends = "process.on('SIGTERM', () => process.exit())"
     return {
         "name": name,
-        "image": f"{lab.registry}/shop-lab:1.1.0",
+        "image": "$REGISTRY/shop-lab:1.1.0",
         "command": ["node", "-e", f"setInterval(() => {{}}, 1e6); {ends}"],
         "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}},
     }
@@ -78,30 +83,23 @@ def _idle(lab: Lab, name: str = "beside") -> dict[str, Any]:
 
 def _beside(**sidecar: Any) -> Edit:
     """A sidecar in front of the shop, patched in after the script."""
-
-    def edit(lab: Lab, text: str) -> str:
-        both = [_idle(lab) | sidecar, {"name": "shop"}]
-        body = {"spec": {"template": {"spec": {"containers": both}}}}
-        return f"{text}\n{_patch(body)}"
-
-    return edit
+    both = [_idle() | sidecar, {"name": "shop"}]
+    return after(_patch({"spec": {"template": {"spec": {"containers": both}}}}))
 
 
-def _header(lab: Lab, text: str) -> str:
-    """The header that the check reads, written by the route."""
-    header = [{"name": "x-orders-version", "value": "1.2.0"}]
-    rule = {
-        "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": header}}],
-        "backendRefs": [{"name": "shop-lab", "port": 80}],
-    }
-    body = shlex.quote(json.dumps({"spec": {"rules": [rule]}}))
-    return f"{text}\nkubectl patch httproute shop-lab --type=merge --patch {body}"
+_VERSION = [{"name": "x-orders-version", "value": "1.2.0"}]
+_SETS = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": _VERSION}}
+_RULE = {"filters": [_SETS], "backendRefs": [{"name": "shop-lab", "port": 80}]}
+_BY_HAND = after(
+    "kubectl patch httproute shop-lab --type=merge --patch " + _quoted({"spec": {"rules": [_RULE]}})
+)
+"""The header that the check reads, written by the route."""
 
 
 def _elsewhere(lab: Lab, text: str) -> str:
     """A second Deployment, whose pods the Service selects from now on."""
     old = "s/name: shop-lab$/name: shop-lab-old/; s/app: shop-lab /app: shop-lab-old /"
-    selector = shlex.quote(json.dumps({"spec": {"selector": {"app": "shop-lab-old"}}}))
+    selector = _quoted({"spec": {"selector": {"app": "shop-lab-old"}}})
     return f"""{text}
 sed -n '1,/^---/p' {lab.id}/shop.yaml | sed '{old}' > {lab.id}/old.yaml
 kubectl apply -f {lab.id}/old.yaml
@@ -135,25 +133,29 @@ def _setting(name: str, value: str) -> Edit:
     return sub(_DRAIN, f'{_DRAIN}            - {{ name: {name}, value: "{value}" }}\n')
 
 
-def _renamed(lab: Lab, _: str) -> str:
-    """The solution, in a container of another name, behind a native sidecar of the shop's name."""
-    at = "/spec/template/spec"
-    careful = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-    probe = {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 3}
-    native = _idle(lab, "shop") | {"restartPolicy": "Always"}
-    values = {
-        "/spec/strategy": careful,
-        f"{at}/terminationGracePeriodSeconds": 30,
-        f"{at}/containers/0/name": "web",
-        f"{at}/containers/0/readinessProbe": probe,
-        f"{at}/containers/0/lifecycle": _SLEEP,
-        f"{at}/initContainers": [native],
-    }
-    changes = [{"op": "add", "path": path, "value": value} for path, value in values.items()]
-    return (
-        f"kubectl patch deployment shop-lab --type=json --patch {shlex.quote(json.dumps(changes))}"
-        f"\nkubectl set env deployment/shop-lab --containers=web DRAIN_MS=10000\n{_WAIT}"
-    )
+_AT = "/spec/template/spec"
+_OWN = f"{_AT}/containers/0"
+_CHANGES = {
+    "/spec/strategy": {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    },
+    f"{_AT}/terminationGracePeriodSeconds": 30,
+    f"{_OWN}/name": "web",
+    f"{_OWN}/readinessProbe": {
+        "httpGet": {"path": "/", "port": "http"},
+        "periodSeconds": 1,
+        "timeoutSeconds": 3,
+    },
+    f"{_OWN}/lifecycle": _SLEEP,
+    f"{_AT}/initContainers": [_idle("shop") | {"restartPolicy": "Always"}],
+}
+_RENAMED = (
+    "kubectl patch deployment shop-lab --type=json --patch "
+    + _quoted([{"op": "add", "path": path, "value": new} for path, new in _CHANGES.items()])
+    + f"\nkubectl set env deployment/shop-lab --containers=web DRAIN_MS=10000\n{_WAIT}"
+)
+"""The solution, in a container of another name, behind a native sidecar of the shop's name."""
 
 
 # -- rolling-4 and rolling-5
@@ -188,12 +190,9 @@ docker tag "$REGISTRY/shop-lab:1.2.0" "$REGISTRY/shop-lab:1.1.0"
 docker push --quiet "$REGISTRY/shop-lab:1.1.0"
 """
 _SET = 'kubectl set image deployment/shop-lab "shop=$REGISTRY/shop-lab{}"'
-
-
-def _by_digest(lab: Lab, text: str) -> str:
-    served = lab.manifest("shop-lab", "1.1.0")
-    assert served
-    return text.replace(_UNDO, _SET.format(f"@{served[0]}"))
+_DIGEST = """\
+digest=$(docker buildx imagetools inspect "$REGISTRY/shop-lab:1.1.0" \\
+  --format '{{.Manifest.Digest}}')"""
 
 
 def _strategy(unavailable: int | str, surge: int | str, **spec: Any) -> str:
@@ -297,9 +296,11 @@ BANK: dict[str, list[Answer]] = {
             after("kubectl rollout pause deployment/shop-lab"),
         ),
         from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
-        forged("a version header by hand", "forged-version", _header),
+        forged("a version header by hand", "forged-version", _BY_HAND),
         feature_gone("a program that answers all the same", "wrong-answer", after(_static(200))),
-        alternative("a container of another name, behind a sidecar of the shop's", _renamed),
+        alternative(
+            "a container of another name, behind a sidecar of the shop's", script(_RENAMED)
+        ),
         alternative(
             "a startup probe, a sleep of the shell, a pod less in place of a pod more",
             sub("readinessProbe:", "startupProbe:"),
@@ -371,7 +372,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         symptom_hidden("the probe taken away", "no-probe", script(_container(readinessProbe=None))),
         from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
-        forged("a version header by hand", "forged-version", _header),
+        forged("a version header by hand", "forged-version", _BY_HAND),
         feature_gone("a program that answers all the same", "wrong-answer", after(_static(0))),
         alternative(
             "the true probe, on a sidecar in front", script(""), _beside(readinessProbe=_ASK)
@@ -421,7 +422,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         symptom_hidden("less work", "latency-hidden", _setting("FAULT_LATENCY_MS", "1")),
         from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
-        forged("a version header by hand", "forged-version", _header),
+        forged("a version header by hand", "forged-version", _BY_HAND),
         feature_gone("a program that answers all the same", "wrong-answer", after(_static(1500))),
         alternative("a hook that is a command", _EXEC_HOOK),
         alternative(
@@ -489,7 +490,8 @@ BANK: dict[str, list[Answer]] = {
         alternative("the good image named again", sub(_UNDO, _SET.format(":1.1.0"))),
         alternative(
             "the good image by its digest, pod by pod",
-            _by_digest,
+            before(_DIGEST),
+            sub(_UNDO, _SET.format("@$digest")),
             sub('Seconds": 8', 'Seconds": 9'),
         ),
     ],

@@ -480,7 +480,7 @@ def test_a_bad_release_of_a_copy_is_followed_until_it_is_noticed(
         ((sample(1, 4), sample(3, 2, 2, "Pending"), sample(7, 2, 2)), 20.0, 16.0),
         # What the pod itself does before its start is not the machine's.
         ((sample(1, 4), sample(3, 2, 2, "Init:0/1"), sample(9, 2, 2)), 20.0, 20.0),
-        ((sample(1, 4), sample(3, 2, 2, "ContainerCreating"), sample(4, 2, 2)), 0.0, 44.0),
+        ((sample(1, 4), sample(3, 2, 2, "ContainerCreating"), sample(4, 2, 2)), 0.0, 29.0),
     ],
 )
 def test_the_time_until_containers_start_is_the_machines(

@@ -394,7 +394,7 @@ def _counted(lab: Lab) -> list[Object]:
 # -- rolling-5
 
 _PODS, _MOST, _FEWEST, _SECONDS, _START_S = 4, 4, 2, 20.0, 5.0
-_WATCHED = 45.0
+_WATCHED = 30.0
 _NAMES = ("seconds", "peak", "fewest_ready")
 _MEASURE = "run the measuring cell with that strategy"
 
