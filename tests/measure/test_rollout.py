@@ -855,6 +855,21 @@ def test_a_wait_whose_feed_is_stopped_goes_on_with_one_of_its_own(
     assert waiting.result(5).state == "complete"
 
 
+def test_a_question_is_asked_again_when_something_changes(
+    api: Fake, waiter: ThreadPoolExecutor
+) -> None:
+    with Feed(api, "shop") as feed:
+        asked = waiter.submit(feed.until, lambda: feed.samples(-1)[0].status.state == "gone", 20)
+        api.send("deployments", "DELETED", api.things["deployments"]["shop"])
+        assert asked.result(timeout=10) is True
+
+
+def test_a_question_that_stays_wrong_ends_with_its_time_or_with_the_feed(api: Fake) -> None:
+    with Feed(api, "shop") as feed:
+        assert feed.until(lambda: 0, 0.05) == 0
+    assert feed.until(lambda: "", 60) == ""
+
+
 def test_a_wait_that_runs_out_says_what_it_waited_for(api: Fake) -> None:
     api.things["deployments"]["shop"] = part(1)
     backoff = {"reason": "ImagePullBackOff", "message": "Back-off"}
