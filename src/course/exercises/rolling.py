@@ -22,7 +22,7 @@ from course.exercises.kit.lab import Lab
 from course.exercises.kit.lost_requests import Lossless
 from course.exercises.kit.probe_release import Borrowed, Load, ProbeRelease, borrowed
 from course.exercises.kit.release_facts import Carried, figures, finished, ready_before
-from course.exercises.kit.shop import CONTAINER, NAME, START, Shop
+from course.exercises.kit.shop import CONTAINER, NAME, START, Shop, StartsAsShop
 from course.exercises.kit.verdict import Wrong
 from course.measure.kube_api import ApiError
 from course.measure.rollout import Rollout, Sample, containers
@@ -89,8 +89,8 @@ def _delay(deployment: Mapping[str, Any]) -> float:
 # -- rolling-1 and rolling-2
 
 
-@exercise("rolling-1", shop=True, start_cause="no-probe")
-class ReleaseLosesNothing:
+@exercise("rolling-1", start_cause="no-probe")
+class ReleaseLosesNothing(StartsAsShop):
     """A Deployment with no safeguard at all, of a shop whose /readyz asks for too much."""
 
     def observe(self, lab: Lab) -> Observation:
@@ -101,8 +101,8 @@ class ReleaseLosesNothing:
         yield from shop_facts.answers(lab)
 
 
-@exercise("rolling-2", shop=True, start_cause="lying-probe")
-class ProbeTellsTheTruth:
+@exercise("rolling-2", start_cause="lying-probe")
+class ProbeTellsTheTruth(StartsAsShop):
     """A readiness probe that is answered before the service can serve."""
 
     def observe(self, lab: Lab) -> Observation:
@@ -149,8 +149,8 @@ class Left(Facts):
         yield f"a pod without a request left within {self.seconds:.1f} s"
 
 
-@exercise("rolling-3", shop=True, start_cause="instant-exit")
-class AcceptedIsAnswered:
+@exercise("rolling-3", start_cause="instant-exit")
+class AcceptedIsAnswered(StartsAsShop):
     """Requests of 1.5 s, some of up to 10 s, and a service that exits at once."""
 
     def observe(self, lab: Lab) -> Observation:
@@ -294,12 +294,13 @@ class Hung(Facts):
         yield f"a bad image was noticed after {self.noticed:.1f} s and took no ready pod away"
 
 
-@exercise("rolling-4", shop=True, start_cause="still-stuck")
-class StuckIsNoticed:
+@exercise("rolling-4", start_cause="still-stuck")
+class StuckIsNoticed(StartsAsShop):
     """Break-it: a release whose image is not there, and nobody who notices."""
 
     def begin(self, lab: Lab) -> None:
         """1.1.0 serves; a release of an image that was never pushed hangs."""
+        super().begin(lab)
         bad = f"{lab.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
         Shop(lab).image("1.2.0")
         Rollout(NAME).wait(_FIRST_WAIT)
@@ -573,8 +574,8 @@ def _possible(seconds: float, peak: float, fewest_ready: float) -> bool:
     return counted and seconds * at_once >= _START_S * _PODS
 
 
-@exercise("rolling-5", shop=True, start_cause="too-many-pods")
-class DecideUnderLimits:
+@exercise("rolling-5", start_cause="too-many-pods")
+class DecideUnderLimits(StartsAsShop):
     """Two strategies, three limits: four pods, careful and slow."""
 
     def observe(self, lab: Lab) -> Observation:

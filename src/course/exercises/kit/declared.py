@@ -27,21 +27,18 @@ class Observing(Protocol):
 class Start:
     """A start state, as far as it can be declared.
 
-    The exercise's files (`files/<exercise-id>/` beside its module) are copied; then a shop is put
-    there, if it is one; then its own `begin` does what is more, if it has one; then the folder is
-    built.
+    The exercise's files (`files/<exercise-id>/` beside its module) are copied; then its own `begin`
+    does what is more, if it has one; then the folder is built.
 
     Args:
         makes: names of images that the learner will make: each is free at first.
         image: the image that the folder is built to; it is free at first, too.
         pushed: a name in the registry (`quote:1.0`) under which that image is pushed.
-        shop: whether the files hold a shop (`kit.shop`), which is put into the namespace.
     """
 
     makes: tuple[str, ...] = ()
     image: str = ""
     pushed: str = ""
-    shop: bool = False
 
     def set(self, lab: Lab, files: Path, code: object) -> None:
         """Set it.
@@ -56,10 +53,6 @@ class Start:
         for source in sorted(files.rglob("*")) if files.is_dir() else ():
             if source.is_file():
                 _copy(source, lab.folder() / source.relative_to(files))
-        if self.shop:
-            from course.exercises.kit.shop import Shop
-
-            Shop(lab).start()
         begin = getattr(code, "begin", None)
         if begin is not None:
             begin(lab)

@@ -39,7 +39,6 @@ def exercise(
     makes: tuple[str, ...] = (),
     image: str = "",
     pushed: str = "",
-    shop: bool = False,
     start_cause: str = "",
 ) -> Callable[[_Class], _Class]:
     """Register a class as the code of an exercise.
@@ -52,7 +51,6 @@ def exercise(
         makes: see `Start`.
         image: see `Start`.
         pushed: see `Start`.
-        shop: see `Start`.
         start_cause: what its check says where nothing was changed.
     """
 
@@ -61,7 +59,7 @@ def exercise(
         if isinstance(made, ExerciseCode):
             _found[id_] = made
         else:
-            _found[id_] = Declared(id_, made, Start(makes, image, pushed, shop), start_cause)
+            _found[id_] = Declared(id_, made, Start(makes, image, pushed), start_cause)
         return code
 
     return register

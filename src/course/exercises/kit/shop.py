@@ -195,6 +195,21 @@ class Shop:
         )
 
 
+class StartsAsShop:
+    """An exercise whose start state is the shop of its file.
+
+    Not one of `kit.declared.Start`: what the shop uses would be a part of every lesson then.
+    """
+
+    def begin(self, lab: Lab) -> None:
+        """Make it the only shop of the namespace.
+
+        Args:
+            lab: the exercise's, with its files.
+        """
+        Shop(lab).start()
+
+
 def _bare(thing: Mapping[str, Any]) -> dict[str, Any]:
     """An object as one would apply it again."""
     kept = ("name", "labels", "annotations")
