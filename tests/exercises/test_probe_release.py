@@ -190,6 +190,29 @@ def test_without_a_release_nothing_is_put_back(api: Controlled) -> None:
     assert api.log == log
 
 
+def test_what_a_check_that_was_killed_has_left_is_not_taken_for_the_learners(
+    api: Controlled,
+) -> None:
+    Borrowed(Rollout(api.name, api=api), URL).release({}, wait=5)
+    with pytest.raises(CourseError, match=r"has left its release probe-\w+ on shop-lab"):
+        Borrowed(Rollout(api.name, api=api), URL)
+
+
+def test_a_check_that_could_not_send_has_nothing_to_put_back(
+    api: Controlled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the second of two at once: what it found may be the first one's."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise CourseError("another run sends there")
+
+    monkeypatch.setattr(traffic, "start", refused)
+    log = list(api.log)
+    with pytest.raises(CourseError, match="another run"):
+        release(api)
+    assert api.log == log
+
+
 # -- the patch
 
 

@@ -146,3 +146,15 @@ def test_the_shop_is_asked_at_the_gateway_by_its_own_name(
         assert here.ask("/a") == Reply(404, "nothing is at /a")
     assert f"Host: shop-lab.ada.localhost:{server.port}" in server.heads[0]
     assert here.ask("/a").status == 0
+
+
+def test_two_checks_of_one_shop_take_turns(here: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop, "_TURN_WAIT", 0.0)
+    with here.held():
+        with pytest.raises(CourseError, match="another check releases to shop-lab"), here.held():
+            pass
+        monkeypatch.setenv("COURSE_NAMESPACE", "grace")
+        with here.held():
+            pass
+    with here.held():
+        assert here.lab.observed

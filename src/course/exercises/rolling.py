@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -38,8 +38,11 @@ Object = dict[str, Any]
 # -- what several exercises do
 
 
-def _borrowed(lab: Lab) -> AbstractContextManager[Borrowed]:
-    return borrowed(Rollout(NAME), Shop(lab).url, lab.observe)
+@contextmanager
+def _borrowed(lab: Lab) -> Iterator[Borrowed]:
+    here = Shop(lab)
+    with here.held(), borrowed(Rollout(NAME), here.url, lab.observe) as shop:
+        yield shop
 
 
 def _slow_start(lab: Lab, promised: tuple[float, float], work: float) -> Observation:

@@ -32,6 +32,7 @@ BLIND_MS = 100.0
 a service that is not ready yet for more than a second, one that exits at once as long as its
 requests in flight."""
 UNSENT = 0.01
+_MADE_UP = "probe-"
 _NOT_FOUND = 404
 _BASE = 0.6
 _TAIL = 0.4
@@ -142,6 +143,9 @@ class Borrowed:
         rollout: the Deployment, at rest.
         url: where it is reached.
         api: where it is; by default what `KUBECONFIG` names.
+
+    Raises:
+        CourseError: it still has the release of a check that was ended.
     """
 
     def __init__(self, rollout: Rollout, url: str, api: Any = None) -> None:
@@ -149,6 +153,13 @@ class Borrowed:
         self._api: Kubernetes = api or Kubernetes()
         self.deployment: Object = self._get()
         """What the learner has made of it, as the API sends it."""
+        left = reading.version(self.deployment["spec"]["template"])
+        if left.startswith(_MADE_UP):
+            raise CourseError(
+                f"a check that was ended has left its release {left} on {rollout.name}",
+                "what you have made of it",
+                f"kubectl rollout undo deployment/{rollout.name}; then run the check again",
+            )
         self._histories = {
             one["metadata"]["name"]: _notes(one).get(_HISTORY) for one in self._sets()
         }
@@ -168,13 +179,12 @@ class Borrowed:
             CourseError: nothing answers at all, another generator runs, the generator saw too
                 little, or the API does not answer.
         """
-        version = f"probe-{secrets.token_hex(3)}"
+        version = f"{_MADE_UP}{secrets.token_hex(3)}"
         env = {**settings, containers.VERSION_VARIABLE: version}
         change = variables(self.deployment["spec"]["template"], env)
         # A history that is full would lose its oldest revision to ours.
         change["spec"][_LIMIT] = self._limit() + 1
-        self._versions.append(version)
-        return self._watched(version, change, _nothing, wait, load)
+        return self._watched(version, change, lambda: self._versions.append(version), wait, load)
 
     def give_back(self, first: Callable[[], None], *, wait: float, load: Load) -> ProbeRelease:
         """Release what the learner has made of it again: the pods of the check's own leave.
@@ -378,10 +388,6 @@ def _until_sent(run: traffic.Run) -> None:
             "its first request",
             "course load --help; is this machine very busy?",
         )
-
-
-def _nothing() -> None:
-    pass
 
 
 def _notes(thing: Mapping[str, Any]) -> Mapping[str, Any]:

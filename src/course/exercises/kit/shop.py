@@ -9,13 +9,14 @@ out.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from course.artifacts import docker_build, orders_image
-from course.core import waiting
+from course.core import locks, paths, waiting
 from course.core.errors import CourseError
 from course.core.process import default_runner
 from course.exercises.kit.lab import Lab
@@ -50,6 +51,7 @@ _KINDS = (
 """What a learner may have put behind the shop's name, or what makes pods with its label anew."""
 _GONE_WAIT = 30.0
 _ASK_WAIT = 10.0
+_TURN_WAIT = 120.0
 _MOST_ANSWER = 100_000
 _PAUSE = 0.1
 
@@ -96,6 +98,21 @@ class Shop:
             return Reply(0, f"{type(error).__name__}: {error}")
         finally:
             connection.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let one check at a time release to it: another one would take what it finds for yours.
+
+        Raises:
+            CourseError: another check goes on for too long.
+        """
+        file = paths.state() / "shops" / f"{self.lab.namespace}.lock"
+        what = f"another check releases to {NAME}"
+        again = "wait for its end, then run the check again"
+        with contextlib.ExitStack() as stack:
+            with self.lab.observe("the check's turn"):
+                stack.enter_context(locks.hold(file, wait=_TURN_WAIT, what=what, try_=again))
+            yield
 
     # -- images
 
