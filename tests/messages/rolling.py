@@ -16,7 +16,6 @@ from course.exercises.rolling import (
     Left,
     Pods,
     Serving,
-    Started,
 )
 from tests.messages.shop import PULL
 from tests.releases import sample, tried
@@ -53,8 +52,6 @@ def decided(own: int = 2, duration: Duration = FAST, **decision: Any) -> Decisio
 
 
 MESSAGES: dict[str, dict[str, Facts]] = {
-    "rolling-1": {"and it was slow": Started(1.9)},
-    "rolling-2": {"and it was slow": Started(5.2)},
     "rolling-3": {
         "a hook of 12 s": Left("shop-lab-7d9f-x2x", 12.4),
         "a hook of 7 s": Left("shop-lab-7d9f-x2x", 7.6),

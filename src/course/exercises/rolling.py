@@ -67,20 +67,7 @@ def _slow_start(lab: Lab, promised: tuple[float, float], work: float) -> Observa
         finished(release)
         yield pod.seen()
         yield Carried(lab.id, release, work)
-        yield Started(start)
-
-
-@dataclass(frozen=True)
-class Started(Facts):
-    """How long the check's release took to start."""
-
-    seconds: float
-
-    def wrong(self) -> Wrong | None:
-        return None
-
-    def notes(self) -> Iterator[str]:
-        yield f"the pods of this release took {self.seconds:.1f} s to start"
+        lab.note(f"the pods of this release took {start:.1f} s to start")
 
 
 def _delay(deployment: Mapping[str, Any]) -> float:
