@@ -179,7 +179,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "up": [["up", "--json"], ["up", "--lab"], ["up", "--headless"]],
     "down": [["down"], ["down", "--purge"]],
     "status": [["status"]],
-    "doctor": [["doctor"], ["doctor", "--report", "{work}/report.txt"]],
+    "doctor": [["doctor"], ["doctor", "--report", "{work}/report.txt"], ["doctor", "app"]],
     "list": [["list"]],
     "check": [["check", "mini-1"], ["check", "mini-2"]],
     "hint": [["hint", "mini-1"]],

@@ -112,19 +112,34 @@ def status(as_json: AsJson = False) -> None:
         print(line)
 
 
-@app.command(epilog="Example: course doctor --report report.txt")
+@app.command(epilog="Example: course doctor app --namespace course")
 def doctor(
-    file: Annotated[
-        Path | None, typer.Argument(help="With --report: the file to write.", show_default=False)
-    ] = None,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="app|FILE",
+            help="`app`: look at an app in the cluster instead. With --report: the file to write.",
+            show_default=False,
+        ),
+    ] = "",
     report: Annotated[
         bool, typer.Option("--report", help="Also write a file fit for a bug report.")
     ] = False,
+    namespace: Annotated[
+        str, typer.Option(help="With app: the namespace; by default your own.", show_default=False)
+    ] = "",
 ) -> None:
-    """Find what is wrong with this machine, and the one thing to do."""
+    """Find what is wrong with this machine, or with an app, and the one thing to do."""
     from course.engine import doctor as doctor_
 
-    if file and not report:
+    if what == "app" and not report:
+        with _environment():
+            said, ok = doctor_.app(namespace)
+        print(said)
+        raise typer.Exit(0 if ok else 1)
+    if namespace:
+        raise typer.BadParameter("a namespace is for an app: course doctor app --namespace NAME")
+    if what and not report:
         raise typer.BadParameter("a file is for --report: course doctor --report FILE")
     findings = doctor_.examine()
     for finding in findings:
@@ -132,7 +147,7 @@ def doctor(
     if report:
         from course.engine.doctor import report as report_
 
-        written = report_.write(file or report_.DEFAULT, findings)
+        written = report_.write(Path(what) if what else report_.DEFAULT, findings)
         print(f"the report is in {written}: read it before you send it")
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""One namespace of a Kubernetes API, as far as a rollout needs it: plain dictionaries.
+"""One namespace of a Kubernetes API, as far as a rollout and a chain need it: plain dictionaries.
 
 The objects stay as the API sends them: making the client's classes of them costs more time than
 the call itself, and a watch would pay it for every event.
@@ -31,6 +31,17 @@ _GROUPS = {
     "horizontalpodautoscalers": "/apis/autoscaling/v2",
     "poddisruptionbudgets": "/apis/policy/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "gateways": "/apis/gateway.networking.k8s.io/v1",
+    "referencegrants": "/apis/gateway.networking.k8s.io/v1beta1",
+    "ingresses": "/apis/networking.k8s.io/v1",
+    "ingressclasses": "/apis/networking.k8s.io/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
+    "endpointslices": "/apis/discovery.k8s.io/v1",
+    "storageclasses": "/apis/storage.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
 """Where the API keeps a kind; what is not here is of the core."""
 
@@ -85,13 +96,16 @@ class Api(Protocol):
 
 
 class Kubernetes:
-    """The API that `KUBECONFIG` names, in the namespace of its context.
+    """The API that `KUBECONFIG` names.
+
+    Args:
+        namespace: of the objects; that of its context by default.
 
     Raises:
         CourseError: there is no kubeconfig, or it cannot be read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = "") -> None:
         from kubernetes import client, config
 
         path = os.environ.get("KUBECONFIG") or environment.environment().get("KUBECONFIG", "")
@@ -110,7 +124,8 @@ class Kubernetes:
         settings.retries = False
         if inherited.is_loopback(urlsplit(settings.host).hostname or ""):
             settings.proxy = None  # as kubectl: a proxy cannot reach this machine's own cluster
-        self.namespace: str = context["context"].get("namespace") or "default"
+        self.own: str = context["context"].get("namespace") or "default"
+        self.namespace: str = namespace or self.own
         self._settings = settings
         self._client = client.ApiClient(settings)
 
@@ -139,8 +154,20 @@ class Kubernetes:
         return whole
 
     def everywhere(self, kind: str) -> list[Object]:
-        """The objects of a kind in all namespaces."""
-        return list(self._json("GET", f"{_GROUPS.get(kind, '/api/v1')}/{kind}")["items"])
+        """The objects of a kind in all namespaces, or of a kind that has none."""
+        return items(self._json("GET", f"{_GROUPS.get(kind, '/api/v1')}/{kind}"))
+
+    def log(self, pod: str, container: str, *, lines: int, previous: bool) -> str:
+        """The last lines that a container wrote, or the one before it of that name."""
+        query = {"container": container, "tailLines": str(lines), "limitBytes": "20000"}
+        query |= {"previous": "true"} if previous else {}
+        answer = self._call("GET", f"{self._path('pods')}/{pod}/log", query=query)
+        return bytes(answer.data).decode(errors="replace")
+
+    def ask(self, service: str, port: int, *, scheme: str, wait: float) -> None:
+        """Send `GET /` to a pod behind a Service, through the API server."""
+        place = f"{scheme}:{service}:{port}" if scheme else f"{service}:{port}"
+        self._call("GET", f"{self._path('services')}/{place}/proxy/", wait=wait)
 
     def patch(self, kind: str, name: str, body: Object | list[Object]) -> Object:
         """See `Api.patch`."""
@@ -216,6 +243,12 @@ class Kubernetes:
             "an answer",
             "course status; then: course up",
         )
+
+
+def items(listed: Object) -> list[Object]:
+    """The items of a list object, with the head that it leaves out since all of them share it."""
+    head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
+    return [head | item for item in listed["items"]]
 
 
 def _refused(error: Any, method: str, path: str, query: Query) -> ApiError:

@@ -10,9 +10,10 @@ import threading
 import time
 
 from course.engine.doctor import clock, cluster, docker, hardware, network, trust
+from course.engine.doctor.app import app
 from course.engine.doctor.finding import DEADLINE, Finder, Finding, Machine
 
-__all__ = ["FINDERS", "Finding", "Machine", "examine"]
+__all__ = ["FINDERS", "Finding", "Machine", "app", "examine"]
 
 FINDERS: dict[str, Finder] = {
     "processor": hardware.processor,

@@ -552,10 +552,9 @@ class Lab:
         Raises:
             CourseError: the API does not answer, or refuses.
         """
-        listed = self.api.select(kind, query)
-        # A list leaves out what all of its items share.
-        head = {"apiVersion": listed["apiVersion"], "kind": listed["kind"].removesuffix("List")}
-        return [head | item for item in listed["items"]]
+        from course.measure.kube_api import items
+
+        return items(self.api.select(kind, query))
 
     # -- time, and what is drawn
 
