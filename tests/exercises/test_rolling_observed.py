@@ -23,6 +23,7 @@ from course.exercises.kit.lab import Lab
 from course.exercises.kit.probe_release import Load, ProbeRelease
 from course.exercises.kit.shop_copy import Unready
 from course.exercises.kit.verdict import Wrong
+from course.measure.chain import Broken
 from tests.loopback import Server, serving
 from tests.releases import CUT, EARLY, deployment, sample, tried
 
@@ -237,6 +238,22 @@ def test_the_shop_is_asked_for_what_it_has_and_for_what_it_has_not(
     wrong = seen.wrong()
     assert (wrong.cause if wrong else "") == named
     assert lab.drawn
+
+
+def test_what_does_not_answer_is_looked_for_between_the_gateway_and_the_process(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, asked = Broken("Service shop-lab", "spec.selector", "", "selects no pod", ""), []
+    monkeypatch.setattr("course.measure.chain.read", lambda **given: asked.append(given["host"]))
+    monkeypatch.setattr("course.measure.chain.broken", lambda _: broken)
+    monkeypatch.setattr("course.measure.traffic.probe", lambda _: 503)
+    monkeypatch.setattr(shop_facts, "_ANSWER_WAIT", 0.0)
+    monkeypatch.setattr(Lab, "api", None)
+    monkeypatch.setenv("COURSE_NAMESPACE", "ada")
+    monkeypatch.setenv("ORDERS_URL", "http://orders.localhost:9")
+    (seen,) = shop_facts.answers(Lab("rolling-1"))
+    assert isinstance(seen, shop_facts.Answers) and seen.broken is broken
+    assert asked == ["shop-lab.ada.localhost"]
 
 
 # -- copies

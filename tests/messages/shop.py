@@ -18,6 +18,7 @@ from course.exercises.kit.shop_facts import (
     Reached,
 )
 from course.exercises.kit.verdict import Wrong
+from course.measure.chain import Broken
 from course.measure.release import Failure
 from course.measure.rollout import Waiting
 from tests.releases import CUT, EARLY, ERROR, PROBE, READY, UNSERVED, deployment, sample, tried
@@ -30,6 +31,14 @@ NO_PORT = (
 )
 ROUTE = "shop-lab.ada.localhost"
 URL = f"http://{ROUTE}:8080/"
+NOBODY = Broken(
+    "Service shop-lab",
+    "spec.selector",
+    "labels that a pod has",
+    "app=shop-lap selects no pod; the nearest are app=shop-lab",
+    "no address in its EndpointSlices",
+    "kubectl get pods --show-labels",
+)
 OLD = tried(after={"1.1.0": 32})
 NOTHING = '{"error":"not found","message":"nothing is at GET /3fa2c1"}'
 
@@ -60,7 +69,8 @@ SEEN: dict[str, dict[str, Facts]] = {
             REFUSED.format(503), '{"httpGet": {"path": "/readyz"}}', may_be_late=True
         ),
         "paused": AtRest(paused=True),
-        "the Service selects nobody": Answers(URL, 503, "/3fa2c1", Reply(503, "")),
+        "nobody knows why": Answers(URL, 503, "/3fa2c1", Reply(503, "")),
+        "the Service selects nobody": Answers(URL, 503, "/3fa2c1", Reply(503, ""), NOBODY),
         "another program answers": Answers(URL, 200, "/3fa2c1", Reply(200, "ok")),
         "it answers without a version": Reached(tried(after={}), URL, ROUTE, ()),
         "another Deployment answers": Reached(

@@ -20,14 +20,15 @@ from course.exercises.kit.probe_release import ProbeRelease, serving_old
 from course.exercises.kit.reply import Reply
 from course.exercises.kit.shop import NAME, Shop
 from course.exercises.kit.verdict import NO_ANSWER, WRONG_ANSWER, Wrong
-from course.measure import traffic
+from course.measure import chain, traffic
+from course.measure.chain import Broken
 from course.measure.rollout import Feed, Rollout, Sample, Waiting, containers
 from course.measure.rollout.columns import is_finished
 from course.measure.rollout.status import controller
 
 _SETTLE_WAIT = 30.0
 _ANSWER_WAIT = 10.0
-_NOT_FOUND = 404
+_OK, _NOT_FOUND = 200, 404
 _HELD_AFTER = 3.0
 _REFUSED_AFTER = 15.0
 """A pod of this age has had its slow start: an error is its answer, and not the beginning."""
@@ -36,6 +37,8 @@ _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint|no nodes available")
 _NOT_THERE = re.compile(r"statuscode: 4|errored")
 _ANSWERED = re.compile(r"statuscode: ")
 _HISTORY = f"kubectl rollout history deployment/{NAME}"
+
+_NOT_BROKEN = Broken("", "", "", "", "")
 
 Object = dict[str, Any]
 
@@ -234,15 +237,19 @@ class Answers(Facts):
     status: int
     path: str  # one that the service does not have
     reply: Reply
+    broken: Broken = _NOT_BROKEN  # the first link between the gateway and the process
 
     def wrong(self) -> Wrong | None:
-        if self.status != 200:
+        if self.status != _OK:
+            link = self.broken
+            why = f". {link.object}, {link.field}: {link.seen}" if link.object else ""
             return Wrong(
                 NO_ANSWER,
                 saw=f"{self.url} answers {self.status}, and that {_ANSWER_WAIT:.0f} s after its "
-                "pods are at rest",
+                f"pods are at rest{why}",
                 want="200, from the shop",
-                try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
+                try_=link.look
+                or f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
             )
         if self.reply.status != _NOT_FOUND or self.path not in self.reply.body:
             return Wrong(
@@ -265,7 +272,7 @@ def answers(lab: Lab) -> Observation:
             lambda: traffic.probe(here.url),
             wait=_ANSWER_WAIT,
             pause=0.2,
-            until=lambda got: got == 200,
+            until=lambda got: got == _OK,
         )
         path = f"/{lab.draw.word()}"
         reply = waiting.eventually(
@@ -274,7 +281,8 @@ def answers(lab: Lab) -> Observation:
             pause=0.2,
             until=lambda got: got.status == _NOT_FOUND,
         )
-    yield Answers(here.url, status, path, reply)
+        found = chain.broken(chain.read(host=here.host, api=lab.api)) if status != _OK else None
+    yield Answers(here.url, status, path, reply, found or _NOT_BROKEN)
 
 
 # -- who is behind its name
