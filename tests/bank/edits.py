@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from itertools import groupby
 
 from course.core import manifest, paths
 from course.core.process import default_runner
@@ -132,13 +133,14 @@ def solving(id_: str) -> str:
     notebook = json.loads((paths.ROOT / "solutions" / f"{stem}.ipynb").read_text("utf-8"))
     cells = tasks(notebook["cells"], id_)
     assert cells
-    return "\n".join(map(_as_shell, cells))
+    # Cells of Python that follow one another share their names, as in a notebook.
+    parts = groupby(cells, key=lambda cell: cell.startswith(_SHELL))
+    return "\n".join(_as_shell(list(those), shell=shell) for shell, those in parts)
 
 
-def _as_shell(cell: str) -> str:
-    if cell.startswith(_SHELL):
-        return cell.removeprefix(_SHELL)
-    return f"'{sys.executable}' - <<'PYTHON'\n{cell}\nPYTHON"
+def _as_shell(cells: list[str], *, shell: bool) -> str:
+    text = "\n".join(cell.removeprefix(_SHELL) for cell in cells)
+    return text if shell else f"'{sys.executable}' - <<'PYTHON'\n{text}\nPYTHON"
 
 
 def _give(lab: Lab, edits: tuple[Edit, ...]) -> None:

@@ -1,641 +1,527 @@
-"""Answers to the exercises of 11-rolling.
-
-They wait until the shop is at rest, so that a check finds it so.
-"""
+"""Answers to the exercises of 11-rolling."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+import shlex
 from typing import Any
 
 from course.exercises.kit.lab import Lab
-from course.exercises.kit.probe_release import serving_old
-from course.exercises.kit.shop import CONTAINER, NAME
-from course.measure.rollout import Rollout, containers
 from tests.bank import Answer
+from tests.bank.edits import (
+    Edit,
+    after,
+    alternative,
+    before,
+    feature_gone,
+    fits_the_probe,
+    forged,
+    from_elsewhere,
+    nearly,
+    not_the_serving_object,
+    script,
+    solution,
+    sub,
+    symptom_hidden,
+    unchanged,
+    warned_means,
+    wrong_name,
+)
 
-CAREFUL = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-READY = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1, "timeoutSeconds": 3}
-SLEEP = {"preStop": {"sleep": {"seconds": 4}}}
-Change = Callable[[Lab], None]
-
-
-def rest(lab: Lab, wait: float = 45.0) -> None:
-    """Until the shop is at rest, or goes no further."""
-    with Rollout(NAME).watch() as feed:
-        while feed.seconds < wait:
-            last = feed.samples()[-1]
-            leaving = serving_old(last.pods)
-            if last.status.state in ("paused", "stalled") or (
-                last.status.state == "complete" and not leaving
-            ):
-                return
-            if last.status.waiting and feed.seconds > 3:
-                return
-            time.sleep(0.2)
-
-
-def patch(
-    *,
-    spec: dict[str, Any] | None = None,
-    pod: dict[str, Any] | None = None,
-    container: dict[str, Any] | None = None,
-    env: dict[str, str] | None = None,
-) -> Change:
-    """A strategic merge patch of the shop's Deployment."""
-    changed = {"name": CONTAINER, **(container or {})}
-    if env:
-        changed["env"] = [{"name": name, "value": value} for name, value in env.items()]
-    template = {"spec": {**(pod or {}), "containers": [changed]}}
-    body = {"spec": {**(spec or {}), "template": template}}
-
-    def apply(lab: Lab) -> None:
-        lab.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
-        rest(lab)
-
-    return apply
-
-
-def nothing(lab: Lab) -> None:
-    """The start state as it is."""
-    rest(lab)
-
-
-def _edited(lab: Lab, *changes: tuple[str, str]) -> str:
-    text = (lab.folder() / "shop.yaml").read_text()
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new)
-    return text
-
-
-def _applied(*changes: tuple[str, str]) -> Change:
-    def apply(lab: Lab) -> None:
-        lab.write("shop.yaml", _edited(lab, *changes))
-        lab.run("kubectl", "apply", "-f", lab.folder() / "shop.yaml")
-        rest(lab)
-
-    return apply
-
-
-def _paused(lab: Lab) -> None:
-    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(lab)
-    lab.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
-
-
-def _other_deployment(lab: Lab) -> None:
-    """A Deployment that is right, and gets no traffic."""
-    text = _edited(lab).split("---")
-    old = (
-        text[0]
-        .replace(f"name: {NAME}\n", f"name: {NAME}-old\n")
-        .replace(f"app: {NAME} }}", f"app: {NAME}-old }}")
-    )
-    service = text[1].replace(f"selector: {{ app: {NAME} }}", f"selector: {{ app: {NAME}-old }}")
-    lab.write("old.yaml", "---".join([old, service]))
-    lab.run("kubectl", "apply", "-f", lab.folder() / "old.yaml")
-    lab.run("kubectl", "rollout", "status", f"deployment/{NAME}-old", "--timeout=40s")
-    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(lab)
-
-
-def _forged(lab: Lab) -> None:
-    """The header that the check reads, written by the route."""
-    header = [{"name": "x-orders-version", "value": "1.2.0"}]
-    rule = {
-        "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": header}}],
-        "backendRefs": [{"name": NAME, "port": 80}],
-    }
-    body = json.dumps({"spec": {"rules": [rule]}})
-    lab.run("kubectl", "patch", "httproute", NAME, "--type=merge", "--patch", body)
-    patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY, "lifecycle": SLEEP})(lab)
-
-
-_BY_SHELL = (
+_WAIT = "kubectl rollout status deployment/shop-lab --timeout=60s"
+_PATCH = "kubectl patch deployment shop-lab --patch "
+_NO_WAIT = sub(_WAIT, "")
+_SLEEP = {"preStop": {"sleep": {"seconds": 4}}}
+_TRUE = {"exec": {"command": ["true"]}}
+_ASKING = (
+    "fetch('http://127.0.0.1:3000/').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+)
+_ASK = {"exec": {"command": ["node", "-e", _ASKING]}, "timeoutSeconds": 3}
+_TRAP = (
     "trap 'sleep 4; kill -TERM $node; wait $node' TERM; DRAIN_MS=10000 node dist/index.js & "
     "node=$!; wait $node"
 )
-_ASK = (
-    "fetch('http://127.0.0.1:3000/').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+_STATIC = (
+    "require('http').createServer((_, a) => setTimeout(() => a.setHeader('x-orders-version', "
+    "process.env.ORDERS_VERSION || '1.1.0').end('ok'), %d)).listen(3000)"
 )
 
 
-def _rolled_back(then: dict[str, Any] | None) -> Change:
-    def apply(lab: Lab) -> None:
-        lab.run("kubectl", "rollout", "undo", f"deployment/{NAME}")
-        if then:
-            lab.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(then))
-        rest(lab)
-
-    return apply
+def _quoted(thing: object) -> str:
+    """JSON as a word of the shell, in which the registry's name is put in."""
+    return shlex.quote(json.dumps(thing)).replace("$REGISTRY", "'\"$REGISTRY\"'")
 
 
-def _only_paused(lab: Lab) -> None:
-    lab.run("kubectl", "rollout", "pause", f"deployment/{NAME}")
+def _patch(body: dict[str, Any]) -> str:
+    return f"{_PATCH}{_quoted(body)}\n{_WAIT}"
 
 
-def _only_noticed(lab: Lab) -> None:
-    limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
-    lab.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
-    Rollout(NAME).wait(30)
+def _spec(**spec: Any) -> str:
+    return _patch({"spec": spec})
 
 
-def _stuck_pods_deleted(lab: Lab) -> None:
-    limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
-    lab.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
-    bad = [
-        p["metadata"]["name"] for p in lab.objects("pods", labelSelector=f"app={NAME}") if _waits(p)
-    ]
-    if bad:
-        lab.run("kubectl", "delete", "pod", "--wait=false", *bad)
-    rest(lab)
+def _container(**changes: Any) -> str:
+    own = [{"name": "shop", **changes}]
+    return _patch({"spec": {"template": {"spec": {"containers": own}}}})
 
 
-def _waits(pod: dict[str, Any]) -> bool:
-    return "waiting" in containers.state(pod).get("state", {})
+def _static(work_ms: int) -> str:
+    """A program that answers at once, and always the same."""
+    return _container(command=["node", "-e", _STATIC % work_ms])
 
 
-def _tag_filled(lab: Lab) -> None:
-    bad = lab.recall("bad")
-    lab.run("docker", "tag", f"{lab.registry}/{NAME}:1.1.0", bad)
-    lab.run("docker", "push", "--quiet", bad)
-    # The kubelet waits longer and longer between its attempts; a new pod tries at once.
-    _stuck_pods_deleted(lab)
-    Rollout(NAME).wait(30)
-    rest(lab)
-
-
-def _made_anew(lab: Lab) -> None:
-    text = _edited(lab, ("spec:\n  replicas", "spec:\n  progressDeadlineSeconds: 8\n  replicas"))
-    lab.write("shop.yaml", text)
-    lab.run("kubectl", "delete", "deployment", NAME)
-    lab.run("kubectl", "apply", "-f", lab.folder() / "shop.yaml")
-    rest(lab)
-
-
-def _forward(version: str) -> Change:
-    def apply(lab: Lab) -> None:
-        image = f"{lab.registry}/{NAME}:{version}"
-        lab.run("kubectl", "set", "image", f"deployment/{NAME}", f"{CONTAINER}={image}")
-        limit = json.dumps({"spec": {"progressDeadlineSeconds": 8}})
-        lab.run("kubectl", "patch", "deployment", NAME, "--patch", limit)
-        rest(lab)
-
-    return apply
-
-
-def _by_digest(lab: Lab) -> None:
-    served = lab.manifest(NAME, "1.1.0")
-    assert served
-    image = f"{lab.registry}/{NAME}@{served[0]}"
-    spec = {"progressDeadlineSeconds": 9}
-    # Another template than the first: its pods are replaced one by one by the same image.
-    patch(spec=spec, container={"image": image})(lab)
-
-
-def _strategy(unavailable: int | str, surge: int | str, **more: Any) -> Change:
-    rolling = {"type": "RollingUpdate"}
-    figures = {"maxUnavailable": unavailable, "maxSurge": surge}
-
-    def apply(lab: Lab) -> None:
-        body = json.dumps({"spec": {"strategy": {**rolling, "rollingUpdate": figures}, **more}})
-        lab.run("kubectl", "patch", "deployment", NAME, "--patch", body)
-        rest(lab)
-
-    return apply
-
-
-def _decision(
-    seconds: float = 13.0, peak: int = 4, rejected: int = 5, rejected_s: float = 24.0
-) -> Change:
-    figures = {
-        "surge": {"seconds": rejected_s, "peak": rejected, "fewest_ready": 4},
-        "unavailable": {"seconds": seconds, "peak": peak, "fewest_ready": 2},
+def _idle(name: str = "beside") -> dict[str, Any]:
+    """A container that does nothing, of an image that is there."""
+    ends = "process.on('SIGTERM', () => process.exit())"
+    return {
+        "name": name,
+        "image": "$REGISTRY/shop-lab:1.1.0",
+        "command": ["node", "-e", f"setInterval(() => {{}}, 1e6); {ends}"],
+        "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}},
     }
 
-    def write(lab: Lab) -> None:
-        text = json.dumps({"choice": "unavailable", "measured": figures})
-        lab.write("decision.json", text)
 
-    return write
-
-
-def _restarted(lab: Lab) -> None:
-    """Two releases, which leave what two measurements leave; nobody has to wait for the first."""
-    for _ in range(2):
-        lab.run("kubectl", "rollout", "restart", f"deployment/{NAME}")
-        time.sleep(1.5)
-    rest(lab)
+def _beside(**sidecar: Any) -> Edit:
+    """A sidecar in front of the shop, patched in after the script."""
+    both = [_idle() | sidecar, {"name": "shop"}]
+    return after(_patch({"spec": {"template": {"spec": {"containers": both}}}}))
 
 
-def _measured_otherwise(lab: Lab) -> None:
-    """Percentages in the manifest, releases by a setting and its undo, pods as the API has them."""
-    old = "{ maxUnavailable: 0, maxSurge: 1 }"
-    setting = ("set", "env", f"deployment/{NAME}", "MEASURED=once")
-    undo = ("rollout", "undo", f"deployment/{NAME}")
-    measured = {}
-    for share, change in (("75%", setting), ("60%", undo)):
-        text = _edited(lab, (old, f'{{ maxUnavailable: "{share}", maxSurge: 0 }}'))
-        (lab.folder() / "applied.yaml").write_text(text)
-        lab.run("kubectl", "apply", "-f", lab.folder() / "applied.yaml")
-        rest(lab)
-        began = time.monotonic()
-        counts: list[tuple[int, int]] = []
-        lab.run("kubectl", *change)
-        while not counts or Rollout(NAME).status().state != "complete":
-            pods = lab.objects("pods", labelSelector=f"app={NAME}")
-            here = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-            counts.append((len(here), sum(_is_ready(pod) for pod in here)))
-            time.sleep(0.2)
-        measured[share] = {
-            "seconds": time.monotonic() - began,
-            "peak": max(there for there, _ in counts),
-            "fewest_ready": min(ready for _, ready in counts),
-        }
-        rest(lab)
-    lab.write("decision.json", json.dumps({"choice": "60%", "measured": measured}))
+_VERSION = [{"name": "x-orders-version", "value": "1.2.0"}]
+_SETS = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": _VERSION}}
+_RULE = {"filters": [_SETS], "backendRefs": [{"name": "shop-lab", "port": 80}]}
+_BY_HAND = after(
+    "kubectl patch httproute shop-lab --type=merge --patch " + _quoted({"spec": {"rules": [_RULE]}})
+)
+"""The header that the check reads, written by the route."""
 
 
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+def _elsewhere(lab: Lab, text: str) -> str:
+    """A second Deployment, whose pods the Service selects from now on."""
+    old = "s/name: shop-lab$/name: shop-lab-old/; s/app: shop-lab /app: shop-lab-old /"
+    selector = _quoted({"spec": {"selector": {"app": "shop-lab-old"}}})
+    return f"""{text}
+sed -n '1,/^---/p' {lab.id}/shop.yaml | sed '{old}' > {lab.id}/old.yaml
+kubectl apply -f {lab.id}/old.yaml
+kubectl rollout status deployment/shop-lab-old --timeout=60s
+kubectl patch service shop-lab --patch {selector}"""
 
 
-def _sidecar(lab: Lab, **more: Any) -> dict[str, Any]:
-    """A container that does nothing, of an image that is there; a patch puts it in front."""
-    ends = "process.on('SIGTERM', () => process.exit())"
-    idle = ["node", "-e", f"setInterval(() => {{}}, 1e6); {ends}"]
-    image = f"{lab.registry}/{NAME}:1.1.0"
-    requests = {"requests": {"cpu": "5m", "memory": "32Mi"}}
-    return {"name": "beside", "image": image, "command": idle, "resources": requests, **more}
+# -- rolling-1
+
+_CAREFUL = "{ maxUnavailable: 0, maxSurge: 1 }"
+_QUESTION = "httpGet: { path: /, port: http }"
+_PROBE = f"""\
+          readinessProbe:
+            {_QUESTION}
+            periodSeconds: 1
+            timeoutSeconds: 3
+"""
+_HOOK = """\
+          lifecycle:
+            preStop: { sleep: { seconds: 4 } }
+"""
+_DRAIN = """\
+          env:
+            - { name: DRAIN_MS, value: "10000" }
+"""
+_GRACE = "      terminationGracePeriodSeconds: 30\n"
+_EXEC_HOOK = sub("sleep: { seconds: 4 }", 'exec: { command: [sleep, "4"] }')
 
 
-def beside(
-    *, shop: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **sidecar: Any
-) -> Change:
-    """A sidecar in front of the shop, with changes of both."""
-
-    def apply(lab: Lab) -> None:
-        own = [_sidecar(lab, **sidecar), {"name": CONTAINER, **(shop or {})}]
-        body = {"spec": {**(spec or {}), "template": {"spec": {"containers": own}}}}
-        lab.run("kubectl", "patch", "deployment", NAME, "--patch", json.dumps(body))
-        first = Rollout(NAME)._deployment()["spec"]["template"]["spec"]["containers"][0]
-        assert first["name"] == "beside"
-        rest(lab)
-
-    return apply
+def _setting(name: str, value: str) -> Edit:
+    return sub(_DRAIN, f'{_DRAIN}            - {{ name: {name}, value: "{value}" }}\n')
 
 
-def _renamed(lab: Lab) -> None:
-    """The solution, in a container of another name, behind a native sidecar of the shop's name."""
-    at = "/spec/template/spec"
-    native = _sidecar(lab, name=CONTAINER, restartPolicy="Always")
-    changes = [
-        {"op": "replace", "path": "/spec/strategy", "value": CAREFUL},
-        {"op": "replace", "path": f"{at}/containers/0/name", "value": "web"},
-        {"op": "add", "path": f"{at}/containers/0/readinessProbe", "value": READY},
-        {"op": "add", "path": f"{at}/containers/0/lifecycle", "value": SLEEP},
-        {"op": "add", "path": f"{at}/initContainers", "value": [native]},
-    ]
-    text = json.dumps(changes)
-    lab.run("kubectl", "patch", "deployment", NAME, "--type=json", "--patch", text)
-    drain = ("--containers=web", "DRAIN_MS=10000")
-    lab.run("kubectl", "set", "env", f"deployment/{NAME}", *drain)
-    rest(lab)
+_AT = "/spec/template/spec"
+_OWN = f"{_AT}/containers/0"
+_CHANGES = {
+    "/spec/strategy": {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    },
+    f"{_AT}/terminationGracePeriodSeconds": 30,
+    f"{_OWN}/name": "web",
+    f"{_OWN}/readinessProbe": {
+        "httpGet": {"path": "/", "port": "http"},
+        "periodSeconds": 1,
+        "timeoutSeconds": 3,
+    },
+    f"{_OWN}/lifecycle": _SLEEP,
+    f"{_AT}/initContainers": [_idle("shop") | {"restartPolicy": "Always"}],
+}
+_RENAMED = (
+    "kubectl patch deployment shop-lab --type=json --patch "
+    + _quoted([{"op": "add", "path": path, "value": new} for path, new in _CHANGES.items()])
+    + f"\nkubectl set env deployment/shop-lab --containers=web DRAIN_MS=10000\n{_WAIT}"
+)
+"""The solution, in a container of another name, behind a native sidecar of the shop's name."""
 
 
-def _evicted(lab: Lab) -> None:
-    """One pod fills its disk and is evicted; it stays in the list, and another takes its place."""
-    limit = {"limits": {"ephemeral-storage": "20Mi", "memory": "256Mi"}}
-    patch(container={"resources": limit})(lab)
-    rest(lab)
-    with Rollout(NAME).watch() as feed:
-        name = next(pod.name for pod in feed.samples()[-1].pods if pod.ready and pod.counts)
-        fill = "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
-        lab.run("kubectl", "exec", name, "--", "node", "-e", fill)
-        while not any(pod.name == name and pod.finished for pod in feed.samples()[-1].pods):
-            assert feed.seconds < 60, feed.samples()[-1]
-            time.sleep(0.2)
-    rest(lab)
+# -- rolling-4 and rolling-5
+
+_UNDO = "kubectl rollout undo deployment/shop-lab"
+_DEADLINE = _PATCH + """'{"spec": {"progressDeadlineSeconds": 8}}'"""
+_UNREADY = "kubectl get pods -l app=shop-lab --no-headers | awk '/0\\/1/ {print $1}'"
+_FORGES = """\
+uid() { kubectl get deployment shop-lab -o jsonpath='{.metadata.uid}'; }
+forge() {
+  while sleep 0.5 && [ "$(uid)" = "$1" ]; do
+    kubectl patch deployment shop-lab --subresource=status --patch '{"status": {"conditions": [
+      {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}}'
+  done
+}
+forge "$(uid)" > /dev/null 2>&1 &"""
+_FILL = 'docker tag "$REGISTRY/shop-lab:1.1.0" "$bad" && docker push --quiet "$bad"'
+_TAG_FILLED = f"""\
+bad=$(kubectl get deployment shop-lab -o jsonpath='{{.spec.template.spec.containers[0].image}}')
+docker pull --quiet "$REGISTRY/shop-lab:1.1.0" && {_FILL}
+kubectl delete pod --wait=false $({_UNREADY})
+{_DEADLINE}
+{_WAIT}"""
+_MADE_ANEW = f"""\
+kubectl delete deployment shop-lab
+sed 's/^  replicas:/  progressDeadlineSeconds: 8\\n  replicas:/' rolling-4/shop.yaml |
+  kubectl apply -f -
+{_WAIT}"""
+_OTHER_AS_GOOD = """\
+docker pull --quiet "$REGISTRY/shop-lab:1.2.0"
+docker tag "$REGISTRY/shop-lab:1.2.0" "$REGISTRY/shop-lab:1.1.0"
+docker push --quiet "$REGISTRY/shop-lab:1.1.0"
+"""
+_SET = 'kubectl set image deployment/shop-lab "shop=$REGISTRY/shop-lab{}"'
+_DIGEST = """\
+digest=$(docker buildx imagetools inspect "$REGISTRY/shop-lab:1.1.0" \\
+  --format '{{.Manifest.Digest}}')"""
 
 
-def both(*changes: Change) -> Change:
-    """One after the other."""
+def _strategy(unavailable: int | str, surge: int | str, **spec: Any) -> str:
+    rolling = {"maxUnavailable": unavailable, "maxSurge": surge}
+    return _spec(strategy={"type": "RollingUpdate", "rollingUpdate": rolling}, **spec)
 
-    def apply(lab: Lab) -> None:
-        for change in changes:
-            change(lab)
 
-    return apply
+def _decided(
+    unavailable: int | str = 2, surge: int | str = 0, *, releases: int = 2, **figures: Any
+) -> Edit:
+    """A strategy, releases that nobody waits for, and figures that were written by hand."""
+    restart = "kubectl rollout restart deployment/shop-lab\nsleep 1.5\n" * releases
+    surging = {"seconds": 24.0, "peak": 5, "fewest_ready": 4} | figures.pop("rejected", {})
+    chosen = {"seconds": 13.0, "peak": 4, "fewest_ready": 2} | figures
+    decision = {"choice": "fewer", "measured": {"more": surging, "fewer": chosen}}
+    write = f"echo {shlex.quote(json.dumps(decision))} > rolling-5/decision.json"
+    return script(f"{_strategy(unavailable, surge)}\n{restart}{_WAIT}\n{write}")
 
+
+_SHELL_MEASURE = """\
+measure() {
+  local most=0 fewest=9 began=$SECONDS
+  kubectl patch deployment shop-lab >&2 \\
+    --patch "{\\"spec\\": {\\"strategy\\": {\\"rollingUpdate\\": $1}}}"
+  kubectl rollout restart deployment/shop-lab >&2
+  until kubectl rollout status deployment/shop-lab --watch=false | grep -q successfully; do
+    read -r made ready < <(kubectl get deployment shop-lab \\
+      -o jsonpath='{.status.replicas} {.status.readyReplicas}{"\\n"}')
+    most=$((made > most ? made : most)) fewest=$((ready < fewest ? ready : fewest))
+    sleep 0.2
+  done
+  echo "{\\"seconds\\": $((SECONDS - began)), \\"peak\\": $most, \\"fewest_ready\\": $fewest}"
+}
+more=$(measure '{"maxUnavailable": "75%", "maxSurge": 0}')
+fewer=$(measure '{"maxUnavailable": "50%", "maxSurge": 0}')
+measured="{\\"75%\\": $more, \\"50%\\": $fewer}"
+echo "{\\"choice\\": \\"50%\\", \\"measured\\": $measured}" > rolling-5/decision.json"""
+_EVICTED = """\
+kubectl patch deployment shop-lab --patch '{"spec": {"template": {"spec": {"containers": [
+  {"name": "shop", "resources": {"limits": {"ephemeral-storage": "20Mi"}}}]}}}}'
+kubectl rollout status deployment/shop-lab --timeout=120s
+pod=$(kubectl get pods -l app=shop-lab --sort-by=.metadata.creationTimestamp -o name | tail -1)
+kubectl exec "$pod" -- node -e "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
+kubectl wait "$pod" --for=jsonpath='{.status.phase}'=Failed --timeout=90s"""
+
+
+_ANEW = "a release makes every pod anew and keeps nothing of the one before"
+CANNOT: dict[str, dict[str, str]] = {
+    "rolling-1": {"works-once": _ANEW},
+    "rolling-2": {"works-once": _ANEW},
+    "rolling-3": {"works-once": _ANEW},
+    "rolling-4": {"works-once": "a deadline holds for each release until somebody changes it"},
+    "rolling-5": {"works-once": _ANEW},
+}
+"""Why an exercise has no wrong answer of a kind."""
 
 BANK: dict[str, list[Answer]] = {
     "rolling-1": [
-        Answer(
+        unchanged("nothing changed", path="start"),
+        solution("as in the solution", path="right"),
+        not_the_serving_object(
             "a sidecar in front that is probed, the shop as it was",
-            beside(readinessProbe={"exec": {"command": ["true"]}}),
             "no-probe",
-            "not-the-serving-object",
+            script(""),
+            _beside(readinessProbe=_TRUE),
         ),
-        Answer(
-            "a probe, and all pods at once",
-            patch(container={"readinessProbe": READY, "lifecycle": SLEEP}),
+        nearly(
+            "the lesson's path, which asks the database too",
+            "never-ready",
+            sub("path: /,", "path: /readyz,"),
+            _NO_WAIT,
+            path="never ready",
+        ),
+        nearly(
+            "all pods at once",
             "none-left",
-            "works-once",
+            sub(_CAREFUL, "{ maxUnavailable: 100%, maxSurge: 0 }"),
         ),
-        Answer(
-            "no time to leave",
-            patch(spec={"strategy": CAREFUL}, container={"readinessProbe": READY}),
-            "instant-exit",
-            "works-once",
-        ),
-        Answer(
+        nearly("no time to leave", "instant-exit", sub(_HOOK, ""), sub(_DRAIN, "")),
+        symptom_hidden(
             "the slow start switched off",
-            patch(
-                spec={"strategy": CAREFUL},
-                container={"lifecycle": SLEEP},
-                env={"FAULT_START_MS": "0"},
-            ),
             "slow-start-hidden",
-            "symptom-hidden",
+            sub(_PROBE, ""),
+            _setting("FAULT_START_MS", "0"),
         ),
-        Answer(
+        symptom_hidden("less work", "latency-hidden", _setting("FAULT_LATENCY_MS", "1")),
+        fits_the_probe(
+            "a delay of 3 s, and the port",
+            "guessed-delay",
+            sub(_QUESTION, "tcpSocket: { port: http }\n            initialDelaySeconds: 3"),
+        ),
+        warned_means(
             "every pod on the node's own network",
-            patch(pod={"hostNetwork": True}),
             "does-not-start",
-            "special-cased",
+            sub(_GRACE, f"{_GRACE}      hostNetwork: true\n"),
+            _NO_WAIT,
         ),
-        Answer(
-            "a container of another name, behind a sidecar of the shop's",
-            _renamed,
-            "",
-            "alternative",
+        symptom_hidden(
+            "paused: nothing changes, nothing is lost",
+            "paused",
+            after("kubectl rollout pause deployment/shop-lab"),
         ),
-        Answer("paused: nothing changes, nothing is lost", _paused, "paused", "symptom-hidden"),
-        Answer(
-            "a Deployment that nobody asks",
-            _other_deployment,
-            "not-behind-route",
-            "not-the-serving-object",
+        from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
+        forged("a version header by hand", "forged-version", _BY_HAND),
+        feature_gone("a program that answers all the same", "wrong-answer", after(_static(200))),
+        alternative(
+            "a container of another name, behind a sidecar of the shop's", script(_RENAMED)
         ),
-        Answer("a version header by hand", _forged, "forged-version", "special-cased"),
-        Answer(
-            "as in the solution",
-            patch(
-                spec={"strategy": CAREFUL},
-                container={"readinessProbe": READY, "lifecycle": SLEEP},
-                env={"DRAIN_MS": "10000"},
-            ),
-            "",
-            "solution",
-        ),
-        Answer(
+        alternative(
             "a startup probe, a sleep of the shell, a pod less in place of a pod more",
-            patch(
-                spec={
-                    "strategy": {
-                        "type": "RollingUpdate",
-                        "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0},
-                    }
-                },
-                container={
-                    "startupProbe": {**READY, "failureThreshold": 30},
-                    "lifecycle": {"preStop": {"exec": {"command": ["sleep", "4"]}}},
-                },
-            ),
-            "",
-            "alternative",
+            sub("readinessProbe:", "startupProbe:"),
+            sub("timeoutSeconds: 3", "timeoutSeconds: 3\n            failureThreshold: 30"),
+            _EXEC_HOOK,
+            sub(_CAREFUL, "{ maxUnavailable: 1, maxSurge: 0 }"),
         ),
-        Answer(
+        alternative(
             "as many new pods as old ones, a command that asks, a shell that waits",
-            patch(
-                spec={
-                    "replicas": 3,
-                    "strategy": {
-                        "type": "RollingUpdate",
-                        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"},
-                    },
-                },
-                container={
-                    "readinessProbe": {
-                        "exec": {"command": ["node", "-e", _ASK]},
-                        "timeoutSeconds": 3,
-                    },
-                    "command": ["sh", "-c", _BY_SHELL],
-                },
+            sub(
+                _PROBE + _HOOK + _DRAIN,
+                f"          command: {json.dumps(['sh', '-c', _TRAP])}\n"
+                f"          readinessProbe: {json.dumps(_ASK)}\n",
             ),
-            "",
-            "alternative",
+            sub(_CAREFUL, '{ maxUnavailable: 0, maxSurge: "100%" }'),
+            sub("replicas: 2", "replicas: 3"),
+        ),
+        alternative(
+            "the lesson's path, told not to ask the database",
+            sub("path: /,", "path: /readyz,"),
+            _setting("READY_NEEDS_DATABASE", "false"),
         ),
     ],
     "rolling-2": [
-        Answer(
+        unchanged("nothing changed", path="start"),
+        solution("as in the solution", path="right"),
+        not_the_serving_object(
             "a probe of a sidecar's own, the shop's as it was",
-            beside(readinessProbe={"exec": {"command": ["true"]}}),
             "lying-probe",
-            "not-the-serving-object",
+            script(""),
+            _beside(readinessProbe=_TRUE),
         ),
-        Answer(
-            "a wait after Ready",
-            patch(spec={"minReadySeconds": 4}),
-            "min-ready-only",
-            "symptom-hidden",
-        ),
-        Answer(
+        symptom_hidden("a wait after Ready", "min-ready-only", script(_spec(minReadySeconds=4))),
+        fits_the_probe(
             "a delay twice as long as the last start",
-            patch(container={"readinessProbe": {"initialDelaySeconds": 4}}),
             "guessed-delay",
-            "special-cased",
+            sub("httpGet: { path: /readyz }", "initialDelaySeconds: 4"),
         ),
-        Answer(
-            "the port in place of the path",
-            patch(container={"readinessProbe": {"httpGet": None, "tcpSocket": {"port": "http"}}}),
-            "port-only",
-            "warned-means",
+        fits_the_probe(
+            "a delay longer than any start that a check waits for",
+            "guessed-delay",
+            sub("httpGet: { path: /readyz }", "initialDelaySeconds: 25"),
+            sub("timeout=60s", "timeout=90s"),
+            path="refuted",
         ),
-        Answer(
-            "the true probe, on a sidecar in front",
-            beside(readinessProbe={"exec": {"command": ["node", "-e", _ASK]}, "timeoutSeconds": 3}),
-            "",
-            "alternative",
-        ),
-        Answer(
-            "a path that is not there",
-            patch(container={"readinessProbe": {"httpGet": {"path": "/ready"}}}),
-            "never-ready",
-            "wrong-name",
-        ),
-        Answer(
-            "the slow start switched off",
-            patch(env={"FAULT_START_MS": "0"}),
-            "slow-start-hidden",
-            "symptom-hidden",
-        ),
-        Answer(
-            "the probe taken away",
-            patch(container={"readinessProbe": None}),
-            "no-probe",
-            "symptom-hidden",
-        ),
-        Answer(
-            "as in the solution",
-            patch(container={"readinessProbe": {"httpGet": {"path": "/readyz"}}}),
-            "",
-            "solution",
-        ),
-        Answer(
-            "a command that asks the service itself",
-            patch(
-                container={
-                    "readinessProbe": {
-                        "httpGet": None,
-                        "exec": {"command": ["node", "-e", _ASK]},
-                        "timeoutSeconds": 3,
-                    }
-                }
+        nearly(
+            "a command that waits, and asks nothing",
+            "lying-exec",
+            sub(
+                "httpGet: { path: /readyz }",
+                'httpGet: null\n            exec: { command: [sleep, "8"] }\n'
+                "            timeoutSeconds: 10",
             ),
-            "",
-            "alternative",
+            path="asked",
         ),
-        Answer(
+        warned_means(
+            "the port in place of the path",
+            "port-only",
+            sub(
+                "httpGet: { path: /readyz }",
+                "httpGet: null\n            tcpSocket: { port: http }",
+            ),
+        ),
+        wrong_name("a path that is not there", "never-ready", sub("/readyz", "/ready"), _NO_WAIT),
+        symptom_hidden(
+            "the slow start switched off",
+            "slow-start-hidden",
+            script(_container(env=[{"name": "FAULT_START_MS", "value": "0"}])),
+        ),
+        symptom_hidden("the probe taken away", "no-probe", script(_container(readinessProbe=None))),
+        from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
+        forged("a version header by hand", "forged-version", _BY_HAND),
+        feature_gone("a program that answers all the same", "wrong-answer", after(_static(0))),
+        alternative(
+            "the true probe, on a sidecar in front", script(""), _beside(readinessProbe=_ASK)
+        ),
+        alternative(
+            "a command that asks the service itself",
+            script(_container(readinessProbe={"httpGet": None, **_ASK})),
+        ),
+        alternative(
             "a startup probe, readiness as it was",
-            patch(container={"startupProbe": {**READY, "failureThreshold": 30}}),
-            "",
-            "alternative",
+            sub("readinessProbe:", "startupProbe:"),
+            sub(
+                "path: /readyz }",
+                "path: /readyz, port: http }\n            periodSeconds: 1\n"
+                "            failureThreshold: 40",
+            ),
         ),
     ],
     "rolling-3": [
-        Answer(
+        unchanged("nothing changed", path="start"),
+        solution("as in the solution", path="right"),
+        not_the_serving_object(
             "a sidecar in front that waits before it ends",
-            beside(lifecycle=SLEEP),
             "instant-exit",
-            "not-the-serving-object",
+            script(""),
+            _beside(lifecycle=_SLEEP),
         ),
-        Answer("draining alone", patch(env={"DRAIN_MS": "10000"}), "drain-only", "works-once"),
-        Answer(
+        nearly("a hook and no drain", "hook-only", sub(_DRAIN, ""), path="long requests"),
+        nearly("a drain and no hook", "drain-only", sub(_HOOK, "")),
+        fits_the_probe(
+            "a hook longer than the longest request",
+            "idle-pod-stays",
+            sub("seconds: 4", "seconds: 12"),
+            sub(_DRAIN, ""),
+            path="idle",
+        ),
+        nearly("a drain of 3 s", "drain-too-short", sub('"10000"', '"3000"')),
+        nearly(
+            "a grace that cuts both",
+            "grace-too-short",
+            sub("      containers:", "      terminationGracePeriodSeconds: 6\n      containers:"),
+        ),
+        symptom_hidden(
             "more grace for a process that does not use it",
-            patch(pod={"terminationGracePeriodSeconds": 60}),
             "grace-unused",
-            "symptom-hidden",
+            script(_patch({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 60}}}})),
         ),
-        Answer(
-            "time for the gateway, none for the request",
-            patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}),
-            "prestop-too-short",
-            "works-once",
+        symptom_hidden("less work", "latency-hidden", _setting("FAULT_LATENCY_MS", "1")),
+        from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
+        forged("a version header by hand", "forged-version", _BY_HAND),
+        feature_gone("a program that answers all the same", "wrong-answer", after(_static(1500))),
+        alternative("a hook that is a command", _EXEC_HOOK),
+        alternative(
+            "a timer of node's as the hook, and a longer drain",
+            sub(
+                "sleep: { seconds: 4 }",
+                'exec: { command: [node, -e, "setTimeout(() => {}, 3500)"] }',
+            ),
+            sub('"10000"', '"20000"'),
         ),
-        Answer(
-            "less work",
-            patch(container={"lifecycle": SLEEP}, env={"FAULT_LATENCY_MS": "1"}),
-            "latency-hidden",
-            "symptom-hidden",
-        ),
-        Answer(
-            "as in the solution",
-            patch(container={"lifecycle": SLEEP}, env={"DRAIN_MS": "10000"}),
-            "",
-            "solution",
-        ),
-        Answer(
-            "a sleep longer than the longest request",
-            patch(container={"lifecycle": {"preStop": {"sleep": {"seconds": 6}}}}),
-            "",
-            "alternative",
-        ),
-        Answer(
+        alternative(
             "a shell that takes the signal and waits",
-            patch(container={"command": ["sh", "-c", _BY_SHELL]}),
-            "",
-            "alternative",
+            script(_container(command=["sh", "-c", _TRAP])),
         ),
     ],
     "rolling-4": [
-        Answer("nothing changed", nothing, "still-stuck", "stale"),
-        Answer("the deadline, and no way back", _only_noticed, "only-noticed", "works-once"),
-        Answer(
-            "paused",
-            _only_paused,
-            "paused",
-            "symptom-hidden",
+        unchanged("nothing changed", path="start"),
+        solution("as in the solution", path="right"),
+        nearly(
+            "the deadline, and no way back",
+            "only-noticed",
+            sub(_UNDO, ""),
+            sub(_WAIT, f"{_WAIT} || true"),
         ),
-        Answer(
-            "back, and nobody notices the next", _rolled_back(None), "not-noticed", "works-once"
+        symptom_hidden("paused", "paused", script("kubectl rollout pause deployment/shop-lab")),
+        nearly(
+            "back, and nobody notices the next",
+            "not-noticed",
+            sub(_DEADLINE, ""),
+            path="not noticed",
         ),
-        Answer("the name filled with what is at hand", _tag_filled, "tag-filled", "warned-means"),
-        Answer("forward to 1.2.0", _forward("1.2.0"), "other-version", "wrong-name"),
-        Answer("made anew", _made_anew, "made-anew", "symptom-hidden"),
-        Answer(
+        nearly("a deadline of 12 s", "not-noticed", sub('Seconds": 8', 'Seconds": 12')),
+        forged(
+            "the condition, written again and again",
+            "not-noticed",
+            sub(_DEADLINE, ""),
+            after(_FORGES),
+        ),
+        warned_means("the name filled with what is at hand", "tag-filled", script(_TAG_FILLED)),
+        wrong_name("forward to 1.2.0", "other-version", sub(_UNDO, _SET.format(":1.2.0"))),
+        from_elsewhere(
+            "the good name, filled with another image",
+            "other-version",
+            before(_OTHER_AS_GOOD),
+            after(f"kubectl rollout restart deployment/shop-lab\n{_WAIT}"),
+        ),
+        symptom_hidden("made anew", "made-anew", script(_MADE_ANEW)),
+        fits_the_probe(
             "a deadline that good releases miss",
-            _rolled_back({"spec": {"progressDeadlineSeconds": 1}}),
             "deadline-too-short",
-            "special-cased",
+            sub('Seconds": 8', 'Seconds": 1'),
+            sub(_WAIT, f"{_WAIT} || sleep 5"),
         ),
-        Answer(
-            "as in the solution",
-            _rolled_back({"spec": {"progressDeadlineSeconds": 8}}),
-            "",
-            "solution",
+        nearly(
+            "noticed, and every pod away meanwhile",
+            "none-left",
+            after(_strategy("100%", 0)),
         ),
-        Answer(
-            "back, with a sidecar in front",
-            both(
-                _rolled_back({"spec": {"progressDeadlineSeconds": 8}}),
-                beside(spec={"progressDeadlineSeconds": 9}),
-            ),
-            "",
-            "alternative",
+        feature_gone(
+            "nothing runs, so nothing hangs",
+            "no-answer",
+            after(f"kubectl scale deployment shop-lab --replicas=0\n{_WAIT}"),
         ),
-        Answer("the good image named again", _forward("1.1.0"), "", "alternative"),
-        Answer("the good image by its digest, pod by pod", _by_digest, "", "alternative"),
+        alternative("back, with a sidecar in front", _beside()),
+        alternative("the good image named again", sub(_UNDO, _SET.format(":1.1.0"))),
+        alternative(
+            "the good image by its digest, pod by pod",
+            before(_DIGEST),
+            sub(_UNDO, _SET.format("@$digest")),
+            sub('Seconds": 8', 'Seconds": 9'),
+        ),
     ],
     "rolling-5": [
-        Answer("the careful one", both(nothing, _decision()), "too-many-pods", "stale"),
-        Answer("one by one", both(_strategy(1, 0), _decision()), "too-slow", "works-once"),
-        Answer("three at once", both(_strategy(3, 0), _decision()), "too-few-ready", "works-once"),
-        Answer(
-            "a smaller shop",
-            both(_strategy(0, 1, replicas=3), _decision()),
-            "replicas-changed",
-            "symptom-hidden",
+        unchanged("nothing changed", path="start"),
+        solution("as in the solution", path="right"),
+        nearly("one by one", "too-slow", _decided(1), path="slow"),
+        nearly("three at once", "too-few-ready", _decided(3)),
+        fits_the_probe(
+            "one by one, and a start that takes no time",
+            "too-slow",
+            _decided(1),
+            after(_container(env=[{"name": "FAULT_START_MS", "value": "0"}])),
         ),
-        Answer("no figures", _strategy(2, 0), "no-decision", "stale"),
-        Answer(
-            "figures of another release",
-            both(_strategy(2, 0), _restarted, _decision(seconds=2.0)),
-            "figures-differ",
-            "special-cased",
-        ),
-        Answer(
+        feature_gone("a smaller shop", "replicas-changed", script(_strategy(0, 1, replicas=3))),
+        symptom_hidden("no figures", "no-decision", script(_strategy(2, 0))),
+        from_elsewhere("figures of another release", "figures-differ", _decided(seconds=2.0)),
+        nearly(
             "nothing to compare with",
-            both(_strategy(2, 0), _decision(rejected=4, rejected_s=13.0)),
             "no-comparison",
-            "special-cased",
+            _decided(rejected={"seconds": 13.0, "peak": 4}),
         ),
-        Answer(
-            "figures without a release",
-            both(_strategy(2, 0), _decision()),
-            "not-measured",
-            "special-cased",
-        ),
-        Answer(
+        forged("figures without a release", "not-measured", _decided(releases=0)),
+        forged(
             "one made up beside one measured",
-            both(_strategy(2, 0), _restarted, _decision(rejected_s=9.0)),
             "impossible-figures",
-            "symptom-hidden",
+            _decided(rejected={"seconds": 9.0}),
         ),
-        Answer(
-            "as in the solution", both(_strategy(2, 0), _restarted, _decision()), "", "solution"
-        ),
-        Answer(
-            "as in the solution, and a pod was evicted before",
-            both(_evicted, _strategy(2, 0), _restarted, _decision()),
-            "",
-            "alternative",
-        ),
-        Answer(
-            "in percent", both(_strategy("50%", "0%"), _restarted, _decision()), "", "alternative"
-        ),
-        Answer("measured by other means", _measured_otherwise, "", "alternative"),
+        alternative("in percent", _decided("50%", "0%")),
+        alternative("measured by kubectl and a clock of the shell", script(_SHELL_MEASURE)),
+        alternative("and a pod was evicted before", _decided(), before(_EVICTED)),
     ],
 }

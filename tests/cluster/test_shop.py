@@ -18,12 +18,13 @@ import yaml
 
 from course.core import environment
 from course.core.process import default_runner
-from course.exercises import rolling
-from course.exercises.kit import start
+from course.exercises.kit import exercise, probe_release, start
+from course.exercises.kit.declared import Declared
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.shop import NAME, Shop
 from course.measure import traffic
-from course.measure.rollout import Rollout
+from course.measure.rollout import Rollout, containers
+from tests.exercises import shops
 from tests.until import until
 
 # As a lesson does, and then the kernel is gone: traffic runs, a rollout is half-way and paused.
@@ -88,13 +89,13 @@ def test_reset_after_a_rollout_whose_kernel_died(learner: str) -> None:
     after = get("deployment", NAME)
     assert "paused" not in after["spec"]
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
-    container = after["spec"]["template"]["spec"]["containers"][0]
+    container = containers.service(after["spec"]["template"])
     assert container["image"].endswith(f"/{NAME}:1.1.0")
-    env = {e["name"]: e.get("value") for e in container["env"]}
-    assert env | rolling.ReleaseLosesNothing.settings == env
+    given = containers.service(shops.start("rolling-1")[0]["spec"]["template"])
+    assert container["env"] == given["env"]
     assert Rollout(NAME).wait(120).state == "complete"
     pods = Lab("rolling-1").objects("pods", labelSelector=f"app={NAME}")
-    images = {pod["spec"]["containers"][0]["image"] for pod in pods}
+    images = {containers.service(pod)["image"] for pod in pods}
     assert images == {container["image"]}, "a pod of the interrupted rollout is still there"
 
     # Nobody sends any more, and what was there is kept.
@@ -138,3 +139,32 @@ def test_two_learners_have_a_shop_each(learner: str) -> None:
     Rollout(NAME).wait(120)
     url = Shop(Lab("rolling-2")).url
     until(lambda: traffic.probe(url) == 200, "an answer of 200", wait=30, pause=0.2)
+
+
+@pytest.mark.parametrize("id_", [f"rolling-{number}" for number in range(1, 6)])
+def test_a_server_accepts_each_start_state_as_its_file_has_it(learner: str, id_: str) -> None:
+    code = exercise.find(id_)
+    assert isinstance(code, Declared)
+    kubectl("apply", "--dry-run=server", "-f", str(code.files / "shop.yaml"))
+
+
+def test_a_release_of_a_check_leaves_the_history_as_it_found_it(learner: str) -> None:
+    start.goto("rolling-2")
+    shop = Rollout(NAME)
+    shop.wait(120)
+    shop.restart()
+    shop.wait(120)
+    before = history()
+    url = Shop(Lab("rolling-2")).url
+    until(lambda: traffic.probe(url) == 200, "an answer of 200", wait=30, pause=0.2)
+    with probe_release.borrowed(shop, url) as borrowed:
+        seen = borrowed.release({}, wait=60)
+    assert seen.seconds and history() == before
+    assert "rolled back to revision 1" in shop.undo()
+
+
+def history() -> dict[str, str]:
+    """ReplicaSet → its revision."""
+    found = Lab("rolling-2").objects("replicasets", labelSelector=f"app={NAME}")
+    note = "deployment.kubernetes.io/revision"
+    return {one["metadata"]["name"]: one["metadata"]["annotations"][note] for one in found}

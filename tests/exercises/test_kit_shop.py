@@ -1,53 +1,19 @@
-"""course.exercises.kit.shop: the manifest of the labs' shop, and what a start state takes away."""
+"""course.exercises.kit.shop: how the labs' shop is put there, and what a start state takes away."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from course.core.errors import CourseError
-from course.exercises.kit import shop
+from course.exercises.kit import exercise, shop
+from course.exercises.kit.declared import Declared
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.reply import Reply
 from course.exercises.kit.shop import Shop
-
-
-def made(**changes: Any) -> list[dict[str, Any]]:
-    parts: dict[str, Any] = {
-        "host": "shop-lab.ada.localhost",
-        "image": "localhost:5001/shop-lab:1.1.0",
-        "replicas": 2,
-        "settings": {"DRAIN_MS": "0"},
-        **changes,
-    }
-    return list(yaml.safe_load_all(shop.manifest(**parts)))
-
-
-def test_no_object_names_a_namespace_of_its_own() -> None:
-    things = made()
-    assert [thing["kind"] for thing in things] == ["Deployment", "Service", "HTTPRoute"]
-    assert all("namespace" not in thing["metadata"] for thing in things)
-
-
-def test_the_parts_stand_where_kubernetes_reads_them() -> None:
-    deployment, _, route = made(
-        strategy="rollingUpdate: { maxUnavailable: 0, maxSurge: 1 }\n",
-        spec="minReadySeconds: 3\n",
-        container="readinessProbe:\n  httpGet: { path: /readyz, port: http }\n",
-    )
-    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 1
-    assert deployment["spec"]["minReadySeconds"] == 3
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert {"name": "DRAIN_MS", "value": "0"} in container["env"]
-    assert route["spec"]["hostnames"] == ["shop-lab.ada.localhost"]
-
-
-def test_a_shop_without_extras_is_valid_too() -> None:
-    deployment = made()[0]
-    assert "strategy" not in deployment["spec"]
-    assert "readinessProbe" not in deployment["spec"]["template"]["spec"]["containers"][0]
+from tests.loopback import reply, serving
 
 
 def test_two_learners_have_two_host_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +36,7 @@ def test_two_learners_have_two_host_names(monkeypatch: pytest.MonkeyPatch) -> No
         ({"metadata": {"name": "mine", "labels": {"app": "shop-lab"}}}, True),
         ({"metadata": {"name": "mine"}, "spec": {"hostnames": ["shop-lab.ada.localhost"]}}, True),
         ({"metadata": {"name": "shop", "labels": {"app": "shop"}}, "spec": {}}, False),
+        ({"metadata": {"name": "shop-lab-copy-1", "labels": {"app": "shop-lab-copy"}}}, False),
         ({"metadata": {"name": "orders"}, "spec": {"hostnames": ["orders.localhost"]}}, False),
     ],
 )
@@ -120,3 +87,59 @@ def test_what_is_saved_can_be_applied_again() -> None:
         "metadata": {"name": "shop-lab", "labels": {"a": "b"}},
         "spec": {"replicas": 2},
     }
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """The shop of a learner whose registry, gateway and namespace are not those at home."""
+    for name, value in (
+        ("COURSE_NAMESPACE", "ada"),
+        ("REGISTRY", "registry.example:5000"),
+        ("ORDERS_URL", "http://orders.localhost:8099"),
+    ):
+        monkeypatch.setenv(name, value)
+    return Shop(Lab("rolling-3"))
+
+
+def test_a_start_state_is_the_exercises_file_with_the_learners_registry_and_host(
+    here: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Shop, "clear", lambda _: done.append("clear"))
+    monkeypatch.setattr(Shop, "image", lambda _, version: done.append(f"image {version}"))
+    monkeypatch.setattr(Lab, "run", lambda _, *argv, **__: done.append(" ".join(map(str, argv))))
+    facts: dict[str, str] = {}
+    monkeypatch.setattr(Lab, "remember", lambda _, name, value: facts.update({name: value}))
+    code = exercise.find("rolling-3")
+    assert isinstance(code, Declared)
+    code.begin(here.lab)
+    file = here.lab.folder() / "shop.yaml"
+    assert done == ["clear", "image 1.1.0", f"kubectl apply -f {file}"]
+    text = file.read_text()
+    assert "image: registry.example:5000/shop-lab:1.1.0\n" in text
+    assert "hostnames: [shop-lab.ada.localhost]\n" in text
+    assert "localhost:5001" not in text and "default" not in text
+    assert facts == {"FAULT_START_MS": "0", "FAULT_LATENCY_MS": "1500"}
+
+
+def test_the_shop_is_asked_at_the_gateway_by_its_own_name(
+    here: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = "HTTP/1.1 404 Not Found\nContent-Length: 16\n\nnothing is at /a"
+    with serving(reply(answer)) as server:
+        monkeypatch.setenv("ORDERS_URL", f"http://orders.localhost:{server.port}")
+        assert here.ask("/a") == Reply(404, "nothing is at /a")
+    assert f"Host: shop-lab.ada.localhost:{server.port}" in server.heads[0]
+    assert here.ask("/a").status == 0
+
+
+def test_two_checks_of_one_shop_take_turns(here: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shop, "_TURN_WAIT", 0.0)
+    with here.held():
+        with pytest.raises(CourseError, match="another check releases to shop-lab"), here.held():
+            pass
+        monkeypatch.setenv("COURSE_NAMESPACE", "grace")
+        with here.held():
+            pass
+    with here.held():
+        assert here.lab.observed

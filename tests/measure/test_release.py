@@ -11,6 +11,7 @@ from course.measure.release import (
     NO_READY_ENDPOINT,
     POD_ERROR,
     POD_LOST,
+    POD_STARTING,
     TIMED_OUT,
     Failure,
     ReleaseRecord,
@@ -34,7 +35,7 @@ def test_a_given_zero_moves_the_failures() -> None:
 @pytest.mark.parametrize(
     ("error", "version", "why"),
     [
-        ("503", "1.2.0", POD_ERROR),
+        ("503", "1.2.0", POD_STARTING),
         ("500", "1.2.0", POD_ERROR),
         ("503", "", NO_READY_ENDPOINT),
         ("502", "", POD_LOST),

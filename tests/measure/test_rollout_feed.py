@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -146,3 +147,16 @@ def test_a_machine_that_slept_is_a_gap(api: Fake) -> None:
     until(lambda: feed.gaps)
     feed.stop()
     assert feed.gaps[0].why == "the machine slept for 60 s"
+
+
+def test_a_question_is_asked_again_when_something_changes(api: Fake) -> None:
+    with Feed(api, "shop") as feed, ThreadPoolExecutor() as waiter:
+        asked = waiter.submit(feed.until, lambda: feed.samples(-1)[0].status.state == "gone", 20)
+        api.send("deployments", "DELETED", api.things["deployments"]["shop"])
+        assert asked.result(timeout=10) is True
+
+
+def test_a_question_that_stays_wrong_ends_with_its_time_or_with_the_feed(api: Fake) -> None:
+    with Feed(api, "shop") as feed:
+        assert feed.until(lambda: 0, 0.05) == 0
+    assert feed.until(lambda: "", 60) == ""

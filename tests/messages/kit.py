@@ -11,6 +11,7 @@ from course.exercises.kit.node_service import Answered
 from course.exercises.kit.reply import Ended, Heard, Reply, Running
 from course.exercises.kit.verdict import Wrong
 from course.measure import builds
+from tests.messages import shop
 
 RUNC = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: "
@@ -119,3 +120,4 @@ MESSAGES: dict[str, dict[str, Wrong]] = {
         ),
     },
 }
+MESSAGES |= shop.MESSAGES

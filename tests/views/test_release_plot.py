@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from course.measure import release
-from course.measure.release import POD_ERROR
+from course.measure.release import POD_STARTING
 from course.views import release_plot as views_release
 from course.views.widgets.pods import TimelineModel
 from tests.releases import GOOD, Feed, Run, answers, pod, sample
@@ -23,7 +23,7 @@ def test_a_name_of_253_characters_leaves_room_for_the_picture() -> None:
 def test_the_finding_is_computed_and_names_what_failed_most() -> None:
     run = Run(answers(GOOD, ("503", "1.2.0"), ("503", "1.2.0"), ("502", ""), *[GOOD] * 6))
     shown = views_release.release_picture(run, Feed([sample(0.0, pod("a"))]), "No probe")  # type: ignore[arg-type]
-    assert f"3 of 10 failed, 2 {POD_ERROR}" in (shown._repr_html_() or "")
+    assert f"3 of 10 failed, 2 {POD_STARTING}" in (shown._repr_html_() or "")
     assert "requests planned" in repr(shown)
 
 

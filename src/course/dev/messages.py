@@ -25,7 +25,15 @@ The module `kit` has the verdicts that the kit gives to all of them: MESSAGES, m
 what is the case → the verdict.
 """
 _KIT = "kit"
-_OF_THE_KIT = ("kit.bases", "kit.build_errors", "kit.node_service", "kit.run_errors")
+_OF_THE_KIT = (
+    "kit.bases",
+    "kit.build_errors",
+    "kit.lost_requests",
+    "kit.node_service",
+    "kit.release_facts",
+    "kit.run_errors",
+    "kit.shop_facts",
+)
 """The modules of the kit whose verdicts have a file."""
 
 

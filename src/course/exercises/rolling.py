@@ -6,711 +6,360 @@ answered. Only when requests were lost does it look at the objects, to name what
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any
 
-from course.core import waiting
-from course.core.errors import CourseError
-from course.core.text import cut
-from course.exercises.kit import probe_release, shop
+from course.exercises.kit import claims, shop_copy, shop_facts
+from course.exercises.kit.claims import Claim
 from course.exercises.kit.exercise import exercise
+from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab
-from course.exercises.kit.probe_release import ProbeRelease
-from course.exercises.kit.shop import NAME, Shop
-from course.exercises.kit.verdict import NO_ANSWER, Wrong
-from course.measure import traffic
-from course.measure.release import NO_READY_ENDPOINT, POD_ERROR, POD_LOST
+from course.exercises.kit.lost_requests import Lossless
+from course.exercises.kit.probe_release import Borrowed, Load, ProbeRelease, borrowed
+from course.exercises.kit.release_facts import Carried, figures, finished, ready_before
+from course.exercises.kit.shop import CONTAINER, NAME, START, Shop, StartsAsShop
+from course.exercises.kit.verdict import Wrong
+from course.measure.kube_api import ApiError
 from course.measure.rollout import Rollout, Sample, containers
 from course.measure.rollout.columns import condition, is_finished
-from course.measure.rollout.status import controller
 
 _FIRST_WAIT = 90.0
-_SETTLE_WAIT = 30.0
-_ANSWER_WAIT = 10.0
-_HELD_AFTER = 3.0
-_RELEASE_WAIT = 50.0
-_START = "FAULT_START_MS"
-_LATENCY = "FAULT_LATENCY_MS"
-_DRAIN = "DRAIN_MS"
-_LYING_PROBE = "lying-probe"
-_NO_ROOM = re.compile(r"Insufficient|Too many pods|taint|no nodes available")
-"""A pod that finds no node for any other reason asks for what no node has, e.g. a port twice."""
-_DESCRIBE = f"kubectl describe deployment {NAME}"
+_RELEASE_WAIT = 70.0
+_HISTORY = f"kubectl rollout history deployment/{NAME}"
 
-_CAREFUL = """\
-type: RollingUpdate
-rollingUpdate: { maxUnavailable: 0, maxSurge: 1 }
-"""
-_READY = """\
-readinessProbe:
-  httpGet: { path: /readyz, port: http }
-  periodSeconds: 1
-  timeoutSeconds: 3
-"""
-_PRE_STOP = """\
-lifecycle:
-  preStop: { sleep: { seconds: 4 } }
-"""
+Object = dict[str, Any]
 
 
-# -- what every check does
+# -- what several exercises do
 
 
-def _settled(lab: Lab, held: str = "does-not-start") -> Rollout:
-    """The shop at rest: nothing of an earlier change is under way.
+@contextmanager
+def _borrowed(lab: Lab) -> Iterator[Borrowed]:
+    here = Shop(lab)
+    with here.held(), borrowed(Rollout(NAME), here.url, lab.observe) as shop:
+        yield shop
+
+
+def _slow_start(lab: Lab, promised: tuple[float, float], work: float) -> Observation:
+    """Release a version that starts later than any delay that the learner has set.
 
     Args:
         lab: the exercise's.
-        held: the cause to name if its newest pods cannot start.
-
-    Raises:
-        Wrong: it is not there, is paused, or cannot come to rest.
-        CourseError: it has not come to rest in time.
+        promised: how many seconds a start takes by the exercise's text.
+        work: see `Carried`.
     """
-    try:
-        rollout = Rollout(NAME)
-    except CourseError as error:
-        if "no Deployment" not in error.saw:
-            raise
-        raise Wrong(
-            "no-deployment",
-            saw=error.saw,
-            want=f"a Deployment `{NAME}`",
-            try_=f"kubectl get deployments; course reset {lab.id}",
-        ) from error
-    looked = 0.0
-    with lab.observe("the shop comes to rest"), rollout.watch() as feed:
-        while True:
-            sample = feed.samples()[-1]
-            if sample.status.state == "paused":
-                break
-            if sample.status.state == "complete" and not probe_release.serving_old(sample.pods):
-                break
-            if feed.seconds > looked + 1:
-                looked = feed.seconds
-                _not_stuck(lab, sample, feed.seconds, held)
-            if feed.seconds > _SETTLE_WAIT:
-                raise CourseError(
-                    f"{NAME} is not at rest after {_SETTLE_WAIT:.0f} s: {sample.status.message}"
-                    f"{_kept_waiting(lab, sample)}",
-                    "a rollout that has ended",
-                    f"kubectl rollout status deployment/{NAME}; then run the check again",
-                )
-            time.sleep(0.1)
-    if sample.status.state == "paused":
-        raise Wrong(
-            "paused",
-            saw=f"Deployment {NAME}: spec.paused is true, so that no release reaches a pod",
-            want="a Deployment that rolls out what it is given: spec.paused false",
-            try_=f"kubectl rollout history deployment/{NAME}   what would go on if it went on?",
-        )
-    return rollout
+    with _borrowed(lab) as shop, shop_copy.starting_pod(lab, shop.deployment) as pod:
+        delay = _delay(shop.deployment)
+        start = max(lab.draw.past(delay) if delay else 0.0, lab.draw.within(*promised))
+        if delay and start < delay + 2:  # no start is late enough for it, so nobody waits for one
+            with lab.observe("a pod that cannot serve"):
+                unready = pod.seen(wait=8)
+            yield unready
+        with lab.observe("a release under traffic"):
+            release = shop.release({START: f"{1000 * start:.0f}"}, wait=_RELEASE_WAIT)
+        yield shop_facts.reached(lab, release)
+        yield Lossless(release, shop.deployment, lab.recall(START), work)
+        finished(release)
+        yield pod.seen()
+        yield Carried(lab.id, release, work)
+        lab.note(f"the pods of this release took {start:.1f} s to start")
 
 
-def _not_stuck(lab: Lab, sample: Sample, now: float, cause: str) -> None:
-    """Whether what is not ready may still become so.
-
-    Raises:
-        Wrong: a pod cannot start, or its probe asks for what is not there.
-        CourseError: the cluster is full.
-    """
-    held = [w for w in sample.status.waiting if w.reason not in ("", "ContainersNotReady")]
-    full = [w for w in held if w.reason == "Unschedulable" and _NO_ROOM.search(w.message)]
-    if full and now > _HELD_AFTER:
-        raise CourseError(
-            f"the cluster has no room for pod {full[0].name}: {full[0].message[:80]}",
-            "room for one pod more than the shop has",
-            "kubectl get pods --all-namespaces   what can go?",
-        )
-    if held and now > _HELD_AFTER:
-        image = containers.service(_template(lab))["image"]
-        raise Wrong(
-            cause,
-            saw=f"Deployment {NAME}: {sample.status.message}; its image is {image}; pod {held[0]}",
-            want="a newest revision whose pods start, every one of them",
-            try_=f"kubectl rollout history deployment/{NAME}; kubectl describe pod {held[0].name}",
-        )
-    for pod in sample.pods:
-        if pod.ready or pod.terminating or pod.phase != "Running":
-            continue
-        # 4xx is the service's own word that there is nothing; a refused connection may pass.
-        refused = [e for e in _unhealthy(lab, pod.name) if "statuscode: 4" in e["message"]]
-        if refused:
-            name, probe = _probed(_template(lab), refused[-1])
-            raise Wrong(
-                "never-ready",
-                saw=f"pod {pod.name} runs and does not become Ready; event Unhealthy: "
-                f"{refused[-1]['message']}; readinessProbe of container {name}: {_short(probe)}",
-                want="a probe that succeeds when the service can serve, so that a release ends",
-                try_=f"kubectl describe pod {pod.name}   and what does the service answer on "
-                "that path?",
-            )
-
-
-def _unhealthy(lab: Lab, pod: str) -> list[dict[str, Any]]:
-    """What the kubelet says of a pod's probes that failed."""
-    events = lab.objects("events", fieldSelector=f"involvedObject.name={pod}")
-    return [{"message": "", **e} for e in events if e.get("reason") == "Unhealthy"]
-
-
-def _kept_waiting(lab: Lab, sample: Sample) -> str:
-    """The last probe that failed of a pod that runs and is not ready."""
-    for pod in sample.pods:
-        if pod.phase == "Running" and not pod.ready and (said := _unhealthy(lab, pod.name)):
-            name, _ = _probed(_template(lab), said[-1])
-            return f"; pod {pod.name}, container {name}: {cut(said[-1]['message'], 160)}"
-    return ""
-
-
-def _answering(lab: Lab) -> None:
-    """Whether anything answers under the shop's name.
-
-    Raises:
-        Wrong: nothing does.
-    """
-    url = Shop(lab).url
-    with lab.observe("its first answer"):
-        # Without a probe a pod is at rest before it listens.
-        status = waiting.eventually(
-            lambda: traffic.probe(url), wait=_ANSWER_WAIT, pause=0.2, until=lambda got: got == 200
-        )
-    if status != 200:
-        raise Wrong(
-            NO_ANSWER,
-            saw=f"{url} answers {status}, and that {_ANSWER_WAIT:.0f} s after its pods are at rest",
-            want="200, from the shop",
-            try_=f"kubectl describe httproute {NAME}; kubectl describe service {NAME}",
-        )
-
-
-def _released(
-    lab: Lab, rollout: Rollout, settings: Mapping[str, str], **options: Any
-) -> ProbeRelease:
-    """A release of the check's own under traffic.
-
-    Raises:
-        Wrong: it did not reach those who ask, or it never ended.
-        CourseError: the generator was blind.
-    """
-    options = {"wait": _RELEASE_WAIT, **options}
-    with lab.observe("a release under traffic"):
-        release = probe_release.release(rollout, Shop(lab).url, settings, **options)
-    release.judgeable()
-    _reached(lab, release)
-    return release
-
-
-def _reached(lab: Lab, release: ProbeRelease) -> None:
-    """Whether the release is what is served when it is over.
-
-    Raises:
-        Wrong: the answers come from elsewhere, or name a version of their own.
-    """
-    if release.seconds is not None and not release.after and not release.seen.failures:
-        raise Wrong(
-            "not-the-shop",
-            saw=f"{NAME} rolled out {release.version}, and no answer has x-orders-version",
-            want="the shop's own answers",
-            try_=f"curl -si {Shop(lab).url}   kubectl describe httproute {NAME}",
-        )
-    others = {v: n for v, n in release.after.items() if v != release.version}
-    if release.seconds is None or not others:
-        return
-    others_said = ", ".join(f"`{version}`" for version in others)
-    backends = _backends(lab)
-    strange = [b for b in backends if b[1] != [NAME]]
-    if strange:
-        service, owners = strange[0]
-        raise Wrong(
-            "not-behind-route",
-            saw=f"Deployment {NAME} rolled out {release.version}, and the answers go on naming "
-            f"{others_said}: Service {service} selects the pods of "
-            f"{', '.join(owners) or 'nobody'}",
-            want=f"the Deployment {NAME}, and it alone, behind {Shop(lab).host}",
-            try_="kubectl get httproute,service -o wide; kubectl get pods --show-labels",
-        )
-    raise Wrong(
-        "forged-version",
-        saw=f"Deployment {NAME} rolled out {release.version}, and the answers of its pods name "
-        f"{others_said}: the header x-orders-version is not theirs",
-        want=f"x-orders-version: {release.version}, as the pods answer",
-        try_=f"kubectl get httproute {NAME} -o yaml   who writes that header?",
-    )
-
-
-def _backends(lab: Lab) -> list[tuple[str, list[str]]]:
-    """Each Service behind the shop's name, with the Deployments whose pods it selects."""
-    host = Shop(lab).host
-    services = {t["metadata"]["name"]: t for t in lab.objects("services")}
-    deployments = lab.objects("deployments")
-    found = []
-    for route in lab.objects("httproutes"):
-        if host not in (route["spec"].get("hostnames") or []):
-            continue
-        for rule in route["spec"].get("rules") or []:
-            for ref in rule.get("backendRefs") or []:
-                service = services.get(ref["name"])
-                chosen = (service or {}).get("spec", {}).get("selector") or {}
-                owners = [
-                    t["metadata"]["name"]
-                    for t in deployments
-                    if _selects(chosen, t["spec"]["template"])
-                ]
-                found.append((ref["name"], owners + _strangers(lab, chosen)))
-    return found
-
-
-def _selects(chosen: Mapping[str, str], thing: Mapping[str, Any]) -> bool:
-    labels = thing["metadata"].get("labels") or {}
-    return bool(chosen) and all(labels.get(key) == value for key, value in chosen.items())
-
-
-def _strangers(lab: Lab, chosen: Mapping[str, str]) -> list[str]:
-    """Whose the pods are that a Service selects and that no Deployment has made."""
-    sets = {t["metadata"]["uid"]: t for t in lab.objects("replicasets")}
-    found = []
-    for pod in lab.objects("pods"):
-        if not _selects(chosen, pod) or is_finished(pod):
-            continue
-        owner = controller(pod)
-        above = controller(sets[owner["uid"]]) if owner.get("uid") in sets else {}
-        if above.get("kind") != "Deployment":
-            kind, name = owner.get("kind", "Pod"), owner.get("name", pod["metadata"]["name"])
-            found.append(f"{kind} {name}")
-    return list(dict.fromkeys(found))
-
-
-def _finished(release: ProbeRelease) -> None:
-    """Whether the release came to its end.
-
-    Raises:
-        CourseError: it did not.
-    """
-    if release.seconds is not None:
-        return
-    last = release.seen.samples[-1]
-    raise CourseError(
-        f"the check's release of {NAME} was not over after {_RELEASE_WAIT:.0f} s: "
-        f"{last.status.message}",
-        "its end",
-        f"kubectl rollout status deployment/{NAME}; is this machine very busy? then run the check "
-        "again",
-    )
-
-
-# -- what lost the requests
-
-
-def _deployment(lab: Lab) -> dict[str, Any]:
-    return lab.api.get("deployments", NAME)
-
-
-def _template(lab: Lab) -> dict[str, Any]:
-    return dict(_deployment(lab)["spec"]["template"])
-
-
-def _probed(template: Mapping[str, Any], event: Mapping[str, Any]) -> tuple[str, Any]:
-    """The container whose probe an event is about, by name, and its readiness probe."""
-    field = (event.get("involvedObject") or {}).get("fieldPath") or ""
-    found = re.search(r"\{(.+)\}", field)
-    name = found[1] if found else containers.service(template).get("name")
-    spec = template["spec"]
-    every = [*spec["containers"], *(spec.get("initContainers") or [])]
-    container: dict[str, Any] = next((c for c in every if c["name"] == name), {})
-    return str(name), container.get("readinessProbe") or {}
-
-
-def _short(thing: Any) -> str:
-    return cut(thing if isinstance(thing, str) else json.dumps(thing), 120)
-
-
-def _lossless(lab: Lab, release: ProbeRelease) -> None:
-    """Whether no request was lost.
-
-    Raises:
-        Wrong: some were; the cause is named.
-    """
-    if not release.seen.failures:
-        return
-    if release.seen.failures_by(POD_ERROR):
-        raise _early(lab, release)
-    if release.seen.failures_by(NO_READY_ENDPOINT):
-        raise _unserved(lab, release)
-    raise _cut(lab, release)
-
-
-def _early(lab: Lab, release: ProbeRelease) -> Wrong:
-    """Requests that a pod got before it could serve."""
-    deployment = _deployment(lab)
+def _delay(deployment: Mapping[str, Any]) -> float:
     container = containers.service(deployment["spec"]["template"])
-    probe = container.get("readinessProbe") or {}
-    given = lab.recall(_START)
-    first = release.seen.failures_by(POD_ERROR)[0]
-    ready = [
-        (s.at - release.seen.zero, pod.name)
-        for s in release.seen.during
-        for pod in s.pods
-        if pod.version == release.version and pod.ready
-    ]
-    proof = (
-        f"; pod {ready[0][1]} was Ready at {ready[0][0]:.1f} s and answered 503 `starting` "
-        f"at {first.at:.1f} s"
-        if ready
-        else ""
-    )
-    waits = deployment["spec"].get("minReadySeconds", 0)
-    start = containers.variable(container, _START)
-    if not start or start != given:
-        cause, field = (
-            "slow-start-hidden",
-            f"{_START} is {start or 'gone'}: the next release starts slowly all the same",
-        )
-    elif waits:
-        cause, field = (
-            "min-ready-only",
-            f"minReadySeconds is {waits}: it waits after Ready, while requests already come",
-        )
-    elif not probe and container.get("livenessProbe"):
-        cause, field = (
-            "liveness-only",
-            "a livenessProbe restarts a container; it keeps no request away",
-        )
-    elif not probe:
-        cause, field = "no-probe", "readinessProbe is not there: a started container is Ready"
-    elif probe.get("initialDelaySeconds"):
-        cause, field = (
-            "guessed-delay",
-            f"readinessProbe.initialDelaySeconds is {probe['initialDelaySeconds']}, and this "
-            f"start took longer",
-        )
-    elif "tcpSocket" in probe:
-        cause, field = "port-only", "readinessProbe.tcpSocket: the port is open, nothing more"
-    elif "exec" in probe:
-        cause, field = "lying-exec", f"readinessProbe.exec is {_short(probe['exec']['command'])}"
-    elif "httpGet" in probe:
-        path = probe["httpGet"].get("path", "/")
-        cause, field = _LYING_PROBE, f"readinessProbe.httpGet.path is {path}"
-    else:
-        cause, field = _LYING_PROBE, f"readinessProbe is {_short(probe)}"
-    return Wrong(
-        cause,
-        saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
-        want="Ready only when the service can serve: 0 requests answered `starting`",
-        try_=f"kubectl get pods -w   during a release; {_DESCRIBE}   (Readiness)",
-    )
+    probes = (container.get(name) or {} for name in ("startupProbe", "readinessProbe"))
+    return float(max(probe.get("initialDelaySeconds", 0) for probe in probes))
 
 
-def _unserved(lab: Lab, release: ProbeRelease) -> Wrong:
-    """Requests for which the gateway knew no pod."""
-    spec = _deployment(lab)["spec"]
-    times = [f.at for f in release.seen.failures_by(NO_READY_ENDPOINT)]
-    strategy = spec.get("strategy") or {}
-    field = _short(strategy.get("rollingUpdate") or strategy)
-    return Wrong(
-        "none-left",
-        saw=f"{release.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the release the "
-        f"gateway knew no ready pod (ReplicaSets: {release.seen.fewest_ready} ready at the least). "
-        f"Deployment {NAME}: strategy {field}",
-        want="a ready pod at every moment: as many as the traffic needs",
-        try_=f"kubectl explain deployment.spec.strategy.rollingUpdate; {_DESCRIBE}",
-    )
+# -- rolling-1 and rolling-2
 
 
-def _cut(lab: Lab, release: ProbeRelease) -> Wrong:
-    """Requests that were under way to a pod that ended."""
-    template = _template(lab)
-    spec, container = template["spec"], containers.service(template)
-    hook = (container.get("lifecycle") or {}).get("preStop")
-    grace = spec.get("terminationGracePeriodSeconds", 30)
-    drain = containers.variable(container, _DRAIN)
-    first = release.seen.failures_by(POD_LOST)[0]
-    leaving = [
-        (s.at - release.seen.zero, pod.name)
-        for s in release.seen.during
-        for pod in s.pods
-        if pod.terminating
-    ]
-    proof = (
-        f"; pod {leaving[0][1]} was told to end at {leaving[0][0]:.1f} s; the first request "
-        f"that was lost was sent at {first.at:.1f} s"
-        if leaving
-        else ""
-    )
-    if hook and grace < 2:
-        cause, field = "grace-too-short", f"terminationGracePeriodSeconds is {grace}"
-    elif hook:
-        cause, field = (
-            "prestop-too-short",
-            f"lifecycle.preStop is {_short(hook)}, then {_DRAIN} is {drain or '10000'}",
-        )
-    elif drain != "0":
-        cause, field = (
-            "drain-only",
-            f"{_DRAIN} is {drain or '10000'} and lifecycle.preStop is not there: it stops "
-            f"listening while the gateway still sends",
-        )
-    elif grace != 30:
-        cause, field = (
-            "grace-unused",
-            f"terminationGracePeriodSeconds is {grace}, and with {_DRAIN}=0 the process does "
-            f"not use it",
-        )
-    else:
-        cause, field = "instant-exit", f"{_DRAIN} is 0 and lifecycle.preStop is not there"
-    return Wrong(
-        cause,
-        saw=f"{release.said()}{proof}. Deployment {NAME}: {field}",
-        want="a pod that goes on serving until nobody sends to it, and ends what it has begun",
-        try_="kubectl explain pod.spec.containers.lifecycle.preStop; what happens first, the "
-        "SIGTERM or the gateway's notice?",
-    )
+@exercise("rolling-1", start_cause="no-probe")
+class ReleaseLosesNothing(StartsAsShop):
+    """A Deployment with no safeguard at all, of a shop whose /readyz asks for too much."""
 
-
-def _work_kept(lab: Lab, release: ProbeRelease, want_ms: float) -> None:
-    """Whether a request still takes as long as it does: less work is no safeguard.
-
-    Raises:
-        Wrong: requests are answered sooner than the service's work allows.
-    """
-    if release.seen.summary.p50_ms < 0.8 * want_ms:
-        raise Wrong(
-            "latency-hidden",
-            saw=f"half of the requests were answered within {release.seen.summary.p50_ms:.0f} ms: "
-            f"{_LATENCY} of Deployment {NAME} is no longer {want_ms:.0f}",
-            want=f"requests that take {want_ms:.0f} ms, as they do, and are answered all the same",
-            try_=f"cat {lab.id}/shop.yaml   the work of a request is given",
-        )
-
-
-def _start(lab: Lab, **parts: Any) -> None:
-    """Put the shop of an exercise there."""
-    here = Shop(lab)
-    for name in (_START, _LATENCY):
-        lab.remember(name, parts["settings"].get(name, ""))
-    here.apply_start_state(shop.manifest(host=here.host, image=here.image("1.1.0"), **parts))
-
-
-# -- the exercises
-
-
-@exercise("rolling-1")
-class ReleaseLosesNothing:
-    """A Deployment with no safeguard at all."""
-
-    settings: ClassVar = {_START: "1500", _LATENCY: "200", _DRAIN: "0"}
-
-    def begin(self, lab: Lab) -> None:
-        """Two pods, all of them replaced at once, no probe, an exit without a look back."""
-        _start(
-            lab,
-            replicas=2,
-            settings=self.settings,
-            strategy="type: RollingUpdate\nrollingUpdate: { maxUnavailable: 100%, maxSurge: 0 }\n",
-        )
-
-    def check(self, lab: Lab) -> None:
+    def observe(self, lab: Lab) -> Observation:
         """Release a version under traffic and count what is lost."""
-        rollout = _settled(lab)
-        _answering(lab)
-        release = _released(lab, rollout, {_START: "1500"})
-        _lossless(lab, release)
-        _finished(release)
-        _work_kept(lab, release, 200)
-        _two_or_more(release)
-        _figures(lab, release)
+        yield from shop_facts.at_rest(lab)
+        yield from shop_facts.answers(lab)
+        yield from _slow_start(lab, promised=(1.5, 2.5), work=0.2)
+        yield from shop_facts.answers(lab)
 
 
-def _two_or_more(release: ProbeRelease) -> None:
-    if release.seen.ready_at_start < 2:
-        raise Wrong(
-            "one-pod",
-            saw=f"Deployment {NAME}: {_ready_before(release)}",
-            want="2 or more: one pod is lost with its node",
-            try_=f"kubectl get deployment {NAME}",
-        )
-
-
-def _ready_before(release: ProbeRelease) -> str:
-    found, asked = release.seen.ready_at_start, release.before.desired
-    return f"ready pods when the release began: {found}; spec.replicas is {asked}"
-
-
-def _figures(lab: Lab, release: ProbeRelease) -> None:
-    good = release.seen.summary
-    lab.note(
-        f"0 of {good.planned:,} requests failed in a release of {release.seconds:.1f} s: "
-        f"under {3 / max(1, good.ok):.2%} at 95 %"
-    )
-    lab.note(
-        f"at one time at most {release.seen.peak_pods} pods, "
-        f"and at least {release.seen.fewest_ready} ready; "
-        f"blind {good.blind_ms:.0f} ms, {release.seen.blind_ms:.0f} ms at the most"
-    )
-
-
-@exercise("rolling-2")
-class ProbeTellsTheTruth:
+@exercise("rolling-2", start_cause="lying-probe")
+class ProbeTellsTheTruth(StartsAsShop):
     """A readiness probe that is answered before the service can serve."""
 
-    settings: ClassVar = {_START: "2000", _DRAIN: "10000"}
-
-    def begin(self, lab: Lab) -> None:
-        """Everything is careful, and the probe asks whether the process lives."""
-        _start(
-            lab,
-            replicas=2,
-            settings=self.settings,
-            strategy=_CAREFUL,
-            container=_READY.replace("/readyz", "/healthz") + _PRE_STOP,
-        )
-
-    def check(self, lab: Lab) -> None:
+    def observe(self, lab: Lab) -> Observation:
         """Release a version that starts more slowly than the last one, under traffic."""
-        rollout = _settled(lab)
-        _answering(lab)
-        # Another time in each check: who measured the last one and set a delay has learnt nothing.
-        start_ms = 4500 + secrets.randbelow(2000)
-        release = _released(lab, rollout, {_START: str(start_ms)})
-        _lossless(lab, release)
-        _finished(release)
-        _two_or_more(release)
-        _figures(lab, release)
-        lab.note(f"this release took {start_ms / 1000:.1f} s to start, the one before it 2 s")
+        yield from shop_facts.at_rest(lab)
+        yield from shop_facts.answers(lab)
+        yield from _slow_start(lab, promised=(4.0, 8.0), work=0)
+        yield from shop_facts.answers(lab)
 
 
-@exercise("rolling-3")
-class AcceptedIsAnswered:
-    """Requests of 1.5 s, and a service that exits at once when it is told to."""
+# -- rolling-3
 
-    settings: ClassVar = {_START: "0", _LATENCY: "1500", _DRAIN: "0"}
-
-    def begin(self, lab: Lab) -> None:
-        """Ready pods replace ready pods; those that leave cut what they have begun."""
-        _start(lab, replicas=2, settings=self.settings, strategy=_CAREFUL, container=_READY)
-
-    def check(self, lab: Lab) -> None:
-        """Release a version while some hundred requests are under way."""
-        rollout = _settled(lab)
-        _answering(lab)
-        release = _released(lab, rollout, {}, rate=150.0)
-        _lossless(lab, release)
-        _finished(release)
-        _work_kept(lab, release, 1500)
-        _two_or_more(release)
-        _figures(lab, release)
+_WORK, _LONG_WORK = 1.5, (8.5, 10.0)
+_IDLE = 8.0
+_MANY, _FEW = Load(rate=150), Load(rate=30, timeout=15)
+"""Of the short requests many, to meet the moment in which the gateway does not know yet."""
+_SLOW = """\
+fetch("http://127.0.0.1:3000/faults", {
+  method: "PUT", headers: { "content-type": "application/json" }, body: '{"latencyMs": %d}',
+}).then((answer) => process.exit(answer.ok ? 0 : 1))"""
 
 
-@exercise("rolling-4")
-class StuckIsNoticed:
-    """Break-it: a release whose image is not there, and nobody who notices."""
+@dataclass(frozen=True)
+class Left(Facts):
+    """How a pod left that had nothing more to do."""
 
-    notice = 10.0
+    pod: str
+    seconds: float  # from when it was asked to end until it was ready no more
 
-    def begin(self, lab: Lab) -> None:
-        """1.1.0 serves; a release of an image that was never pushed hangs."""
-        here = Shop(lab)
-        bad = f"{lab.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
-        here.image("1.2.0")
-        _start(
-            lab,
-            replicas=2,
-            settings={_START: "0", _DRAIN: "10000"},
-            strategy=_CAREFUL,
-            container=_READY + _PRE_STOP,
+    def wrong(self) -> Wrong | None:
+        if self.seconds <= _IDLE:
+            return None
+        return Wrong(
+            "idle-pod-stays",
+            saw=f"pod {self.pod} was asked to end and served on for {self.seconds:.1f} s; its last "
+            f"request was over after {_WORK:g} s or little more",
+            want=f"a pod without a request is gone within {_IDLE:.0f} s, or every release waits "
+            "for nobody",
+            try_="which of your two waits ends by itself when there is nothing to wait for?",
+            timed=True,
         )
-        Rollout(NAME).wait(_FIRST_WAIT)
-        pods = _counted(lab)
-        lab.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
-        lab.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
-        lab.remember("digest", _image_id(pods[0]).rsplit("@", 1)[-1])
-        lab.remember("uid", _deployment(lab)["metadata"]["uid"])
-        lab.remember("bad", bad)
-        lab.run("kubectl", "set", "image", f"deployment/{NAME}", f"{shop.CONTAINER}={bad}")
 
-    def check(self, lab: Lab) -> None:
-        """Look at what serves; then release another bad image and see who notices when."""
-        limit = _deployment(lab)["spec"].get("progressDeadlineSeconds", 600)
-        held = "only-noticed" if limit <= self.notice else "still-stuck"
-        rollout = _settled(lab, held=held)
-        self._one_good_version(lab)
-        _answering(lab)
-        bad = f"{lab.registry}/{NAME}:{secrets.token_hex(4)}"
-        with lab.observe("a release of a bad image under traffic"):
-            release = probe_release.release(
-                rollout, Shop(lab).url, {}, wait=self.notice + 1, image=bad
-            )
-        release.judgeable()
-        _lossless(lab, release)
-        noticed = [
-            s.at - release.seen.zero for s in release.seen.during if s.status.state == "stalled"
-        ]
-        if not noticed or noticed[0] > self.notice + 0.5:
-            still = release.status.waiting[0] if release.status.waiting else release.status.message
-            raise Wrong(
-                "not-noticed",
-                saw=f"a release of an image that is not there: after {self.notice:.0f} s the "
-                f"condition Progressing of Deployment {NAME} is still {release.status.reason}, "
-                f"while {still}. progressDeadlineSeconds is {limit}",
-                want=f"ProgressDeadlineExceeded within {self.notice:.0f} s",
-                try_="kubectl explain deployment.spec.progressDeadlineSeconds",
-            )
-        self._not_too_soon(lab, noticed[0], limit)
-        lab.note(f"a bad image was noticed after {noticed[0]:.1f} s and cost 0 requests")
+    def notes(self) -> Iterator[str]:
+        yield f"a pod without a request left within {self.seconds:.1f} s"
 
-    def _one_good_version(self, lab: Lab) -> None:
-        deployment = _deployment(lab)
-        image = containers.service(deployment["spec"]["template"])["image"]
-        pods = _counted(lab)
-        # What served when the exercise began: a tag may name another image by now, or none.
-        digest = lab.recall("digest")
-        wrong = [pod for pod in pods if not _image_id(pod).endswith(digest)]
-        named = image.split("@")[0].rsplit(":", 1)[-1]
-        if image.startswith(lab.recall("bad")):
-            raise Wrong(
+
+@exercise("rolling-3", start_cause="instant-exit")
+class AcceptedIsAnswered(StartsAsShop):
+    """Requests of 1.5 s, some of up to 10 s, and a service that exits at once."""
+
+    def observe(self, lab: Lab) -> Observation:
+        """Release a version under many requests, and go back under some that take long."""
+        yield from shop_facts.at_rest(lab)
+        yield from shop_facts.answers(lab)
+        with _borrowed(lab) as shop:
+            with lab.observe("a release under traffic"):
+                settings = {"FAULTS_ENABLED": "true"}
+                release = shop.release(settings, wait=_RELEASE_WAIT, load=_MANY)
+            yield shop_facts.reached(lab, release)
+            yield Lossless(release, shop.deployment, lab.recall(START), _WORK)
+            finished(release)
+            yield Carried(lab.id, release, _WORK)
+            yield Left(*max(release.leaving.items(), key=lambda one: one[1], default=("", 0.0)))
+            work = lab.draw.within(*_LONG_WORK)
+            last = release.seen.samples[-1]
+            with lab.observe("the way back, under requests that take long"):
+                back = shop.give_back(
+                    lambda: _slow_down(lab, shop.deployment, last, work),
+                    wait=_RELEASE_WAIT,
+                    load=_FEW,
+                )
+            yield Lossless(back, shop.deployment, lab.recall(START), work)
+            finished(back)
+        yield from shop_facts.answers(lab)
+
+
+def _slow_down(lab: Lab, deployment: Mapping[str, Any], last: Sample, work: float) -> None:
+    """Make the requests of the check's own pods take long from now on."""
+    container = containers.service(deployment["spec"]["template"])["name"]
+    for pod in last.pods:
+        if pod.ready and pod.counts:
+            script = _SLOW % (1000 * work)
+            argv = ("kubectl", "exec", pod.name, "-c", container, "--", "node", "-e", script)
+            lab.run(*argv, wait=30)
+
+
+# -- rolling-4
+
+_NOTICE = 10.0
+
+
+@dataclass(frozen=True)
+class Serving(Facts):
+    """What serves, and whether it has served since the exercise began."""
+
+    image: str  # that the Deployment asks for
+    bad: str  # the one that was not there
+    digest: str  # of what served when the exercise began
+    other: tuple[str, str]  # a pod that runs another image, and its digest; empty if none does
+    left: int  # of the first pods
+    made: str  # when the Deployment was made, if that was after the exercise began
+
+    def wrong(self) -> Wrong | None:
+        if self.image.startswith(self.bad):
+            return Wrong(
                 "tag-filled",
-                saw=f"Deployment {NAME} still asks for {image}, which exists now",
+                saw=f"Deployment {NAME} still asks for {self.image}, which exists now",
                 want="the image that was released before: 1.1.0, by its own name",
-                try_=f"kubectl rollout history deployment/{NAME}",
+                try_=_HISTORY,
             )
-        if wrong:
-            raise Wrong(
+        pod, digest = self.other
+        if pod:
+            return Wrong(
                 "other-version",
-                saw=f"pod {wrong[0]['metadata']['name']} runs {image}, whose digest "
-                f"{_image_id(wrong[0])[-12:]} is not that of 1.1.0",
-                want=f"1.1.0 in every pod: digest {digest[-12:]}",
-                try_=f"kubectl rollout history deployment/{NAME}",
+                saw=f"pod {pod} runs {self.image}, whose digest {digest[-12:]} is not that of "
+                "1.1.0",
+                want=f"1.1.0 in every pod: digest {self.digest[-12:]}",
+                try_=_HISTORY,
             )
-        left = set(lab.recall("pods").split()) & {pod["metadata"]["uid"] for pod in pods}
-        meta = deployment["metadata"]
-        if not left and meta["uid"] != lab.recall("uid"):
-            raise Wrong(
+        if not self.left and self.made:
+            return Wrong(
                 "made-anew",
-                saw=f"Deployment {NAME} was made at {meta['creationTimestamp']}, after the "
-                f"exercise began, and none of the pods that served then is there: while the one "
-                f"was gone and the other not ready, nobody served",
+                saw=f"Deployment {NAME} was made at {self.made}, after the exercise began, and "
+                "none of the pods that served then is there: while the one was gone and the other "
+                "not ready, nobody served",
                 want="the good pods go on serving; only the bad release goes",
                 try_="course reset rolling-4   then: which ReplicaSet has ready pods, and which "
                 "not?   kubectl get replicasets",
             )
-        lab.note(f"{len(left)} of the first 2 pods have served all the while; image {named}")
+        return None
 
-    def _not_too_soon(self, lab: Lab, noticed: float, limit: int) -> None:
-        """A deadline that ordinary releases miss would cry wolf."""
-        start = float(lab.recall("ready"))
+    def notes(self) -> Iterator[str]:
+        named = self.image.partition("@")[0].rpartition(":")[2]
+        yield f"{self.left} of the first 2 pods have served all the while; image {named}"
+
+
+@dataclass(frozen=True)
+class Hung(Facts):
+    """What became of a release that cannot end, of a copy of the Deployment."""
+
+    limit: int  # progressDeadlineSeconds
+    noticed: float  # seconds until the condition said so; 0 if it did not
+    reason: str  # of the condition at the end
+    held: str  # what holds it
+    fewest_ready: int
+    good: float  # seconds that a good pod took to become ready
+    good_stalled: bool  # a good release was called stalled
+
+    def wrong(self) -> Wrong | None:
+        if not self.fewest_ready:
+            return Wrong(
+                "none-left",
+                saw="a release of an image that is not there took every ready pod away before it "
+                "had another one",
+                want="a ready pod at every moment, however bad the release",
+                try_="kubectl explain deployment.spec.strategy.rollingUpdate",
+            )
+        if self.noticed and self.noticed < self.limit - 2:
+            return Wrong(
+                "forged-condition",
+                saw=f"after {self.noticed:.1f} s the condition Progressing of the Deployment says "
+                f"ProgressDeadlineExceeded, and progressDeadlineSeconds is {self.limit}",
+                want="the controller's own word",
+                try_=f"kubectl get deployment {NAME} -o yaml --show-managed-fields   who wrote it?",
+            )
+        if not self.noticed or self.noticed > _NOTICE + 0.5:
+            since = f"came after {self.noticed:.1f} s" if self.noticed else "did not come"
+            return Wrong(
+                "not-noticed",
+                saw=f"a release of an image that is not there: ProgressDeadlineExceeded {since}; "
+                f"the condition Progressing of the Deployment is {self.reason}, while {self.held}. "
+                f"progressDeadlineSeconds is {self.limit}",
+                want=f"ProgressDeadlineExceeded within {_NOTICE:.0f} s",
+                try_="kubectl explain deployment.spec.progressDeadlineSeconds",
+            )
         # A start is known to the second, and slow on a busy machine.
-        if noticed < min(6.0, max(3.0, 1.5 * start)):
-            raise Wrong(
+        if self.good_stalled or self.noticed < min(6.0, max(3.0, 1.5 * self.good)):
+            return Wrong(
                 "deadline-too-short",
-                saw=f"progressDeadlineSeconds is {limit}: the bad release was called stalled after "
-                f"{noticed:.1f} s; a good pod of this shop took {start:.0f} s to become Ready",
+                saw=f"progressDeadlineSeconds is {self.limit}: the bad release was called stalled "
+                f"after {self.noticed:.1f} s; a good pod of this shop took {self.good:.0f} s to "
+                "become Ready",
                 want="a deadline that a good release meets",
                 try_="kubectl get pods -w   during a good release: how long to READY 1/1?",
             )
+        return None
+
+    def notes(self) -> Iterator[str]:
+        yield f"a bad image was noticed after {self.noticed:.1f} s and took no ready pod away"
+
+
+@exercise("rolling-4", start_cause="still-stuck")
+class StuckIsNoticed(StartsAsShop):
+    """Break-it: a release whose image is not there, and nobody who notices."""
+
+    def begin(self, lab: Lab) -> None:
+        """1.1.0 serves; a release of an image that was never pushed hangs."""
+        super().begin(lab)
+        bad = f"{lab.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
+        Shop(lab).image("1.2.0")
+        Rollout(NAME).wait(_FIRST_WAIT)
+        pods = _counted(lab)
+        lab.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
+        lab.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
+        lab.remember("digest", _digest(pods[0]))
+        lab.remember("uid", _deployment(lab)["metadata"]["uid"])
+        lab.remember("bad", bad)
+        lab.run("kubectl", "set", "image", f"deployment/{NAME}", f"{CONTAINER}={bad}")
+
+    def observe(self, lab: Lab) -> Observation:
+        """Look at what serves; then let a copy of it hang and see who notices when."""
+        limit = 600
+        with suppress(ApiError):  # what is not there is told below
+            limit = _deployment(lab)["spec"].get("progressDeadlineSeconds", limit)
+        held = "only-noticed" if limit <= _NOTICE else "still-stuck"
+        yield from shop_facts.at_rest(lab, cause=held)
+        yield _serving(lab)
+        yield from shop_facts.answers(lab)
+        yield _hung(lab, limit)
+
+
+def _deployment(lab: Lab) -> Object:
+    return lab.api.get("deployments", NAME)
+
+
+def _serving(lab: Lab) -> Serving:
+    deployment, pods, digest = _deployment(lab), _counted(lab), lab.recall("digest")
+    # What served when the exercise began: a tag may name another image by now, or none.
+    others = [(p["metadata"]["name"], _digest(p)) for p in pods if _digest(p) != digest]
+    first, meta = set(lab.recall("pods").split()), deployment["metadata"]
+    return Serving(
+        containers.service(deployment["spec"]["template"])["image"],
+        lab.recall("bad"),
+        digest,
+        next(iter(others), ("", "")),
+        len(first & {pod["metadata"]["uid"] for pod in pods}),
+        meta["creationTimestamp"] if meta["uid"] != lab.recall("uid") else "",
+    )
+
+
+def _hung(lab: Lab, limit: int) -> Hung:
+    """Let a release of a copy hang: the shop itself keeps its pods and its history."""
+    with lab.observe("a bad release of a copy"), shop_copy.deployed(lab, _deployment(lab)) as made:
+        stalled = made.wait(_FIRST_WAIT).state == "stalled"
+        name = containers.service(_deployment(lab)["spec"]["template"])["name"]
+        with made.watch(maximum=_FIRST_WAIT) as feed:
+            feed.until(lambda: feed.samples(-1)[0].status.state == "complete", _NOTICE)
+            number, began = len(feed.samples()) - 1, feed.seconds
+            good = feed.samples(-1)[0].revision
+            made.set_image(f"{name}={lab.registry}/{NAME}:{secrets.token_hex(4)}")
+
+            def noticed() -> Sample | None:
+                last = feed.samples(-1)[0]
+                return last if last.status.state == "stalled" and last.revision > good else None
+
+            found = feed.until(noticed, _NOTICE + 1)
+            samples = feed.samples(number)
+    status = samples[-1].status
+    return Hung(
+        limit,
+        max(0.1, found.at - began) if found else 0.0,
+        status.reason,
+        str(status.waiting[0]) if status.waiting else status.message,
+        min(sum(pod.ready and pod.counts for pod in sample.pods) for sample in samples),
+        float(lab.recall("ready")),
+        stalled,
+    )
 
 
 def _seconds_to_ready(pod: Mapping[str, Any]) -> float:
@@ -720,11 +369,11 @@ def _seconds_to_ready(pod: Mapping[str, Any]) -> float:
     return (datetime.fromisoformat(since) - made).total_seconds()
 
 
-def _image_id(pod: Mapping[str, Any]) -> str:
-    return str(containers.state(pod).get("imageID") or "")
+def _digest(pod: Mapping[str, Any]) -> str:
+    return str(containers.state(pod).get("imageID") or "").rpartition("@")[2]
 
 
-def _counted(lab: Lab) -> list[dict[str, Any]]:
+def _counted(lab: Lab) -> list[Object]:
     """The shop's pods but for those that leave, or have ended: evicted, failed or completed."""
     return [
         pod
@@ -733,195 +382,209 @@ def _counted(lab: Lab) -> list[dict[str, Any]]:
     ]
 
 
-@exercise("rolling-5")
-class DecideUnderLimits:
-    """Two strategies, three limits."""
+# -- rolling-5
 
-    most, fewest, seconds = 4, 2, 20.0
-    pods, start, late = 4, 5.0, 3.0
-    """`late`: two rounds of a start, a second each for process and probe, and this are the 20 s."""
-    settings: ClassVar = {_START: "5000", _DRAIN: "10000"}
+_PODS, _MOST, _FEWEST, _SECONDS, _START_S = 4, 4, 2, 20.0, 5.0
+_WATCHED = 30.0
+_NAMES = ("seconds", "peak", "fewest_ready")
+_MEASURE = "run the measuring cell with that strategy"
 
-    def begin(self, lab: Lab) -> None:
-        """Four pods, careful and slow."""
-        _start(
-            lab,
-            replicas=4,
-            settings=self.settings,
-            strategy=_CAREFUL,
-            container=_READY + _PRE_STOP,
-        )
-        lab.remember("checks", "0")
 
-    def check(self, lab: Lab) -> None:
-        """Release under traffic, count pods and seconds, and compare with the learner's figures."""
-        rollout = _settled(lab)
-        _answering(lab)
-        release = _released(lab, rollout, {_START: "5000"}, wait=self.seconds + 0.5)
-        own = release.before.revision - 1 - 2 * self._earlier(lab)
-        strategy = _short(_deployment(lab)["spec"]["strategy"].get("rollingUpdate") or "Recreate")
-        if release.seen.ready_at_start != self.pods:
-            raise Wrong(
+@dataclass(frozen=True)
+class Pods(Facts):
+    """How many pods there were at any moment of a release."""
+
+    release: ProbeRelease
+    strategy: str  # as a message shows it
+
+    def wrong(self) -> Wrong | None:
+        seen = self.release.seen
+        if seen.ready_at_start != _PODS:
+            return Wrong(
                 "replicas-changed",
-                saw=f"Deployment {NAME}: {_ready_before(release)}",
-                want=f"{self.pods}, which the traffic needs between releases",
+                saw=f"Deployment {NAME}: {ready_before(self.release)}",
+                want=f"{_PODS}, which the traffic needs between releases",
                 try_=f"kubectl get deployment {NAME}",
             )
-        if release.seen.peak_pods > self.most:
-            raise Wrong(
+        if seen.peak_pods > _MOST:
+            return Wrong(
                 "too-many-pods",
-                saw=f"{_at(release, release.seen.at_peak.at)}: {release.seen.peak_pods} pods, with "
-                f"{strategy}",
-                want=f"at most {self.most}: there is no room for a fifth",
+                saw=f"{self._at(seen.at_peak)}: {seen.peak_pods} pods, with {self.strategy}",
+                want=f"at most {_MOST}: there is no room for a fifth",
                 try_="which of the two figures lets a release make a pod more?",
             )
-        if release.seen.fewest_ready < self.fewest:
-            raise Wrong(
+        if seen.fewest_ready < _FEWEST:
+            return Wrong(
                 "too-few-ready",
-                saw=f"{_at(release, release.seen.at_fewest.at)}: "
-                f"{release.seen.fewest_ready} pods ready, "
-                f"with {strategy}",
-                want=f"{self.fewest} or more at every moment",
+                saw=f"{self._at(seen.at_fewest)}: {seen.fewest_ready} pods ready, with "
+                f"{self.strategy}",
+                want=f"{_FEWEST} or more at every moment",
                 try_="how many may be away at one time?",
             )
-        _lossless(lab, release)
-        if release.seconds is None or release.seconds > self.seconds:
-            self._not_too_busy(release)
-            raise Wrong(
-                "too-slow",
-                saw=f"{_at(release, release.seen.zero + self.seconds)}: it is not over, with "
-                f"{strategy}: {release.status.message}",
-                want=f"over within {self.seconds:.0f} s",
-                try_="each round takes a start of 5 s: how many rounds are there?",
-            )
-        self._defended(lab, release, own)
-        _figures(lab, release)
+        return None
 
-    def _earlier(self, lab: Lab) -> int:
-        """How many checks this Deployment has seen before; this one is remembered.
+    def _at(self, sample: Sample) -> str:
+        seconds = max(0.0, sample.at - self.release.seen.zero)
+        return f"Deployment {NAME}, {seconds:.1f} s after its release began"
 
-        Each is two releases, there and back; the start state is one. One that was made anew under
-        its name counts its revisions anew.
-        """
-        known, _, checks = lab.recall("checks").rpartition(" ")
-        uid = str(_deployment(lab)["metadata"].get("uid", ""))
-        earlier = int(checks) if uid == known or not known else 0
-        lab.remember("checks", f"{uid} {earlier + 1}".strip())
-        return earlier
 
-    def _not_too_busy(self, release: ProbeRelease) -> None:
-        """See that seconds mean something here, before a release is called slow for them.
+@dataclass(frozen=True)
+class Duration(Facts):
+    """How long a release took, and how much of that it waited for this machine."""
 
-        Raises:
-            CourseError: its rounds would be in time, if containers did not start as late as here.
-        """
-        at_once = max(1, min(self.pods, release.seen.peak_pods - release.seen.fewest_ready))
-        if self.start * self.pods / at_once >= self.seconds:
-            return  # with so few at once the starts alone take too long, on any machine
-        made: dict[str, float] = {}
-        waited: dict[str, float] = {}
-        ran: set[str] = set()
-        for sample in release.seen.during:
-            for pod in sample.pods:
-                if pod.version != release.version or pod.name in ran or pod.terminating:
-                    continue
-                waited[pod.name] = sample.at - made.setdefault(pod.name, sample.at)
-                if pod.phase not in ("", "Pending", "ContainerCreating"):
-                    ran.add(pod.name)
-        late = max(waited.values(), default=0.0)
-        if late > self.late:
-            raise CourseError(
-                f"a pod's container started {late:.1f} s after its pod was made: this machine is "
-                f"too busy for a verdict by seconds",
-                f"a machine on which it takes less than {self.late:.0f} s",
-                "end what else keeps this machine busy, then run the check again",
-            )
+    release: ProbeRelease
+    strategy: str  # as a message shows it
 
-    def _defended(self, lab: Lab, release: ProbeRelease, own: int) -> None:
-        """The learner's own figures, against what has just been measured, and what is possible.
+    @property
+    def seconds(self) -> float:
+        """From the release to its end, or until nobody watched any more."""
+        return self.release.seconds or _WATCHED
 
-        Args:
-            lab: the exercise's.
-            release: the check's.
-            own: how many releases the learner has made.
-        """
-        want = "decision.json with `choice` and the figures of both, as the lab's cell writes it"
-        try:
-            decision = json.loads((lab.folder() / "decision.json").read_text(encoding="utf-8"))
-            rejected = {
-                name: {k: float(figures[k]) for k in ("seconds", "peak", "fewest_ready")}
-                for name, figures in decision["measured"].items()
-            }
-            chosen = rejected.pop(decision["choice"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Wrong(
+    @property
+    def own(self) -> float:
+        """Without the time in which a new pod waited for its container: that is the machine's."""
+        waited, during = 0.0, self.release.seen.during
+        for one, following in pairwise(during):
+            new = (pod for pod in one.pods if pod.version == self.release.version)
+            if any(not pod.terminating and pod.phase in _BEFORE_ITS_START for pod in new):
+                waited += following.at - max(one.at, self.release.seen.zero)
+        return self.seconds - waited
+
+    def wrong(self) -> Wrong | None:
+        seen = self.release.seen
+        at_once = max(1, min(_PODS, seen.peak_pods - seen.fewest_ready))
+        # With so few at once the starts alone take too long, on any machine.
+        if self.own <= _SECONDS and _START_S * _PODS / at_once < _SECONDS:
+            return None
+        state = "" if self.release.seconds else f", and it is not over: {self.release.status}"
+        return Wrong(
+            "too-slow",
+            saw=f"Deployment {NAME}: its release took {self.seconds:.1f} s, "
+            f"{self.seconds - self.own:.1f} s of them until containers had started, with "
+            f"{self.strategy}{state}",
+            want=f"over within {_SECONDS:.0f} s, on a machine that starts containers at once",
+            try_=f"each round takes a start of {_START_S:.0f} s: how many rounds are there?",
+            timed=True,
+        )
+
+
+_BEFORE_ITS_START = ("", "Pending", "ContainerCreating")
+
+
+@dataclass(frozen=True)
+class Decision(Facts):
+    """The learner's own figures, against what has just been measured, and what is possible."""
+
+    claim: Claim  # decision.json
+    duration: Duration  # of the check's release
+    own: int  # how many releases the learner has made
+
+    def wrong(self) -> Wrong | None:
+        strategies = self.claim.parts("measured")
+        choice, measured = self.claim.text("choice"), self.claim.part("measured")
+        flaws = [measured.flaw(), *(part.flaw(*_NAMES) for part in strategies.values())]
+        if choice not in strategies:
+            flaws.append(f"`choice` in {self.claim.name} names none of what was measured")
+        if flaw := next(filter(None, flaws), ""):
+            return Wrong(
                 "no-decision",
-                saw=f"{lab.id}/decision.json: {type(error).__name__}: {error}",
-                want=want,
+                saw=flaw,
+                want="decision.json with `choice` and the figures of both, as the lab's cell "
+                "writes it",
                 try_="run the measuring cell for both strategies, then write down what they showed",
-            ) from error
-        broken = [
-            r
-            for r in rejected.values()
-            if r["peak"] > self.most
-            or r["seconds"] > self.seconds
-            or r["fewest_ready"] < self.fewest
-        ]
-        if not broken:
-            raise Wrong(
+            )
+        rejected = {name: part.figures(*_NAMES) for name, part in strategies.items()}
+        chosen = rejected.pop(choice)
+        if not any(map(_breaks_a_limit, rejected.values())):
+            return Wrong(
                 "no-comparison",
                 saw=f"decision.json rejects {len(rejected)} strategies, none by a limit it breaks",
-                want=f"one that was measured and breaks a limit: more than {self.most} pods, more "
-                f"than {self.seconds:.0f} s or fewer than {self.fewest} ready",
+                want=f"one that was measured and breaks a limit: more than {_MOST} pods, more than "
+                f"{_SECONDS:.0f} s or fewer than {_FEWEST} ready",
                 try_="measure the other one too",
             )
-        if own <= len(rejected):
-            raise Wrong(
+        if self.own <= len(rejected):
+            return Wrong(
                 "not-measured",
                 saw=f"decision.json has figures of {len(rejected) + 1} strategies; since the "
-                f"exercise began you have released Deployment {NAME} {own} times (revision "
-                f"{release.before.revision}, without the start's and two of each check)",
+                f"exercise began you have released Deployment {NAME} {self.own} times",
                 want="figures of releases: one or more for each strategy",
-                try_=f"kubectl rollout history deployment/{NAME}; run the measuring cell for each",
+                try_=f"{_HISTORY}; run the measuring cell for each",
             )
-        for name, r in rejected.items():
-            if not self._possible(**r):
-                raise Wrong(
-                    "impossible-figures",
-                    saw=f"decision.json says of `{name}`: {r['seconds']:g} s, at most "
-                    f"{r['peak']:g} pods, at least {r['fewest_ready']:g} ready",
-                    want=f"figures that {self.pods} pods can give, each of which takes "
-                    f"{self.start:.0f} s to start",
-                    try_="run the measuring cell with that strategy",
-                )
-        near = 0.5 * chosen["seconds"] <= (release.seconds or 0) <= 2 * chosen["seconds"]
-        same = (chosen["peak"], chosen["fewest_ready"]) == (
-            release.seen.peak_pods,
-            release.seen.fewest_ready,
-        )
-        if not (near and same):
-            raise Wrong(
+        impossible = next((n for n, figures in rejected.items() if not _possible(**figures)), "")
+        if impossible:
+            return Wrong(
+                "impossible-figures",
+                saw=f"decision.json says of `{impossible}`: {_said(rejected[impossible])}",
+                want=f"figures that {_PODS} pods can give, each of which takes {_START_S:.0f} s to "
+                "start",
+                try_=_MEASURE,
+            )
+        seen, seconds = self.duration.release.seen, self.duration.seconds
+        # What both runs had in common: the starts, and not how busy the machine was at each.
+        near = self.duration.own / 2 <= chosen["seconds"] <= 2 * seconds
+        found = {"seconds": seconds, "peak": seen.peak_pods, "fewest_ready": seen.fewest_ready}
+        if not near or any(chosen[name] != found[name] for name in ("peak", "fewest_ready")):
+            return Wrong(
                 "figures-differ",
-                saw=f"decision.json says {chosen['seconds']:g} s, at most {chosen['peak']:g} pods, "
-                f"at least {chosen['fewest_ready']:g} ready; this release took "
-                f"{release.seconds:.1f} s, at most {release.seen.peak_pods} pods, at least "
-                f"{release.seen.fewest_ready} ready",
+                saw=f"decision.json says {_said(chosen)}; this release took {_said(found)}",
                 want="figures of the strategy that the Deployment has: the seconds within a factor "
                 "of 2, the pods exactly",
                 try_="run the measuring cell again with the strategy that you chose",
             )
+        return None
 
-    def _possible(self, seconds: float, peak: float, fewest_ready: float) -> bool:
-        """Whether a release may have such figures.
-
-        Each of its pods is not ready for the length of a start, and never are more pods not ready
-        at once than lie between the most pods and the fewest ready ones.
-        """
-        at_once = min(self.pods, peak - fewest_ready)
-        counted = self.pods <= peak <= 2 * self.pods and 0 <= fewest_ready <= self.pods
-        return counted and seconds * at_once >= self.start * self.pods
+    def notes(self) -> Iterator[str]:
+        return figures(self.duration.release)
 
 
-def _at(release: ProbeRelease, at: float) -> str:
-    """A moment of a release, as a message names it."""
-    return f"Deployment {NAME}, {max(0.0, at - release.seen.zero):.1f} s after its release began"
+def _said(figures: Mapping[str, float]) -> str:
+    return (
+        f"{figures['seconds']:.3g} s, at most {figures['peak']:g} pods, at least "
+        f"{figures['fewest_ready']:g} ready"
+    )
+
+
+def _breaks_a_limit(figures: Mapping[str, float]) -> bool:
+    return (
+        figures["peak"] > _MOST
+        or figures["seconds"] > _SECONDS
+        or figures["fewest_ready"] < _FEWEST
+    )
+
+
+def _possible(seconds: float, peak: float, fewest_ready: float) -> bool:
+    """Whether a release may have such figures.
+
+    Each of its pods is not ready for the length of a start, and never are more pods not ready at
+    once than lie between the most pods and the fewest ready ones.
+    """
+    at_once = min(_PODS, peak - fewest_ready)
+    counted = _PODS <= peak <= 2 * _PODS and 0 <= fewest_ready <= _PODS
+    return counted and seconds * at_once >= _START_S * _PODS
+
+
+@exercise("rolling-5", start_cause="too-many-pods")
+class DecideUnderLimits(StartsAsShop):
+    """Two strategies, three limits: four pods, careful and slow."""
+
+    def observe(self, lab: Lab) -> Observation:
+        """Release under traffic, count pods and seconds, and compare with the learner's figures."""
+        yield from shop_facts.at_rest(lab)
+        yield from shop_facts.answers(lab)
+        with _borrowed(lab) as shop:
+            with lab.observe("a release under traffic"):
+                release = shop.release({START: f"{1000 * _START_S:.0f}"}, wait=_WATCHED)
+            yield shop_facts.reached(lab, release)
+            strategy = shop_facts.short(
+                shop.deployment["spec"]["strategy"].get("rollingUpdate") or "Recreate"
+            )
+            duration = Duration(release, strategy)
+            yield Pods(release, strategy)
+            yield Lossless(release, shop.deployment, lab.recall(START), 0)
+            yield duration
+            finished(release)
+            # The start is revision 1, and a check leaves none: the others are the learner's.
+            own = release.before.revision - 1
+            yield Decision(claims.read(lab.folder(), "decision.json"), duration, own)
+        yield from shop_facts.answers(lab)

@@ -202,6 +202,10 @@ class Kubernetes:
         form = "json-patch" if isinstance(body, list) else "strategic-merge-patch"
         return self._json("PATCH", f"{self._path(kind)}/{name}", body=body, form=form)
 
+    def delete(self, kind: str, name: str) -> Object:
+        """Remove an object; what it owns goes after it."""
+        return self._json("DELETE", f"{self._path(kind)}/{name}")
+
     def watch(self, kind: str, query: Query, since: str, seconds: float) -> Events:
         """See `Api.watch`; over a connection of its own."""
         asked = {
@@ -283,7 +287,8 @@ def _refused(error: Any, method: str, path: str, query: Query) -> ApiError:
     namespace, kind, *name = path.rsplit("/namespaces/", maxsplit=1)[-1].split("/")
     want, try_ = "that it agrees", "kubectl get events"
     if error.status == _FORBIDDEN:
-        verb = "patch" if method == "PATCH" else "get" if name else "list"
+        changes = method in ("PATCH", "DELETE")
+        verb = method.lower() if changes else "get" if name else "list"
         verb = "watch" if "watch" in query else verb
         want = f"the right to {verb} {kind} in namespace {namespace}"
         try_ = f"kubectl auth can-i {verb} {kind} --namespace={namespace}"

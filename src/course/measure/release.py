@@ -8,7 +8,8 @@ from functools import cached_property
 from course.measure.rollout import Feed, Sample
 from course.measure.traffic import Run, Summary
 
-POD_ERROR = "answered with an error by a pod that could not serve yet"
+POD_STARTING = "answered with 503 by a pod that could not serve yet"
+POD_ERROR = "answered with another error by a pod"
 NO_READY_ENDPOINT = "refused by the gateway, which knew no ready pod"
 POD_LOST = "lost on a pod that was gone or did not listen"
 TIMED_OUT = "not answered in time"
@@ -34,7 +35,8 @@ class Failure:
     def category(self) -> str:
         """Who failed it: a pod, the gateway for want of one, or the way between them."""
         if self.version:
-            return POD_ERROR
+            # While it starts, the service says 503 and nothing else.
+            return POD_STARTING if self.error == "503" else POD_ERROR
         if self.error == "timeout":
             return TIMED_OUT
         # The gateway's own 503 means that the Service has no address; a pod's names its version.

@@ -10,6 +10,7 @@ from course.measure.release import (
     NO_READY_ENDPOINT,
     POD_ERROR,
     POD_LOST,
+    POD_STARTING,
     TIMED_OUT,
     ReleaseRecord,
     merge_feeds,
@@ -48,7 +49,8 @@ def release_picture(run: Run, feed: Feed, what: str) -> Picture:
     end = max(seen.summary.seconds, model.now - seen.zero)
     _draw_pods(above, model, seen.zero, end)
     colors = {
-        POD_ERROR: (COLORS[5], "////"),
+        POD_STARTING: (COLORS[5], "////"),
+        POD_ERROR: (COLORS[4], "\\\\\\\\"),
         NO_READY_ENDPOINT: (COLORS[2], "xx"),
         POD_LOST: (COLORS[3], ""),
         TIMED_OUT: (COLORS[6], ".."),

@@ -1,30 +1,41 @@
 """The shop of the labs on deployment strategies: its images, its objects, its start states.
 
 The shop is the service `orders` in a Deployment, a Service and an HTTPRoute of its own, so that a
-lab never touches the `orders` that the course runs. It has no database: one that is slow would take
-every pod out of service at once, in the midst of a measurement. A start state replaces objects, not
-the namespace, and works whatever is there: a rollout half done, paused or stuck, pods on their way
-out.
+lab never touches the `orders` that the course runs. It serves without a database: one that is slow
+would take every pod out of service at once, in the midst of a measurement. A start state replaces
+objects, not the namespace, and works whatever is there: a rollout half done, paused or stuck, pods
+on their way out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import http.client
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from course.artifacts import docker_build, orders_image
-from course.core import waiting
+from course.core import locks, paths, waiting
 from course.core.errors import CourseError
 from course.core.process import default_runner
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.reply import Reply
 from course.learner.saves import save
 from course.measure import traffic
 from course.measure.rollout import containers
 
 NAME = "shop-lab"
 """Of the Deployment, the Service and the HTTPRoute, and of the image in the registry."""
+COPY = f"{NAME}-copy"
+"""The label `app` of what a check makes after the shop's pattern: no request comes there."""
 CONTAINER = containers.SERVICE
+START, LATENCY, DRAIN = "FAULT_START_MS", "FAULT_LATENCY_MS", "DRAIN_MS"
+"""Variables of the service: its slow start, the work of a request, how long it drains."""
+FILE = "shop.yaml"
+"""The shop as a learner reads it, in the exercise's folder. The file in `files/` holds the
+registry and the host name of a learner at home, so that it is a valid manifest as it is."""
+_REGISTRY, _HOST = "localhost:5001", f"{NAME}.default.localhost"
 _SOURCE_LABEL = "course.source"
 _KINDS = (
     "deployments",
@@ -39,6 +50,9 @@ _KINDS = (
 )
 """What a learner may have put behind the shop's name, or what makes pods with its label anew."""
 _GONE_WAIT = 30.0
+_ASK_WAIT = 10.0
+_TURN_WAIT = 120.0
+_MOST_ANSWER = 100_000
 _PAUSE = 0.1
 
 
@@ -62,6 +76,43 @@ class Shop:
         """Where it answers."""
         port = urlsplit(self.lab.orders_url).port
         return f"http://{self.host}:{port}/"
+
+    def ask(self, path: str) -> Reply:
+        """Send one GET through the gateway.
+
+        Args:
+            path: path and query.
+
+        Returns:
+            The answer; status 0 and what was seen where none came.
+        """
+        port = urlsplit(self.lab.orders_url).port
+        # The name is in the Host header: not every resolver knows *.localhost.
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ASK_WAIT)
+        try:
+            connection.request("GET", path, headers={"Host": f"{self.host}:{port}"})
+            answer = connection.getresponse()
+            body = answer.read(_MOST_ANSWER).decode(errors="replace")
+            return Reply(answer.status, body)
+        except (OSError, http.client.HTTPException) as error:
+            return Reply(0, f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let one check at a time release to it: another one would take what it finds for yours.
+
+        Raises:
+            CourseError: another check goes on for too long.
+        """
+        file = paths.state() / "shops" / f"{self.lab.namespace}.lock"
+        what = f"another check releases to {NAME}"
+        again = "wait for its end, then run the check again"
+        with contextlib.ExitStack() as stack:
+            with self.lab.observe("the check's turn"):
+                stack.enter_context(locks.hold(file, wait=_TURN_WAIT, what=what, try_=again))
+            yield
 
     # -- images
 
@@ -94,15 +145,19 @@ class Shop:
 
     # -- start states
 
-    def apply_start_state(self, text: str) -> None:
-        """Make the objects of a manifest the only ones of the shop, and return at once.
+    def start(self) -> None:
+        """Make the objects of the exercise's manifest the only ones of the shop; return at once."""
+        import yaml
 
-        Args:
-            text: the manifest; it stays in the exercise's folder as `shop.yaml`.
-        """
         self.clear()
-        self.lab.write("shop.yaml", text)
-        self.lab.run("kubectl", "apply", "-f", self.lab.folder() / "shop.yaml", wait=30)
+        text = (self.lab.folder() / FILE).read_text(encoding="utf-8")
+        text = text.replace(_REGISTRY, self.lab.registry).replace(_HOST, self.host)
+        file = self.lab.write(FILE, text)
+        container = containers.service(next(yaml.safe_load_all(text))["spec"]["template"])
+        self.image(container["image"].rpartition(":")[2])
+        for name in (START, LATENCY):
+            self.lab.remember(name, containers.variable(container, name))
+        self.lab.run("kubectl", "apply", "-f", file, wait=30)
 
     def clear(self) -> None:
         """Remove the shop with all its pods; what it was is saved in `work/.saved`."""
@@ -119,7 +174,8 @@ class Shop:
         # The pods too, and at once: one that is still leaving would still be sent requests.
         now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
         kinds = ",".join([*_KINDS, "replicasets", "pods"])
-        self.lab.run("kubectl", "delete", kinds, "-l", f"app={NAME}", *now, wait=_GONE_WAIT)
+        label = f"app in ({NAME}, {COPY})"
+        self.lab.run("kubectl", "delete", kinds, "-l", label, *now, wait=_GONE_WAIT)
         strays = [t for t in found if (t["metadata"].get("labels") or {}).get("app") != NAME]
         if strays:
             names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in strays]
@@ -148,11 +204,27 @@ class Shop:
 
     def _ours(self, thing: Mapping[str, Any]) -> bool:
         meta = thing["metadata"]
-        return (
+        app = (meta.get("labels") or {}).get("app", "")
+        return app != COPY and (
             str(meta["name"]).startswith(NAME)
-            or (meta.get("labels") or {}).get("app", "").startswith(NAME)
+            or app.startswith(NAME)
             or self.host in (thing.get("spec", {}).get("hostnames") or [])
         )
+
+
+class StartsAsShop:
+    """An exercise whose start state is the shop of its file.
+
+    Not one of `kit.declared.Start`: what the shop uses would be a part of every lesson then.
+    """
+
+    def begin(self, lab: Lab) -> None:
+        """Make it the only shop of the namespace.
+
+        Args:
+            lab: the exercise's, with its files.
+        """
+        Shop(lab).start()
 
 
 def _bare(thing: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,85 +233,3 @@ def _bare(thing: Mapping[str, Any]) -> dict[str, Any]:
     meta = {key: thing["metadata"][key] for key in kept if key in thing["metadata"]}
     rest = {key: thing[key] for key in ("apiVersion", "kind", "spec") if key in thing}
     return rest | {"metadata": meta}
-
-
-def manifest(
-    *,
-    host: str,
-    image: str,
-    replicas: int,
-    settings: Mapping[str, str],
-    strategy: str = "",
-    spec: str = "",
-    container: str = "",
-) -> str:
-    """The shop as a learner reads it.
-
-    Args:
-        host: its name at the gateway.
-        image: of its one container.
-        replicas: how many pods.
-        settings: variables of the container.
-        strategy: YAML below `strategy`; the default one if empty.
-        spec: more YAML of the Deployment's `spec`.
-        container: more YAML of the container, e.g. probes.
-    """
-    env = "".join(
-        f'            - {{ name: {name}, value: "{value}" }}\n' for name, value in settings.items()
-    )
-    head = _indent(spec, 2) + (f"  strategy:\n{_indent(strategy, 4)}" if strategy else "")
-    return f"""\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {NAME}
-  labels: {{ app: {NAME} }}
-spec:
-  replicas: {replicas}
-{head}  selector:
-    matchLabels: {{ app: {NAME} }}
-  template:
-    metadata:
-      labels: {{ app: {NAME} }}
-    spec:
-      containers:
-        - name: {CONTAINER}
-          image: {image}
-          imagePullPolicy: Always
-          env:
-            - {{ name: LOG_LEVEL, value: warn }}
-            - {{ name: DATABASE_URL, value: "postgres://nobody@localhost/none" }}
-            - {{ name: READY_NEEDS_DATABASE, value: "false" }}
-{env}          ports:
-            - {{ name: http, containerPort: 3000 }}
-          resources:
-            requests: {{ cpu: 40m, memory: 64Mi }}
-            limits: {{ memory: 256Mi }}
-{_indent(container, 10)}---
-apiVersion: v1
-kind: Service
-metadata:
-  name: {NAME}
-  labels: {{ app: {NAME} }}
-spec:
-  selector: {{ app: {NAME} }}
-  ports:
-    - {{ name: http, port: 80, targetPort: http }}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata:
-  name: {NAME}
-  labels: {{ app: {NAME} }}
-spec:
-  parentRefs:
-    - {{ name: course, namespace: course-system }}
-  hostnames: [{host}]
-  rules:
-    - backendRefs:
-        - {{ name: {NAME}, port: 80 }}
-"""
-
-
-def _indent(text: str, by: int) -> str:
-    return "".join(f"{' ' * by}{line}\n" for line in text.strip("\n").splitlines())

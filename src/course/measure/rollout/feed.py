@@ -9,6 +9,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from course.core.errors import CourseError
 from course.measure.kube_api import Api, ApiError, Events, Object, no_deployment
@@ -18,6 +19,9 @@ from course.measure.rollout.status import Status
 _WATCH_SECONDS = 20.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _TICK = 0.5
+_LOOK = 0.5
+
+_Answer = TypeVar("_Answer")
 
 
 class Feed:
@@ -120,6 +124,21 @@ class Feed:
         with self._changed:
             self._changed.wait_for(lambda: self._events > seen or not self.running, timeout)
             return self._events
+
+    def until(self, ask: Callable[[], _Answer], wait: float) -> _Answer:
+        """Ask at each change, and twice a second, until the answer is true or time is over.
+
+        Args:
+            ask: what is asked; what it raises ends the wait.
+            wait: deadline in seconds.
+
+        Returns:
+            The last answer.
+        """
+        deadline, seen = self._clock() + wait, self._events
+        while not (answer := ask()) and (left := deadline - self._clock()) > 0 and self.running:
+            seen = self.wait(seen, min(_LOOK, left))
+        return answer
 
     def stop(self) -> None:
         """End it; its samples stay."""
