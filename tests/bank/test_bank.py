@@ -91,12 +91,8 @@ def rows(stem: str) -> list[Row]:
     share = 100 * sum(one.named for one in wrong) / max(1, len(wrong))
     module = next(lesson.module for lesson in COURSE.lessons if lesson.stem == stem)
     own_files = [f"{folder}/{module}.py" for folder in ("src/course/exercises", "tests/bank")]
-    subject = (
-        "src/course/exercises/kit/check.py",
-        "src/course/exercises/kit/lab.py",
-        "src/course/exercises/kit/copy.py",
-        *own_files,
-    )
+    kit = ("check", "lab", "served", "starts", "copy")
+    subject = (*(f"src/course/exercises/kit/{name}.py" for name in kit), *own_files)
     here = f"{len(those)} answers of {len(exercises)} exercises; {results.machine()}"
     own, goto = p95([one.own_ms for one in those]), p95([one.goto_s for one in those])
     watched = [one.observed_s for one in those]

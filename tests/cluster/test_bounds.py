@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from course.core import environment as environment_
-from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.lab import Lab
+from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import Wrong
 from tests.until import until
 

@@ -157,6 +157,14 @@ def test_start_files_of_an_exercise_belong_to_it(clone: Clone) -> None:
     assert "answer rolling-2: as in the solution" not in changed
 
 
+def test_so_does_what_is_only_for_its_check(clone: Clone) -> None:
+    file = "src/course/exercises/files/slim-images-3.runtime/Dockerfile"
+    changed = clone.changed(file, lambda text: text + "# more\n")
+    assert {"solution 03-slim-images", "answer slim-images-3: as in the solution"} <= changed
+    assert "answer slim-images-1: as in the solution" not in changed
+    assert not of_topic(changed, "02-dockerfile")
+
+
 def test_the_service_changes_the_lessons_that_build_it(clone: Clone) -> None:
     changed = clone.changed("apps/orders/src/app.ts", lambda text: text + "// more\n")
     assert lessons(changed) == {"02-dockerfile", "03-slim-images", "11-rolling"}

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from course.exercises.kit import exercise
+from course.exercises.kit import exercise, start_files
 from course.exercises.kit.declared import Declared, Start
-from tests.exercises import words as words_
 from tests.exercises.words import Words
 
 
 @pytest.fixture
 def words(mini: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The exercise in place of mini-1, and its folder of start files."""
-    monkeypatch.setattr(words_, "__file__", str(mini / "words.py"))
+    monkeypatch.setattr(start_files, "FILES", mini / "files")
     files = mini / "files" / "mini-1"
     (files / "bin").mkdir(parents=True)
     (files / "words.txt").write_text("wrod\n")

@@ -186,7 +186,7 @@ class Here(Lab):
         yield {"closed": "a network"}
 
     @contextlib.contextmanager
-    def container(self, image: str, **given: Any) -> Iterator[Any]:
+    def container(self, image: Any, **given: Any) -> Iterator[Any]:
         yield self.make(**given)
 
 

@@ -21,10 +21,10 @@ import pytest
 from course.core import manifest, paths
 from course.exercises import containers
 from course.exercises.kit import exercise
-from course.exercises.kit import lab as lab_
 from course.exercises.kit.declared import Declared
 from course.exercises.kit.facts import judge
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import Wrong
 from course.measure.container import Process
 from course.measure.registry_client import Repository
@@ -269,7 +269,7 @@ def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.Monk
     assert lab.notes == ["one digest here and there: sha256:t…"]
 
 
-class Programs(lab_.Served):
+class Programs(Served):
     """A container with these programs, by their number; each answers, or Docker in its place."""
 
     def __init__(self, **said: str) -> None:

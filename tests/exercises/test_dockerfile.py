@@ -17,11 +17,13 @@ import pytest
 
 from course.exercises import dockerfile
 from course.exercises.kit import exercise, node_service
-from course.exercises.kit import lab as lab_
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.declared import Declared
 from course.exercises.kit.facts import judge
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.served import Served
+from course.exercises.kit.start_files import original
+from course.exercises.kit.starts import keeps
 from course.exercises.kit.verdict import Wrong
 from course.measure.builds import Build, Step
 from course.measure.container import Process
@@ -47,7 +49,7 @@ class Builder(Copy):
     apart: ClassVar[bool] = False  # in stages that do not need each other
 
     def __init__(self, lab: Lab) -> None:
-        super().__init__(lab)
+        super().__init__(lab.id, lab.folder())
         self.edited, self.cache = {""}, set[str]()
 
     def write(self, name: str, content: str | bytes) -> None:
@@ -69,24 +71,26 @@ class Builder(Copy):
         self.edited = self.edited if error else set()
         return Build(tuple(done), 1, error="exit code: 1" if error else "")
 
-    @contextlib.contextmanager
-    def starts(
-        self, port: int, contract: Any, *, env: Any = None, once: str = "", **_: Any
-    ) -> Iterator[Iterator[lab_.Served]]:
-        made = Local([[str(NODE), self.server]] * 2, self.folder, env or {})
-        made.networks = ["closed"]
-        served = lab_.Served(made, port, "closed")
 
-        def each() -> Iterator[lab_.Served]:
-            for _ in range(1 if once else 2):
-                made.start()
-                try:
-                    self._lab.keeps(contract, served)
-                    yield served
-                finally:
-                    made.stop(0)
+@contextlib.contextmanager
+def starts(
+    lab: Lab, copy: Builder, port: int, contract: Any, *, env: Any = None, once: str = "", **_: Any
+) -> Iterator[Iterator[Served]]:
+    """`Lab.starts` of what was built here."""
+    made = Local([[str(NODE), copy.server]] * 2, copy.folder, env or {})
+    made.networks = ["closed"]
+    served = Served(made, port, "closed")
 
-        yield each()
+    def each() -> Iterator[Served]:
+        for _ in range(1 if once else 2):
+            made.start()
+            try:
+                keeps(lab, contract, served)
+                yield served
+            finally:
+                made.stop(0)
+
+    yield each()
 
 
 def node(*argv: str) -> Does:
@@ -162,7 +166,7 @@ def answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    came = dockerfile._came
+    came = original
 
     def listening(id_: str, name: str) -> str:
         return came(id_, name).replace("listen(3000", f"listen({port}").replace("(8080", f"({port}")
@@ -181,7 +185,8 @@ def answer(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
         judge(lab, code._code.observe(lab))
         return lab
 
-    monkeypatch.setattr(dockerfile, "_came", listening)
+    monkeypatch.setattr(dockerfile, "original", listening)
+    monkeypatch.setattr(Lab, "starts", starts)
     monkeypatch.setattr(dockerfile, "_PORT", port)
     monkeypatch.setattr(dockerfile, "_GUIDE_PORT", port)
     monkeypatch.setattr(dockerfile, "_timetable", lambda: "08:00 Harbour Lane\n")
@@ -259,7 +264,7 @@ def test_what_was_downloaded_before_is_not_had_again(answer: Any) -> None:
 
 
 def test_a_release_names_versions_that_no_other_lock_file_has() -> None:
-    came = json.loads(dockerfile._came("dockerfile-3", "package-lock.json"))["packages"]
+    came = json.loads(original("dockerfile-3", "package-lock.json"))["packages"]
     for name, known in dockerfile._published().items():
         assert len(known) == 3
         assert came[f"node_modules/{name}"]["version"] not in list(known)[:2]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from course.core.process import CommandError, Completed, FakeRunner
-from course.exercises.kit import bases
+from course.exercises.kit import bases, clients
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
 from course.measure import builds
@@ -84,7 +84,7 @@ def lab(home: Path, monkeypatch: pytest.MonkeyPatch, asked: FakeRunner) -> Lab:
     """A folder whose build takes from an image of the course and from one of this machine."""
     build: Any = builds.Build((), 1, images=("node:24-slim", "alpine:3", "kept:1"))
     monkeypatch.setattr(builds, "run", lambda *_, **__: build)
-    monkeypatch.setattr(Lab, "env", lambda _: {})
+    monkeypatch.setattr(clients, "env", dict)
     monkeypatch.setenv("REGISTRY", REGISTRY)
     made = Lab("mini-1")
     made.write("Dockerfile", "FROM kept:1\n")

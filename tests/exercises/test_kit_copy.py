@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from course.exercises.kit import clients
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import Wrong
 from course.measure import builds
@@ -56,7 +57,7 @@ def test_docker_finds_a_dockerfile_by_two_names(
     lab.folder().mkdir(parents=True)
     # A comment in another encoding is no fault as long as the image can be built.
     (lab.folder() / name).write_bytes(b"# f\xfcr\nFROM scratch\n")
-    monkeypatch.setattr(Lab, "env", lambda _: {})
+    monkeypatch.setattr(clients, "env", dict)
     built = builds.Build((), 1)
     monkeypatch.setattr(builds, "run", lambda *_, **__: built)
     with lab.copy() as copy:
@@ -73,7 +74,7 @@ def test_a_name_that_docker_does_not_send_is_told(
     lab = Lab("mini-1")
     lab.write("Dockerfile", "FROM scratch")
     lab.write("src/caf\udce9.ts", "x")
-    monkeypatch.setattr(Lab, "env", lambda _: {})
+    monkeypatch.setattr(clients, "env", dict)
     error = "rpc error: code = Internal desc = grpc: string field contains invalid UTF-8"
     monkeypatch.setattr(builds, "run", lambda *_, **__: builds.Build((), 1, 0, error))
     with lab.copy() as copy, pytest.raises(Wrong) as told:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from course.exercises.kit import lab as lab_
+from course.core.names import CHECK_IMAGE
+from course.exercises.kit.copy import Copy
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.starts import keeps
 from course.exercises.kit.verdict import Wrong
 
 
@@ -73,7 +75,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Started:
 
         @contextlib.contextmanager
         def container(*_: object, **given: Any) -> Iterator[Echo]:
-            done.append(" ".join(["run", *given["arguments"]]))
+            done.append(" ".join(["run", *given.get("arguments", ())]))
             yield service
 
         monkeypatch.setattr(Lab, "image", lambda *_: None)
@@ -124,23 +126,34 @@ def test_what_is_asked_is_drawn_for_each_time_from_the_seed_of_the_check() -> No
 
     served: Any = type("Served", (), {"hear": staticmethod(hear)})
     for _ in range(2):
-        lab.keeps(contract, served)
+        keeps(lab, contract, served)
     assert len(set(words)) == 2 and lab.drawn is not None and lab.notes == ["it answers"]
 
 
 def test_the_image_of_a_copy_is_named_as_the_learner_makes_it(
     home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, Any] = {}
+    def container(lab: Lab, image: Copy, **_: object) -> object:
+        assert image.tag.startswith(CHECK_IMAGE)
+        return contextlib.nullcontext(Echo([], 0))
 
-    def starts(lab: Lab, image: str, *_: object, **more: Any) -> object:
-        given.update(more, image=image)
-        return contextlib.nullcontext(iter(()))
-
-    monkeypatch.setattr(lab_.Lab, "starts", starts)
+    monkeypatch.setattr(Lab, "image", lambda _, ref: ref.startswith(CHECK_IMAGE) or 1 / 0)
+    monkeypatch.setattr(Lab, "alone", lambda _: contextlib.nullcontext({}))
+    monkeypatch.setattr(Lab, "container", container)
     lab = Lab("mini-1")
     lab.write("Dockerfile", "FROM scratch")
-    with lab.copy() as copy, copy.starts(3000, contract, env={"A": "b"}):
-        pass
-    assert given["image"] == copy.tag and given["env"] == {"A": "b"}
-    assert given["called"] == "$(docker build -q mini-1)"
+    with lab.copy() as copy:
+        assert copy.called == "$(docker build -q mini-1)"
+        with pytest.raises(Wrong, match="no-echo"):
+            lab.serves(copy, 3000, contract)
+
+
+def test_a_service_of_which_nothing_else_is_wanted_is_asked_for_its_contract(
+    started: Started,
+) -> None:
+    done = started(right=8)
+    done.clear()
+    Lab("mini-1").serves("echo:lab", 3000, contract)
+    assert done == ["run", "asked", "asked", "restart echo:lab", "asked", "asked"]
+    with pytest.raises(Wrong, match="no-echo"):
+        Lab("mini-1").serves("echo:lab", 3000, contract)

@@ -31,6 +31,7 @@ from course.exercises.kit.facts import Facts
 from course.exercises.kit.image import Contents, Size
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.reply import Heard, Reply
+from course.exercises.kit.starts import keeps
 from course.exercises.kit.verdict import Wrong
 from course.measure import layers
 from course.measure.registry_client import Repository
@@ -314,9 +315,9 @@ class Stub(Lab):
         return ""
 
     @contextmanager
-    def starts(self, image: str, port: int, contract: Any, **more: Any) -> Iterator[Any]:
+    def starts(self, image: Any, port: int, contract: Any, **more: Any) -> Iterator[Any]:
         served: Any = SimpleNamespace(hear=self.hear, exit_code=lambda: 0, log=lambda: "a receipt")
-        self.keeps(contract, served)
+        keeps(self, contract, served)
         yield iter([served])
 
     @contextmanager
@@ -326,7 +327,6 @@ class Stub(Lab):
         copy.write = lambda name, content: copy.files.update({name: content})
         copy.build = lambda *_, **__: SimpleNamespace(context_bytes=2_000)
         copy.rebuild = lambda edits, **__: copy.edits.update(edits)
-        copy.starts = lambda *given, **more: self.starts(self.tag, *given, **more)
         self.made = copy
         yield copy
 
@@ -422,7 +422,7 @@ def test_a_rebuild_that_prints_yesterdays_receipts_is_right(
     monkeypatch.setattr(moved_tags, "moved", lambda *_: nullcontext(tags))
     lab.built.id = lab.facts["made"]
     followed, rebuilt, mine = seen(lab)
-    assert lab.made.files["till.mjs"] == (files(lab.id) / "till.mjs").read_bytes()
+    assert lab.made.files["till.mjs"] == (files(lab.id) / "till.mjs").read_text()
     assert next(followed.notes()).startswith("2 tags of the base moved")
     assert (rebuilt.ref, mine.ref) == ("", "till:lab")  # type: ignore[attr-defined]
     lab.built.labels = {moved_tags.LABEL: "latest"}

@@ -19,8 +19,8 @@ from course.exercises import users_and_health
 from course.exercises.kit import exercise
 from course.exercises.kit.declared import Declared
 from course.exercises.kit.facts import judge
-from course.exercises.kit.lab import Served
 from course.exercises.kit.reply import Ended, Heard, Reply, Running
+from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import Wrong
 from course.measure.container import Process
 from tests.exercises.simulated import Here

@@ -13,7 +13,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from course.exercises.kit.lab import Served
+from course.exercises.kit.served import Served
 from course.measure import container as container_
 from course.measure.container import Container, Health, Probe, Process
 from tests.fake_container import Made

@@ -305,9 +305,11 @@ class Dependencies:
                     "course dev new",
                 )
             yield from self._behind(module)
-            files = PurePosixPath(self._modules[_EXERCISES]).with_name("files") / name
-            if self._files(str(files)):
-                yield str(files)
+            files = PurePosixPath(self._modules[_EXERCISES]).with_name("files")
+            # What is only for its start state or its check is beside them, in `NAME.what`.
+            for folder in sorted((self._root / files).glob(f"{name}*")):
+                if folder.name.partition(".")[0] == name:
+                    yield str(files / folder.name)
 
     def _of_notebook(self, path: str) -> Iterator[str]:
         cells = self._cells(path)

@@ -14,9 +14,10 @@ from urllib.parse import quote
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
-from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.reply import Ended, Heard, Reply
 from course.exercises.kit.run_errors import arguments_lost, no_reply
+from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
 from course.measure.registry_client import short
 

@@ -11,7 +11,6 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from course.exercises.kit import claims, guards, node_service
 from course.exercises.kit.build_errors import named
@@ -20,29 +19,17 @@ from course.exercises.kit.copy import Copy
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
-from course.exercises.kit.lab import Contract, Lab, Served
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.node_service import Answered
 from course.exercises.kit.reply import Ended, Heard, Reply
+from course.exercises.kit.served import Served
+from course.exercises.kit.start_files import original
 from course.exercises.kit.verdict import EDIT_MISSING, OLD_RUNTIME, Wrong
 from course.measure.builds import Build
 
 _PORT = 3000
 _LOCK, _PACKAGE = "package-lock.json", "package.json"
 _INSTALL, _INDEX, _COMPRESS = "install", "index", "compress"
-
-
-def _came(id_: str, name: str) -> str:
-    """Return a file as it came, whatever the learner has made of it."""
-    return (Path(__file__).with_name("files") / id_ / name).read_text(encoding="utf-8")
-
-
-def _start_twice(
-    copy: Copy, port: int, contract: Contract, env: dict[str, str] | None = None
-) -> None:
-    """Ask what was built by its contract, at both of its starts."""
-    with copy.starts(port, contract, env=env, ends="nothing is done to it") as starts:
-        for _ in starts:
-            pass
 
 
 def _log(build: Build) -> str:
@@ -146,15 +133,18 @@ class EditKeepsDependencies:
 
     def observe(self, lab: Lab) -> Observation:
         """Edit all of the source of a copy, then its data, and ask what its images serve."""
-        package = json.loads(_came(lab.id, _PACKAGE))
+        package = json.loads(original(lab.id, _PACKAGE))
         package["scripts"] = {"preinstall": guards.script(guards.once(_INSTALL))}
-        server, stops = _came(lab.id, "src/server.mjs"), _came(lab.id, "data/stops.txt")
+        server, stops = (
+            original(lab.id, "src/server.mjs"),
+            original(lab.id, "data/stops.txt"),
+        )
         with lab.observe("three builds of a copy, and three starts"), lab.copy() as copy:
             env = guards.variable(copy.nonce, _INSTALL, _INDEX)
             copy.write(_PACKAGE, json.dumps(package))
-            guarded = f"{guards.once(_INDEX)}\n{_came(lab.id, 'tools/index.mjs')}"
+            guarded = f"{guards.once(_INDEX)}\n{original(lab.id, 'tools/index.mjs')}"
             copy.write("tools/index.mjs", guarded)
-            copy.write(_LOCK, _came(lab.id, _LOCK))
+            copy.write(_LOCK, original(lab.id, _LOCK))
             copy.write("src/server.mjs", server)
             copy.build()
 
@@ -166,7 +156,7 @@ class EditKeepsDependencies:
                 yield Answered(lab.id, _PORT, "/about", heard)
 
             later = "the edited image is started twice"
-            with copy.starts(_PORT, begins, env=env, once=later, ends=later) as starts:
+            with lab.starts(copy, _PORT, begins, env=env, once=later, ends=later) as starts:
                 for served in starts:
                     installed = served.hear("/about").field("installed")
             edition = f'export const edition = "{copy.nonce}";\n'
@@ -186,7 +176,7 @@ class EditKeepsDependencies:
                     edition = about.field("edition")
                     yield Stops(edition, copy.nonce, (installed, now), asked, found, str(wanted))
 
-            _start_twice(copy, _PORT, contract, env)
+            lab.serves(copy, _PORT, contract, env=env)
 
 
 def _edit(copy: Copy, what: str, edits: Mapping[str, str], *forbidden: str) -> Observation:
@@ -274,7 +264,7 @@ class GuideBuilds:
         """Add a page to a copy, run its image, and ask for a Node just past the one it has."""
         with lab.observe("two builds of a copy, and two starts"), lab.copy() as copy:
             for name in (_PACKAGE, _LOCK, "tools/build.mjs", "server.mjs"):
-                copy.write(name, _came(lab.id, name))
+                copy.write(name, original(lab.id, name))
             word, html = lab.draw.word(), f"<h1>{copy.nonce}</h1>"
             copy.rebuild({f"pages/{word}.md": f"# {copy.nonce}\n"})
             node = ""
@@ -289,10 +279,10 @@ class GuideBuilds:
                 old = draw.one_of(("harbour", "hill"))
                 yield Page(old, served.hear(f"/pages/{old}"), f"<h1>The {old}</h1>")
 
-            _start_twice(copy, _GUIDE_PORT, contract)
+            lab.serves(copy, _GUIDE_PORT, contract)
             major, minor, *_ = [*node_service.numbers(node), _NODE, 0]
             wanted = f"{major}.{minor + 1}.0"  # a rule that compares the major alone lets it pass
-            package = json.loads(_came(lab.id, _PACKAGE))
+            package = json.loads(original(lab.id, _PACKAGE))
             package["engines"]["node"] = f">={wanted}"
             copy.write(_PACKAGE, json.dumps(package))
             yield (refusal := Refusal(copy.attempt("--output=type=cacheonly"), node, wanted))
@@ -402,7 +392,7 @@ class LockChangeDownloadsTheNew:
         with lab.observe("two builds of a copy, and two starts"), lab.copy() as copy:
             # A name space of its own: the cache is empty, as on a machine that never built this.
             own = ("--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={copy.nonce}")
-            copy.write("server.mjs", _came(lab.id, "server.mjs"))
+            copy.write("server.mjs", original(lab.id, "server.mjs"))
             # Nor may the learner's own build lend its layer, or what it knows of today's lock file.
             number, moves = int(copy.nonce, 16), lab.draw.one_of(list(_published()))
             pick = lab.draw.number(0, 1)
@@ -425,20 +415,20 @@ class LockChangeDownloadsTheNew:
                 held = {name: heard.field(name) for name in wanted}
                 yield Holds(held, wanted, heard.field("owner"))
 
-            _start_twice(copy, _PORT, contract)
+            lab.serves(copy, _PORT, contract)
 
 
 def _published() -> dict[str, dict[str, str]]:
     """Return package → version → checksum; none is the newest, so a lock file counts."""
     published: dict[str, dict[str, str]] = json.loads(
-        _came("dockerfile-3.releases", "published.json")
+        original("dockerfile-3.releases", "published.json")
     )
     return published
 
 
 def _release(number: str, pins: Mapping[str, str]) -> dict[str, str]:
     """Return the package files of a release of greet."""
-    package, lock = (json.loads(_came("dockerfile-3", name)) for name in (_PACKAGE, _LOCK))
+    package, lock = (json.loads(original("dockerfile-3", name)) for name in (_PACKAGE, _LOCK))
     whole = lock["packages"]
     for head in (package, lock, whole[""]):
         head["version"] = number
@@ -611,12 +601,12 @@ class CheaperOrder:
         yield Claimed(claim)
         with lab.observe("four builds of a copy, and two starts"), lab.copy() as copy:
             for name in (_INDEX, _COMPRESS):
-                program = _came(lab.id, f"tools/{name}.mjs")
+                program = original(lab.id, f"tools/{name}.mjs")
                 copy.write(f"tools/{name}.mjs", f"{guards.once(name)}\n{program}")
-            copy.write("server.mjs", _came(lab.id, "server.mjs"))
+            copy.write("server.mjs", original(lab.id, "server.mjs"))
             copy.build()
             stop, line = (lab.draw.word() + copy.nonce for _ in range(2))
-            stops = _came(lab.id, "data/stops.txt") + f"{stop}\n"
+            stops = original(lab.id, "data/stops.txt") + f"{stop}\n"
             index, compress_too = _change(copy, {"data/stops.txt": stops}, _COMPRESS)
             assets = {"assets/timetable.txt": f"{line}\n{_timetable()}"}
             compress, index_too = _change(copy, assets, _INDEX)
@@ -634,7 +624,7 @@ class CheaperOrder:
                     yield Answered(lab.id, _PORT, path, heard)
                     yield Made(path, heard, edited)
 
-            _start_twice(copy, _PORT, contract)
+            lab.serves(copy, _PORT, contract)
 
 
 def _change(copy: Copy, edits: Mapping[str, str], other: str) -> tuple[float, bool]:
@@ -647,7 +637,7 @@ def _change(copy: Copy, edits: Mapping[str, str], other: str) -> tuple[float, bo
 
 
 def _timetable() -> str:
-    stops, rows = _came("dockerfile-4", "data/stops.txt").splitlines(), range(30_000)
+    stops, rows = original("dockerfile-4", "data/stops.txt").splitlines(), range(30_000)
     times = (f"{n // 60 % 24:02d}:{n % 60:02d} {stops[n * n % len(stops)]}" for n in rows)
     return "".join(
         f"{time} {n * 2654435761 % 2**32:x}\n" for n, time in zip(rows, times, strict=True)

@@ -7,16 +7,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from course.core import waiting
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
-from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.pace import SLACK, Pace, pace
 from course.exercises.kit.reply import Ended, Heard, Reply, telling_line
 from course.exercises.kit.run_errors import no_reply
+from course.exercises.kit.served import Served
+from course.exercises.kit.start_files import original
 from course.exercises.kit.verdict import HEALTHY_LATE, NO_HEALTH_CHECK, RETRIES_MANY, Wrong
 from course.measure.probes import Timeline, Watch
 
@@ -25,7 +26,6 @@ _POLL = 0.25
 SEEN_WITHIN = 5.0
 """Seconds within which it must be healthy after its start, and unhealthy after the loss."""
 _LOST = "parcel-lost"
-_QUEUE = Path(__file__).with_name("files") / "users-and-health-3" / "queue.mjs"
 _TOOLS = "docker run --rm courier:lab sh -c 'command -v curl wget node'"
 _HEALTH = "docker image inspect courier:lab --format '{{json .Config.Healthcheck}}'"
 _COURIER = "course reset users-and-health-3   gives courier.mjs back, and saves what you have"
@@ -172,7 +172,7 @@ class CourierTellsTheTruth:
     def observe(self, lab: Lab) -> Observation:
         """Run it beside a queue, take the queue away, and look at its health before and after."""
         still, sent = lab.still("courier:lab"), set[str]()
-        program = ["node", "--input-type=module", "-e", _QUEUE.read_text("utf-8")]
+        program = ["node", "--input-type=module", "-e", original(lab.id, "queue.mjs")]
         with (
             lab.observe("courier:lab with its queue, and without"),
             pace(lab) as machine,

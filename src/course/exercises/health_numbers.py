@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
-from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.pace import SLACK, Pace, pace
 from course.exercises.kit.reply import Ended, Heard, Reply
 from course.exercises.kit.run_errors import no_reply
+from course.exercises.kit.served import Served
 from course.exercises.kit.side_by_side import Run, patiently, side_by_side
+from course.exercises.kit.starts import keeps
 from course.exercises.kit.verdict import (
     HEALTHY_LATE,
     NO_HEALTH_CHECK,
@@ -253,7 +255,7 @@ def _slow(lab: Lab, machine: Pace) -> Run:
         yield (yield from patiently(load, lambda now: now.settled))
         seen = yield from patiently(watch.look, _judged(machine, HEALTHY_WITHIN))
         yield Believed(seen, served.condition(), HEALTHY_WITHIN, True, machine.seconds())
-        lab.keeps(_maps, served)
+        keeps(lab, _maps, served)
         served.hear("/lose-one", "POST")
         before, began = len(watch.look().probes), time.monotonic()
 
@@ -265,7 +267,7 @@ def _slow(lab: Lab, machine: Pace) -> Run:
 
         seen = yield from patiently(watch.look, met)
         yield Lost(seen.status, served.condition())
-        lab.keeps(_maps, served, "asked again")
+        keeps(lab, _maps, served, "asked again")
 
 
 def _quick(lab: Lab, machine: Pace) -> Run:

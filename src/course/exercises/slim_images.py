@@ -18,15 +18,16 @@ from typing import Any
 
 from course.core import paths, waiting
 from course.core.text import cut
-from course.exercises.kit import build_errors, claims, image, moved_tags
+from course.exercises.kit import build_errors, claims, image, moved_tags, start_files
 from course.exercises.kit.copy import Copy
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.image import Held, Size
-from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.reply import Ended, Heard, Reply
 from course.exercises.kit.run_errors import no_reply
+from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import BASE_ONLY_HERE, WRONG_ANSWER, Wrong
 from course.measure import layers
 from course.measure.registry_client import Repository
@@ -88,12 +89,6 @@ def _days(draw: Draw) -> list[date]:
     return [first + timedelta(draw.number(0, 1500)) for first in firsts]
 
 
-def _keeps(lab: Lab, label: str, run: AbstractContextManager[Iterator[Served]]) -> None:
-    """Ask a service for its contract, at each of its starts."""
-    with lab.observe(label), run as starts:
-        list(starts)
-
-
 # -- slim-images-1
 
 _RUNS_ONLY = "no development package, no compiler and no TypeScript source, in any layer"
@@ -153,7 +148,8 @@ class ShipsWhatRuns:
 
     def observe(self, lab: Lab) -> Observation:
         """Ask the service, then look for what nobody runs, layer by layer."""
-        _keeps(lab, "two starts of due:lab", lab.starts("due:lab", _PORT, _due))
+        with lab.observe("two starts of due:lab"):
+            lab.serves("due:lab", _PORT, _due)
         size = image.size(lab, "due:lab").above
         held = image.contents(lab, "due:lab", (_COMPILER, *_SOURCES))
         yield Shipped(
@@ -329,8 +325,8 @@ class ContextSendsNoSecrets:
     def observe(self, lab: Lab) -> Observation:
         """Build a copy of the folder as a colleague may have it, and look for what leaks."""
         at_start = lab.image("welcome:lab").id == lab.recall("made")
-        run = lab.starts("welcome:lab", _PORT, partial(_greeted, _LANGUAGES, False))
-        _keeps(lab, "two starts of welcome:lab", run)
+        with lab.observe("two starts of welcome:lab"):
+            lab.serves("welcome:lab", _PORT, partial(_greeted, _LANGUAGES, False))
         secret, files = lab.recall("secret").encode(), list(lab.folder().rglob("*"))
         # A colleague's packages and history are planted; the learner's own may be gigabytes.
         with lab.copy(without=("node_modules", ".git")) as copy:
@@ -354,8 +350,8 @@ class ContextSendsNoSecrets:
                 sum(file.stat().st_size for file in files if file.is_file()),
             )
             contract, once = partial(_greeted, later, True), "welcome:lab was started twice"
-            start = copy.starts(_PORT, contract, once=once)
-            _keeps(lab, "a start of the copy's image", start)
+            with lab.observe("a start of the copy's image"):
+                lab.serves(copy, _PORT, contract, once=once)
 
 
 def _greeted(
@@ -396,8 +392,7 @@ def _plant(copy: Copy, draw: Draw) -> dict[bytes, Plant]:
 _YESTERDAY, _TODAY = "yesterday's", "today's"
 _OLD, _NEW = "till:yesterday", "till:lab"
 _ENDS, _PRINT_WAIT = "it prints and ends", 30.0
-_FILES = Path(__file__).with_name("files")
-_RUNTIME = _FILES / "slim-images-3.runtime" / "Dockerfile"
+_RUNTIME = start_files.path("slim-images-3.runtime", "Dockerfile")
 _LOOK = "docker image ls --digests $(cat slim-images-3/runtime.txt)"
 
 
@@ -517,14 +512,14 @@ class RebuildIsYesterdays:
         amounts = {"AMOUNTS": ",".join(drawn)}
         to = lab.recall(f"{_TODAY} digest")
         with moved_tags.moved(lab, base, to) as before, lab.copy() as copy:
-            copy.write("till.mjs", (_FILES / lab.id / "till.mjs").read_bytes())
+            copy.write("till.mjs", start_files.original(lab.id, "till.mjs"))
             no_base = _rebuild(lab, copy)
             rebuilt = None if no_base else lab.docker.images.get(copy.tag)
             tag = (rebuilt.labels or {}).get(moved_tags.LABEL, "") if rebuilt else ""
             digest = lab.recall(f"{_YESTERDAY} digest")
             yield Rebuilt(old.id != made, no_base, tag, before, digest, new.id == made, on)
             wanted = _printed(lab, lab.starts(_OLD, _PORT, _ENDS, env=amounts, once=_ENDS))
-            printed = _printed(lab, copy.starts(_PORT, _ENDS, env=amounts, once=_ENDS))
+            printed = _printed(lab, lab.starts(copy, _PORT, _ENDS, env=amounts, once=_ENDS))
             yield Printed("", _stands_on(lab, rebuilt), wanted, printed)
         printed = _printed(lab, lab.starts(_NEW, _PORT, _ENDS, env=amounts, once=_ENDS))
         yield Printed(_NEW, on, wanted, printed)
@@ -683,8 +678,8 @@ class SmallAndMovesLittle:
             ref = f"invoice:{way}"
             yield Measured(claim, way, image.size(lab, ref), image.steps(lab, ref))
         own = image.size(lab, _RELEASE).above / 1e6
-        run = lab.starts(_RELEASE, _PORT, partial(_invoice, _RELEASE))
-        _keeps(lab, f"two starts of {_RELEASE}", run)
+        with lab.observe(f"two starts of {_RELEASE}"):
+            lab.serves(_RELEASE, _PORT, partial(_invoice, _RELEASE))
         name, edition = "src/server.ts", lab.draw.word()
         with lab.copy() as copy:
             with lab.observe("a build of a copy of your folder, and one after a changed line"):
@@ -699,7 +694,7 @@ class SmallAndMovesLittle:
                 new = layers.read(lab.docker, copy.tag, known=before)
             moved = sum(layer.size for layer in new) / 1e6
             contract = partial(_invoice, f"$(docker build -q {lab.id})")
-            start = copy.starts(_PORT, contract, once=f"{_RELEASE} was started twice")
+            start = lab.starts(copy, _PORT, contract, once=f"{_RELEASE} was started twice")
             with lab.observe("a start of the copy's image"), start as starts:
                 for served in starts:
                     heard = served.hear("/")

@@ -16,9 +16,10 @@ from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.in_flight import Ending, InFlight
-from course.exercises.kit.lab import Lab, Served
+from course.exercises.kit.lab import Lab
 from course.exercises.kit.reply import Heard, Reply
 from course.exercises.kit.run_errors import no_reply
+from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
 from course.measure.container import Process
 

@@ -18,6 +18,7 @@ from course.core import environment, manifest, waiting
 from course.core.errors import CourseError, from_os_error
 from course.core.process import default_runner
 from course.core.text import cut, harmless
+from course.exercises.kit import clients
 from course.exercises.kit import exercise as exercise_
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.verdict import ENVIRONMENT, Explanation, Result, State, Wrong
@@ -70,7 +71,7 @@ def _once(exercise: manifest.Exercise) -> Result:
     lab = Lab(exercise.id)
     wrong: Wrong | None = None
     try:
-        with lab.translate_docker_errors():
+        with clients.translate_docker_errors():
             exercise_.find(exercise.id).check(lab)
     except Wrong as answer:
         wrong = answer

@@ -10,20 +10,15 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from course.core import duplicate
 from course.core.text import printable
-from course.exercises.kit import bases
+from course.exercises.kit import bases, clients
 from course.exercises.kit.build_errors import decode, wrong_build
 from course.exercises.kit.verdict import EDIT_MISSING, Wrong
 from course.measure import builds, leftovers
-
-if TYPE_CHECKING:
-    from course.exercises.kit.lab import Contract, Lab, Served
 
 GENERATED = ("node_modules", "dist", ".git")
 _NOT_UTF8 = "invalid UTF-8"
@@ -35,24 +30,28 @@ class Copy:
     """A copy of an exercise's folder, to build from and to edit.
 
     Args:
-        lab: of the exercise.
+        id_: the exercise.
+        source: its folder.
         without: names of files and folders that are left out, wherever they are.
         any_base: why a build may stand on an image that only this machine has, if it may.
     """
 
-    def __init__(self, lab: Lab, without: tuple[str, ...] = GENERATED, any_base: str = "") -> None:
-        self._lab = lab
+    def __init__(
+        self, id_: str, source: Path, without: tuple[str, ...] = GENERATED, any_base: str = ""
+    ) -> None:
+        self._id = id_
         self._any_base = any_base
         self._bases: set[str] = set()  # that another machine can have too
         self.nonce = secrets.token_hex(6)
-        self.tag = leftovers.tag(f"{lab.id}-{self.nonce}")
-        source = lab.folder()
+        self.tag = leftovers.tag(f"{id_}-{self.nonce}")
+        self.called = f"$(docker build -q {id_})"
+        """How messages name what was built: as the learner makes it."""
         if not source.is_dir():
             raise Wrong(
                 "no-folder",
-                saw=f"the folder {lab.id}/ is not there",
+                saw=f"the folder {id_}/ is not there",
                 want="the exercise's folder",
-                try_=f"course reset {lab.id}",
+                try_=f"course reset {id_}",
             )
         self.folder = leftovers.folder()
         try:
@@ -68,7 +67,7 @@ class Copy:
 
     def _remove_image(self) -> None:
         with contextlib.suppress(Exception):  # what cannot be removed now is so later
-            self._lab.docker.api.remove_image(self.tag, force=True)
+            clients.docker().api.remove_image(self.tag, force=True)
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the copy; a link out of the copy gives way, what it names is theirs.
@@ -122,10 +121,10 @@ class Copy:
         dockerfile = self._find_dockerfile()
         if self.tag in options:
             self._remove_image()  # else a rebuild would leave it behind without a name
-        build = builds.run(self.folder, *options, wait=wait, env=self._lab.env())
+        build = builds.run(self.folder, *options, wait=wait, env=clients.env())
         if build.error and not build.failed:
             # Docker bears another encoding, say in a comment, as long as it need not read it.
-            decode(dockerfile, f"{self._lab.id}/{dockerfile.name}", self._lab.id)
+            decode(dockerfile, f"{self._id}/{dockerfile.name}", self._id)
             if _NOT_UTF8 in build.error:
                 self._named_in_utf8()
         if not build.error and not self._any_base:
@@ -136,7 +135,7 @@ class Copy:
         for ref in build.images:
             if ref in self._bases:
                 continue
-            if why := bases.why_only_here(ref, self._lab.registry, self._lab.env()):
+            if why := bases.why_only_here(ref, clients.variable("REGISTRY"), clients.env()):
                 raise bases.only_here(ref, why)
             self._bases.add(ref)
 
@@ -148,10 +147,10 @@ class Copy:
                 name = printable(str(path.relative_to(self.folder)))
                 raise Wrong(
                     "name-not-utf8",
-                    saw=f"the name of {self._lab.id}/{name} is not UTF-8, and Docker does not "
+                    saw=f"the name of {self._id}/{name} is not UTF-8, and Docker does not "
                     "send a folder with such a name",
                     want="names in UTF-8",
-                    try_=f"ls -lb {self._lab.id}   then rename it, or move it out of the folder",
+                    try_=f"ls -lb {self._id}   then rename it, or move it out of the folder",
                 ) from error
 
     def rebuild(
@@ -199,7 +198,7 @@ class Copy:
             Wrong: as in `build`; no step took the edit in (`edit-missing`).
         """
         if build.error:
-            raise wrong_build(build, self._lab.id, wait)
+            raise wrong_build(build, self._id, wait)
         if edits and not build.ran:
             raise Wrong(
                 EDIT_MISSING,
@@ -208,37 +207,9 @@ class Copy:
                 try_="which COPY brings that file in? and what does .dockerignore hold back?",
             )
 
-    def container(
-        self, *, port: int, env: dict[str, str] | None = None
-    ) -> AbstractContextManager[Served]:
-        """Run the built image as a service; see `Lab.container`."""
-        return self._lab.container(self.tag, port=port, env=env)
-
-    def starts(
-        self,
-        port: int,
-        contract: Contract | str,
-        *,
-        env: dict[str, str] | None = None,
-        once: str = "",
-        reaches: str = "",
-        ends: str = "",
-    ) -> AbstractContextManager[Iterator[Served]]:
-        """Start the built image; see `Lab.starts`."""
-        return self._lab.starts(
-            self.tag,
-            port,
-            contract,
-            env=env,
-            once=once,
-            reaches=reaches,
-            ends=ends,
-            called=f"$(docker build -q {self._lab.id})",
-        )
-
     def _find_dockerfile(self) -> Path:
         """The copy's Dockerfile, under one of the names by which Docker finds it."""
-        id_ = self._lab.id
+        id_ = self._id
         for name in _DOCKERFILES:
             file = self.folder / name
             inside = Path(os.path.realpath(file)).is_relative_to(self.folder)

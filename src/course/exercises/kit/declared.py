@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import stat
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from course.exercises.kit import facts
+from course.exercises.kit import facts, start_files
 
 if TYPE_CHECKING:
     from course.exercises.kit.lab import Lab
-
-_FILES = "files"
 
 
 class Observing(Protocol):
@@ -80,8 +77,7 @@ class Declared:
     @property
     def files(self) -> Path:
         """The folder of its start files; an exercise without any has none."""
-        module: Any = sys.modules[type(self._code).__module__]
-        return Path(module.__file__).with_name(_FILES) / self._id
+        return start_files.folder(self._id)
 
     def begin(self, lab: Lab) -> None:
         """Set its start state."""

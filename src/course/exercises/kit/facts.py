@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from course.exercises.kit.verdict import Wrong
 
-if TYPE_CHECKING:
-    from course.exercises.kit.lab import Lab
+
+class Noted(Protocol):
+    """What keeps the notes of a check."""
+
+    notes: list[str]
 
 
 class Facts(ABC):
@@ -29,14 +32,14 @@ Observation = Generator[Facts, None, None]
 """The stages of a check, each judged before the next one begins."""
 
 
-def judge(lab: Lab, observation: Observation) -> None:
+def judge(check: Noted, observation: Observation) -> None:
     """Judge each stage as soon as it has been seen.
 
     A wrong one is raised inside the observation, at its `yield`: what runs there ends, and what
     knows a cause behind the cause names that one (`Lab.container`, `Lab.starts`).
 
     Args:
-        lab: gets the notes.
+        check: gets the notes.
         observation: what an exercise's `observe` returned.
 
     Raises:
@@ -45,17 +48,17 @@ def judge(lab: Lab, observation: Observation) -> None:
     with contextlib.closing(observation):
         for facts in observation:
             try:
-                see(lab, facts)
+                see(check, facts)
             except Wrong as wrong:
                 observation.throw(wrong)
                 raise
 
 
-def see(lab: Lab, facts: Facts) -> None:
+def see(check: Noted, facts: Facts) -> None:
     """Judge one stage, and keep its notes if it is right.
 
     Args:
-        lab: gets the notes.
+        check: gets the notes.
         facts: what was seen.
 
     Raises:
@@ -63,4 +66,4 @@ def see(lab: Lab, facts: Facts) -> None:
     """
     if wrong := facts.wrong():
         raise wrong
-    lab.notes += [note for note in facts.notes() if note not in lab.notes]
+    check.notes += [note for note in facts.notes() if note not in check.notes]

@@ -7,7 +7,7 @@ import http.client
 import threading
 from dataclasses import dataclass
 
-from course.exercises.kit.lab import Served
+from course.exercises.kit.served import Served
 from course.measure.container import Stopped
 
 WAIT = 6.0

@@ -12,7 +12,7 @@ from course.exercises.kit.run_errors import no_reply
 from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
 
 if TYPE_CHECKING:
-    from course.exercises.kit.lab import Served
+    from course.exercises.kit.served import Served
 
 _MISSING = re.compile(r"(?:Cannot find (package|module)|ENOENT: [^']*) '([^']+)'")
 _VERSION = re.compile(r"v\d{1,4}\.[\w.-]{1,40}")

@@ -33,8 +33,8 @@ def goto(id_: str) -> str:
 
 
 def _set(exercise: manifest.Exercise) -> str:
+    from course.exercises.kit import clients, lab
     from course.exercises.kit import exercise as exercise_
-    from course.exercises.kit import lab
 
     for need in exercise.needs:
         if not environment.has(need):
@@ -50,7 +50,7 @@ def _set(exercise: manifest.Exercise) -> str:
         # Facts stay until they are set anew: by them a start state knows what it made itself.
         old = data["exercises"].get(exercise.id, {})
         data["exercises"][exercise.id] = {k: old[k] for k in ("hints", "facts") if k in old}
-    with waiting.shown(f"the start state of {exercise.id}"), here.translate_docker_errors():
+    with waiting.shown(f"the start state of {exercise.id}"), clients.translate_docker_errors():
         exercise_.find(exercise.id).begin(here)
     # Last: a start state that broke off half-way is not started.
     with changing() as data:
