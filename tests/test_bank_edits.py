@@ -33,7 +33,6 @@ def test_each_edit_finds_its_place_and_leaves_a_script(
     home: Path, monkeypatch: pytest.MonkeyPatch, id_: str, answer: Answer
 ) -> None:
     lab, code, runner = Lab(id_), exercise.find(id_), FakeRunner({"bash": ""})
-    assert isinstance(code, Declared)
     shutil.copytree(code.files, lab.folder())
     monkeypatch.setattr(edits, "default_runner", lambda: runner)
     monkeypatch.setattr(Lab, "env", lambda _: {})

@@ -14,7 +14,6 @@ KINDS = (
     "wrong-name",
     "stale",
     "symptom-hidden",
-    "special-cased",
     "warned-means",
     *WAYS,
     "unchanged",

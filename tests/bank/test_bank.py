@@ -21,7 +21,7 @@ from course.core.process import default_runner
 from course.dev import results
 from course.dev.results import Row
 from course.exercises.kit import check, start
-from course.exercises.kit.exercise import start_cause
+from course.exercises.kit.exercise import find
 from course.exercises.kit.lab import Lab
 from course.learner import run_notebook
 from tests.bank import KINDS, Answer
@@ -157,7 +157,7 @@ def test_an_answer_is_judged_for_its_true_cause(id_: str, answer: Answer) -> Non
     if result.state == "could not judge":
         pytest.skip(f"could not judge: {result.saw}")
     watched = sum(seconds for _, seconds in result.observed)
-    cause = start_cause(id_) if answer.kind == "unchanged" else answer.cause
+    cause = find(id_).start_cause if answer.kind == "unchanged" else answer.cause
     one = Judged(id_, bool(cause), goto_s, result.own_ms, watched)
     judged.append(one)
     if not cause:

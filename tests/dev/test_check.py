@@ -83,7 +83,7 @@ def test_a_file_that_is_not_listed_is_named(mini: Path) -> None:
     ]
 
 
-def test_an_exercise_that_observes_has_each_way_to_pass_too_easily_or_a_reason(
+def test_an_exercise_has_each_way_to_pass_too_easily_or_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = [a for a in containers.BANK["containers-1"] if a.kind != "forged"]
@@ -107,9 +107,7 @@ def test_a_bank_that_is_too_small_is_named(mini: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(bank.BANK, "mini-1", [one, again, *right])
     assert problems(mini) == [
         "mini-1 has 2 wrong answers; want 4 or more",
-        "mini-1: its wrong answers are of not-the-serving-object, stale; want 3 classes",
-        "mini-1 has 1 right answers beside the solution; want 2",
-        "mini-1: two wrong answers share the cause `cause-0`",
+        "mini-1 has 1 right answers beside the solution; want 3",
     ]
     assert check.problems(mini, bank="tests.nowhere") == [
         "01-mini has no bank: tests/nowhere/mini.py"

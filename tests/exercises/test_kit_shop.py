@@ -9,7 +9,6 @@ import pytest
 
 from course.core.errors import CourseError
 from course.exercises.kit import exercise, shop
-from course.exercises.kit.declared import Declared
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.reply import Reply
 from course.exercises.kit.shop import Shop
@@ -111,7 +110,6 @@ def test_a_start_state_is_the_exercises_file_with_the_learners_registry_and_host
     facts: dict[str, str] = {}
     monkeypatch.setattr(Lab, "remember", lambda _, name, value: facts.update({name: value}))
     code = exercise.find("rolling-3")
-    assert isinstance(code, Declared)
     code.begin(here.lab)
     file = here.lab.folder() / "shop.yaml"
     assert done == ["clear", "image 1.1.0", f"kubectl apply -f {file}"]

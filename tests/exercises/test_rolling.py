@@ -16,7 +16,6 @@ from course.core.errors import CourseError
 from course.core.process import FakeRunner
 from course.exercises import rolling
 from course.exercises.kit import exercise, shop_copy, shop_facts
-from course.exercises.kit.declared import Declared
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.facts import Facts, judge
 from course.exercises.kit.lab import Lab
@@ -104,7 +103,6 @@ def judged(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., Lab]:
             lambda lab, *argv, **_: lab.ran.append(argv),
         )
         code = exercise.find(id_)
-        assert isinstance(code, Declared)
         lab.looked = looked  # type: ignore[attr-defined]
         judge(lab, code._code.observe(lab))
         return lab
@@ -302,7 +300,7 @@ def test_a_start_state_is_a_shop_that_can_be_applied_as_it_is(id_: str) -> None:
 
 @pytest.mark.parametrize("id_", IDS)
 def test_each_exercise_says_what_is_wrong_where_nothing_was_changed(id_: str) -> None:
-    assert exercise.start_cause(id_)
+    assert exercise.find(id_).start_cause
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,6 @@ def test_an_exercise_has_the_causes_of_all_that_it_uses(clone: Path) -> None:
     assert set(found["word-1"]) == {"empty", "long", "short", "old-word"}
     assert found["word-1"]["empty"].want == ["a word"]
     assert found["word-1"]["short"].saw == ["`{…}`: long", "`{…}`: short"]
-    assert causes.observing(clone) == ["word-1"]
 
 
 def test_the_list_is_written_as_toml_that_says_each_sentence_once(clone: Path) -> None:

@@ -1,0 +1,3 @@
+from tests.bank import WAYS
+
+__all__ = ["WAYS"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bank import KINDS, Answer
+from tests.bank import KINDS, WAYS, Answer
 
 
 def _nothing(_: object) -> None:
@@ -12,7 +12,8 @@ def _nothing(_: object) -> None:
 BANK = {
     id_: [
         *(Answer(f"wrong {i}", _nothing, f"cause-{i}", KINDS[i]) for i in range(4)),
-        *(Answer(f"right {i}", _nothing, "", "alternative") for i in range(2)),
+        *(Answer(f"right {i}", _nothing, "", "alternative") for i in range(3)),
     ]
     for id_ in ("mini-1", "mini-2")
 }
+CANNOT = {id_: dict.fromkeys(WAYS, "a file is read") for id_ in BANK}

@@ -72,18 +72,6 @@ def causes(root: Path) -> Causes:
     return {key: dict(sorted(found[key].items())) for key in sorted(found) if found[key]}
 
 
-def observing(root: Path) -> list[str]:
-    """Return the exercises that observe: whose verdicts are functions of facts."""
-    found = []
-    for path in sorted((root / _PLACE).glob("*.py")):
-        module = _Module(path.read_text(encoding="utf-8"))
-        for id_, code in module.exercises().items():
-            body = module.definitions[code].body
-            named = [node.name for node in body if isinstance(node, ast.FunctionDef)]
-            found += [id_] if "observe" in named else []
-    return found
-
-
 def as_toml(found: Mapping[str, Mapping[str, Cause]]) -> str:
     """Write causes as TOML: a table for each cause, named by exercise and cause.
 

@@ -16,7 +16,7 @@ from typing import Any
 from course.artifacts import tools
 from course.core import manifest
 from course.core.errors import CourseError
-from course.dev import build, causes, messages, proofs
+from course.dev import build, messages, proofs
 from course.dev.uses import plain
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -24,9 +24,8 @@ _PUBLIC = re.compile(r"\b(github\.com|docs\.docker\.com|hub\.docker\.com|pypi\.o
 FACES = ("course", "course.measure", "course.views")
 """The modules that lessons import."""
 FEWEST_WRONG = 4
-FEWEST_OTHERS = 2
-"""Right answers beside the solution; one more where an exercise observes."""
-FEWEST_CLASSES = 3
+FEWEST_OTHERS = 3
+"""Right answers beside the solution."""
 FEWEST_HINTS = 2
 
 
@@ -44,7 +43,6 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
     except CourseError as error:
         return [error.saw]
     found += [*proofs.problems(root), *messages.problems(root)]
-    observing = causes.observing(root)
     for lesson in course.lessons:
         if not (lesson.test_seconds.lesson and lesson.test_seconds.solution):
             found.append(f"course.toml, {lesson.stem}: no test_seconds of its lesson and solution")
@@ -57,7 +55,7 @@ def problems(root: Path, *, bank: str = "tests.bank") -> list[str]:
             found += _imports(f"{kind}/{name}", notebook)
         found += _predictions(f"notebooks/{name}", notebooks["notebooks"])
         found += _exercises(lesson, notebooks["labs"], notebooks["solutions"])
-        found += _bank(lesson, bank, observing)
+        found += _bank(lesson, bank)
     if (root / "airgap").exists():
         found += _catalogue(root / "airgap")
     return found + list(_links(root))
@@ -251,7 +249,7 @@ def _span(cells: list[tuple[str, str, list[str]]], id_: str) -> list[str]:
     return sources[begin : end + 1] if begin is not None and end is not None and begin < end else []
 
 
-def _bank(lesson: manifest.Lesson, package: str, observing: list[str]) -> Iterator[str]:
+def _bank(lesson: manifest.Lesson, package: str) -> Iterator[str]:
     name = f"{package}.{lesson.module}"
     try:
         module = _import(name)
@@ -263,26 +261,18 @@ def _bank(lesson: manifest.Lesson, package: str, observing: list[str]) -> Iterat
         wrong = [answer.cause for answer in answers if answer.cause]
         kinds = {answer.kind for answer in answers if answer.cause}
         others = sum(answer.kind == "alternative" for answer in answers if not answer.cause)
-        observes = exercise.id in observing
-        fewest = FEWEST_OTHERS + observes
         if len(wrong) < FEWEST_WRONG:
             yield f"{exercise.id} has {len(wrong)} wrong answers; want {FEWEST_WRONG} or more"
-        if not observes and len(kinds) < FEWEST_CLASSES:
-            said = ", ".join(sorted(kinds)) or "none"
-            yield f"{exercise.id}: its wrong answers are of {said}; want {FEWEST_CLASSES} classes"
-        if others < fewest:
-            yield f"{exercise.id} has {others} right answers beside the solution; want {fewest}"
-        if observes:
-            cannot = getattr(module, "CANNOT", {}).get(exercise.id, {})
-            for kind in _import(package).WAYS:
-                if (kind in kinds) == (kind in cannot):
-                    yield (
-                        f"{exercise.id}: want either a wrong answer of the kind `{kind}`, or in "
-                        "CANNOT why there is none"
-                    )
-            continue
-        for cause in sorted({c for c in wrong if wrong.count(c) > 1}):
-            yield f"{exercise.id}: two wrong answers share the cause `{cause}`"
+        if others < FEWEST_OTHERS:
+            said = f"{others} right answers beside the solution; want {FEWEST_OTHERS}"
+            yield f"{exercise.id} has {said}"
+        cannot = module.CANNOT.get(exercise.id, {})
+        for kind in _import(package).WAYS:
+            if (kind in kinds) == (kind in cannot):
+                yield (
+                    f"{exercise.id}: want either a wrong answer of the kind `{kind}`, or in "
+                    "CANNOT why there is none"
+                )
 
 
 def _import(name: str) -> ModuleType:

@@ -110,7 +110,7 @@ def problems(root: Path) -> Iterator[str]:
         root: the clone.
     """
     named = causes.causes(root)
-    for id_ in (*causes.observing(root), *_OF_THE_KIT):
+    for id_ in (*(place for place in named if not place.startswith("kit.")), *_OF_THE_KIT):
         file = _file(root, id_)
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         shown = {line[2:].partition(":")[0] for line in text.splitlines() if line[:2] == "# "}

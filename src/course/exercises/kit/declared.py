@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Observing(Protocol):
-    """What an exercise of this form is: its facts say what is wrong."""
+    """What an exercise is: its facts say what is wrong."""
 
     def observe(self, lab: Lab) -> facts.Observation:
         """Look at the world and yield what was seen, stage by stage."""
