@@ -2,9 +2,9 @@
 
 The shop is the service `orders` in a Deployment, a Service and an HTTPRoute of its own, so that a
 lab never touches the `orders` that the course runs. It serves without a database: one that is slow
-would take every pod out of service at once, in the midst of a measurement. A start state replaces objects, not
-the namespace, and works whatever is there: a rollout half done, paused or stuck, pods on their way
-out.
+would take every pod out of service at once, in the midst of a measurement. A start state replaces
+objects, not the namespace, and works whatever is there: a rollout half done, paused or stuck, pods
+on their way out.
 """
 
 from __future__ import annotations
