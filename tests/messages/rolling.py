@@ -78,6 +78,8 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "a deadline of 1 s": replace(HUNG, limit=1, noticed=1.8),
         "a deadline that good releases miss": replace(HUNG, good=9, good_stalled=True),
         "a deadline of 8 s": HUNG,
+        "a deadline of 8 s, and a busy machine": replace(HUNG, noticed=13.2),
+        "a deadline of 8 s that nobody keeps": replace(NEVER, limit=8),
     },
     "rolling-5": {
         "three pods": Pods(four(sample(1, 3)), STRATEGY),
