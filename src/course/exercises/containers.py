@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
+from course.exercises.kit import node_service
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
@@ -26,7 +27,6 @@ _PORT = 3000
 # -- containers-1
 
 _NODE = 24
-_VERSION = r"v\d{1,4}\.[\w.-]{1,40}"
 _WHICH_NODE = "which Node does your FROM bring?   docker run --rm --entrypoint node slug:lab -v"
 _LIST = "docker run --rm --entrypoint ls slug:lab -R   shows what is in its working folder"
 _COMMAND = "docker image inspect slug:lab --format '{{.Config.Entrypoint}} {{.Config.Cmd}}'"
@@ -78,7 +78,7 @@ class Runtime(Facts):
     size: int  # bytes of the image's layers
 
     def wrong(self) -> Wrong | None:
-        old = [version for version in self.running if int(version[1:].split(".")[0]) < _NODE]
+        old = [version for version in self.running if node_service.numbers(version)[0] < _NODE]
         if old:
             saw = f"the program that serves is Node {old[0]}; its answers say {self.said}"
             want = f"the service under Node {_NODE}, with slug.mjs as it is"
@@ -107,8 +107,7 @@ class SlugRunsAlone:
             run = lab.starts("slug:lab", _PORT, contract, arguments=told.split(), once=once)
             with lab.observe(f"docker run slug:lab {told}".strip()), run as starts:
                 for served in starts:
-                    running = served.ask_programs("--version")
-                    nodes = tuple(text for text in running if re.fullmatch(_VERSION, text))
+                    nodes = node_service.versions(served)
                     yield Runtime(served.hear("/").field("node"), nodes, size)
 
 

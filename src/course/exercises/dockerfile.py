@@ -272,7 +272,7 @@ class GuideBuilds:
             def contract(served: Served, draw: Draw) -> Iterator[Facts]:
                 nonlocal node
                 heard = served.hear("/")
-                node = node or node_service.version(served) or heard.field("node")
+                node = node or next(iter(node_service.versions(served)), heard.field("node"))
                 yield Serves(heard, node, node_service.users(served))
                 yield Answered(lab.id, _GUIDE_PORT, "/", heard)
                 yield Page(word, served.hear(f"/pages/{word}"), html)

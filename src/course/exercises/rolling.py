@@ -19,7 +19,7 @@ from course.exercises.kit.claims import Claim
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab
-from course.exercises.kit.lost_requests import Lossless
+from course.exercises.kit.lost_requests import NONE_LEFT, Lossless
 from course.exercises.kit.probe_release import Borrowed, Load, ProbeRelease, borrowed
 from course.exercises.kit.release_facts import Carried, figures, finished, ready_before
 from course.exercises.kit.shop import CONTAINER, NAME, START, Shop, StartsAsShop
@@ -253,7 +253,7 @@ class Hung(Facts):
     def wrong(self) -> Wrong | None:
         if not self.fewest_ready:
             return Wrong(
-                "none-left",
+                NONE_LEFT,
                 saw="a release of an image that is not there took every ready pod away before it "
                 "had another one",
                 want="a ready pod at every moment, however bad the release",

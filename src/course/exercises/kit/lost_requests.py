@@ -18,6 +18,8 @@ from course.exercises.kit.verdict import Wrong
 from course.measure.release import NO_READY_ENDPOINT, POD_ERROR, POD_LOST, POD_STARTING
 from course.measure.rollout import containers
 
+NONE_LEFT = "none-left"
+"""The cause where no ready pod is left."""
 _DESCRIBE = f"kubectl describe deployment {NAME}"
 _USUAL_DRAIN, _USUAL_GRACE = "10000", 30
 _LEAST_GRACE = 2
@@ -76,7 +78,7 @@ class Lossless(Facts):
         strategy = self.deployment["spec"].get("strategy") or {}
         field = short(strategy.get("rollingUpdate") or strategy)
         return Wrong(
-            "none-left",
+            NONE_LEFT,
             saw=f"{self.release.said()}: from {times[0]:.1f} s to {times[-1]:.1f} s after the "
             f"release the gateway knew no ready pod (ReplicaSets: {self.release.seen.fewest_ready} "
             f"ready at the least). Deployment {NAME}: strategy {field}",
@@ -109,14 +111,10 @@ class Lossless(Facts):
         drained = float(drain) / 1000 if drain.isdecimal() else 0.0
         waits = f"lifecycle.preStop is {short(hook)}, then {DRAIN} is {drain}"
         killed = max(grace, min(held, grace) + _LEAST_GRACE)
-        if hook and killed < self.work:
-            cause, field = (
-                "grace-too-short",
-                f"terminationGracePeriodSeconds is {grace}: hook and drain together, and a request "
-                f"took {self.work:.1f} s",
-            )
-        elif hook and grace < _LEAST_GRACE:
+        if hook and (killed < self.work or grace < _LEAST_GRACE):
             cause, field = "grace-too-short", f"terminationGracePeriodSeconds is {grace}"
+            if killed < self.work:
+                field += f": hook and drain together, and a request took {self.work:.1f} s"
         elif hook and not drained and held < self.work:
             cause, field = (
                 "hook-only",

@@ -57,10 +57,10 @@ class Answered(Facts):
         return None
 
 
-def version(served: Served) -> str:
-    """Return the oldest Node of those that run, as they say themselves; empty if none does."""
+def versions(served: Served) -> tuple[str, ...]:
+    """Return the Nodes that run, as they say themselves, the oldest first; none if none does."""
     said = (text for text in served.ask_programs("--version") if _VERSION.fullmatch(text))
-    return min(said, key=numbers, default="")
+    return tuple(sorted(said, key=numbers))
 
 
 def numbers(version: str) -> list[int]:
