@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from course.core import manifest, waiting
+from course.exercises.kit import clients
 from course.exercises.kit import exercise as exercise_
 from course.exercises.kit.lab import Lab
 
@@ -25,11 +26,13 @@ class Nowhere(Lab):
     def rename_existing(self, ref: str) -> None:
         self.names.append(ref)
 
-    def _variable(self, name: str) -> str:
-        raise ConnectionError(name)
-
     def run(self, *argv: object, wait: float = 0, check: bool = True) -> str:
         raise ConnectionError(argv)
+
+
+def nowhere(name: str) -> str:
+    """What a variable of the engine is where there is none."""
+    raise ConnectionError(name)
 
 
 def names(id_: str) -> list[str]:
@@ -46,6 +49,7 @@ def test_no_two_exercises_share_the_name_of_an_image(
     """Not even its part before the colon: a message says which other tags of it there are."""
     owners: dict[str, set[str]] = defaultdict(set)
     monkeypatch.setattr(waiting, "shown", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(clients, "variable", nowhere)
     for id_ in IDS:
         for name in names(id_):
             owners[name.partition(":")[0]].add(id_)

@@ -9,7 +9,7 @@ import pytest
 
 from course.core import manifest, paths
 from course.core.errors import CourseError
-from course.dev import causes, check, scaffold
+from course.dev import check, scaffold
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_new_exercise_has_its_five_places_and_is_refused_until_written(
             compile(path.read_text(), path.name, "exec")
     code = edited[2].read_text()
     assert code.count("import Facts, Observation") == code.count("import dataclass\n") == 1
-    assert id_ in causes.causes(clone)
+    assert f'@exercise("{id_}", start_cause=' in code and "def observe(" in code
     found = "\n".join(check.problems(clone))
     assert f"{id_} has 0 hints" in found and f"{id_} has 0 wrong answers" in found
 
