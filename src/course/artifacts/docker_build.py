@@ -1,4 +1,4 @@
-"""The docker command: where its Docker is, and one image of the course's own from a folder."""
+"""Build an image of the course's own from a folder, by the docker command."""
 
 from __future__ import annotations
 
@@ -51,19 +51,6 @@ def build(
     # A provenance record would make every image an index of two, which kind cannot load.
     env = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     runner.run([*argv, context], timeout=BUILD_WAIT, env=env, on_line=line)
-
-
-def address(runner: Runner) -> str:
-    """Where the docker command finds its Docker; empty if it does not say.
-
-    Args:
-        runner: runs docker.
-
-    Raises:
-        CommandError: docker does not know.
-    """
-    argv = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-    return runner.run(argv, timeout=20).stdout.strip()
 
 
 def place(source: Path, dest: Path) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from course.artifacts import docker_build, fetch, first_seen
+from course.artifacts import docker_context, fetch, first_seen
 from course.core.errors import CourseError
 from course.core.process import UNENDED, CommandError, Runner
 from course.core.report import Report
@@ -185,7 +185,7 @@ def _named_now(upstream: str, runner: Runner) -> str:
     import docker
 
     with suppress(Exception):  # it is asked for a message only
-        api: Any = docker.APIClient(base_url=docker_build.address(runner), timeout=15)
+        api: Any = docker.APIClient(base_url=docker_context.address(runner), timeout=15)
         found = str(api.inspect_distribution(upstream)["Descriptor"]["digest"])
         return found if _DIGEST.fullmatch(found) else ""
     return ""

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course.artifacts import debian, docker_build, images, tools
+from course.artifacts import debian, docker_context, images, tools
 from course.core import locks, paths, private
 from course.core import process as process_
 from course.core.errors import CourseError
 from course.core.names import CGROUPS, CHECK_IMAGE, CONTAINERS, OWNER_LABEL, PROCESS_LABEL
-from course.core.process import CommandError, Runner
+from course.core.process import Runner
 from course.core.report import Report
 from course.engine import lifecycle
 from course.engine.base import OLDEST_DOCKER
@@ -52,10 +52,8 @@ class Docker:
         own = _own_host()
         if answers(own):
             return own
-        if shutil.which("docker"):
-            with contextlib.suppress(CommandError):
-                if address := docker_build.address(self.runner):
-                    return address
+        if shutil.which("docker") and (address := docker_context.address(self.runner)):
+            return address
         return "unix:///var/run/docker.sock"
 
     def answers(self) -> bool:
