@@ -109,8 +109,11 @@ def lessons(names: set[str]) -> set[str]:
     return {name.removeprefix("lesson ") for name in names if name.startswith("lesson ")}
 
 
-def test_an_exercises_module_changes_its_own_lesson_and_none_of_part_1(clone: Clone) -> None:
-    changed = clone.changed("src/course/exercises/rolling.py", more)
+@pytest.mark.parametrize("module", ["rolling", "stuck_release"])
+def test_an_exercises_module_changes_its_own_lesson_and_none_of_part_1(
+    clone: Clone, module: str
+) -> None:
+    changed = clone.changed(f"src/course/exercises/{module}.py", more)
     expected = {"solution 11-rolling", "lab 11-rolling", "cluster tests/cluster/test_shop.py"}
     answers = {name for name in clone.before if name.startswith("answer rolling-")}
     assert len(answers) >= 4 and changed == expected | answers

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from course.exercises.kit import exercise, start_files
 from course.exercises.kit.declared import Declared, Start
+from course.exercises.kit.lab import Lab
+from tests.exercises import borrowed_shop
 from tests.exercises.words import Words
 
 
@@ -24,3 +28,9 @@ def words(mini: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         exercise._found, "mini-1", Declared("mini-1", Words(), Start(), "other-word")
     )
     return files
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., Lab]:
+    """Judge an exercise's observation of a shop that plays its part."""
+    return partial(borrowed_shop.judged, monkeypatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,18 @@ def test_two_checks_of_one_shop_take_turns(here: Shop, monkeypatch: pytest.Monke
             pass
     with here.held():
         assert here.lab.observed
+
+
+def test_a_check_that_borrows_the_shop_has_its_turn(
+    here: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shop, "_TURN_WAIT", 0.0)
+    monkeypatch.setattr(shop, "Rollout", lambda name: name)
+    monkeypatch.setattr(shop, "borrowed", lambda *given: nullcontext(given))
+    given: Any
+    with here.borrowed() as given:
+        assert given == ("shop-lab", here.url, here.lab.observe)
+        with pytest.raises(CourseError, match="another check releases to shop-lab"), here.held():
+            pass
+    with here.held():
+        pass

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,106 +13,18 @@ from course.core.errors import CourseError
 from course.core.process import FakeRunner
 from course.exercises import rolling
 from course.exercises.kit import exercise, shop_copy, shop_facts
-from course.exercises.kit.draw import Draw
-from course.exercises.kit.facts import Facts, judge
+from course.exercises.kit.facts import Facts
 from course.exercises.kit.lab import Lab
-from course.exercises.kit.probe_release import Load, ProbeRelease
-from course.exercises.kit.shop_copy import Unready
+from course.exercises.kit.probe_release import ProbeRelease
 from course.exercises.kit.verdict import Wrong
 from course.measure.chain import Broken
-from course.measure.rollout import Rollout, Sample
-from tests.controller import Controlled
-from tests.exercises.shop_lab import Object, ShopLab, cause_of
-from tests.exercises.shops import CUT, EARLY, beside, deployment, sample, start, tried
+from tests.exercises.borrowed_shop import cause
+from tests.exercises.shop_lab import Object, cause_of
+from tests.exercises.shops import CUT, EARLY, deployment, start, tried
 from tests.loopback import Server, serving
 from tests.messages import shop as messages
 
 IDS = [f"rolling-{number}" for number in range(1, 6)]
-
-
-USUAL = Load()
-
-
-class Shop:
-    """A borrowed shop.
-
-    Args:
-        made: what the learner has made of it.
-        there: the release of the check's own.
-        back: the one that gives it back.
-    """
-
-    def __init__(self, made: Object, there: ProbeRelease, back: ProbeRelease) -> None:
-        self.deployment, self._there, self._back = made, there, back
-        self.asked: list[Object] = []
-
-    def release(self, settings: Object, *, wait: float, load: Load = USUAL) -> ProbeRelease:
-        self.asked.append({**settings, "rate": load.rate})
-        return self._there
-
-    def give_back(self, first: Callable[[], None], *, wait: float, load: Load) -> ProbeRelease:
-        first()
-        self.asked.append({"rate": load.rate, "timeout": load.timeout})
-        return self._back
-
-
-@pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., Lab]:
-    """Judge an exercise's observation of such a shop."""
-
-    def judge_it(
-        id_: str,
-        made: Object | None = None,
-        there: ProbeRelease | None = None,
-        back: ProbeRelease | None = None,
-        *,
-        ready: bool = False,
-    ) -> Lab:
-        made = made or deployment()
-        lab, shop = Lab(id_), Shop(made, there or tried(), back or tried())
-        lab.drawn = Draw(7)
-        lab.shop_, lab.ran = shop, []  # type: ignore[attr-defined]
-        looked: list[float] = []
-
-        @contextmanager
-        def starting(*_: object) -> Iterator[Any]:
-            def seen(wait: float = 0) -> Unready:
-                looked.append(wait)
-                return Unready(ready, 2, made, "2000")
-
-            yield SimpleNamespace(seen=seen)
-
-        @contextmanager
-        def borrowed(_: Lab) -> Iterator[Shop]:
-            yield shop
-
-        monkeypatch.setattr(rolling, "_borrowed", borrowed)
-        monkeypatch.setattr(shop_copy, "starting_pod", starting)
-        for name in ("at_rest", "answers"):
-            monkeypatch.setattr(shop_facts, name, lambda *_, **__: iter(()))
-        monkeypatch.setattr(
-            shop_facts, "reached", lambda _, release: shop_facts.Reached(release, "", "", ())
-        )
-        monkeypatch.setattr(Lab, "recall", lambda *_: "2000")
-        monkeypatch.setattr(
-            Lab,
-            "run",
-            lambda lab, *argv, **_: lab.ran.append(argv),
-        )
-        code = exercise.find(id_)
-        lab.looked = looked  # type: ignore[attr-defined]
-        judge(lab, code._code.observe(lab))
-        return lab
-
-    return judge_it
-
-
-def cause(judged: Callable[..., Lab], *args: Any, **more: Any) -> str:
-    try:
-        judged(*args, **more)
-    except Wrong as wrong:
-        return wrong.cause
-    return ""
 
 
 @pytest.mark.parametrize(
@@ -198,20 +107,6 @@ def test_a_hook_alone_holds_either_too_short_or_too_long(
     samples = tuple(replace(s, at=3 * s.at) for s in SLOW.seen.samples)
     stays = replace(SLOW, seen=replace(SLOW.seen, samples=samples))
     assert cause(judged, "rolling-3", deployment(**container), stays, back) == "idle-pod-stays"
-
-
-@pytest.mark.parametrize(("revision", "named"), [(2, "not-measured"), (3, "")])
-def test_the_releases_of_a_learner_are_those_after_the_start(
-    judged: Any, revision: int, named: str
-) -> None:
-    figures = {
-        "more": {"seconds": 24, "peak": 5, "fewest_ready": 4},
-        "fewer": {"seconds": 13, "peak": 4, "fewest_ready": 2},
-    }
-    Lab("rolling-5").write("decision.json", json.dumps({"choice": "fewer", "measured": figures}))
-    samples = (sample(1, 4), sample(2, 2, 2), sample(8, 2, 2))
-    seen = tried(samples=samples, seconds=12.4, desired=4, revision=revision)
-    assert cause(judged, "rolling-5", there=seen) == named
 
 
 # -- what the shop answers
@@ -313,91 +208,3 @@ def test_each_exercise_says_what_is_wrong_where_nothing_was_changed(id_: str) ->
 )
 def test_a_start_is_later_than_the_delays_of_the_answer(probes: Object, delay: float) -> None:
     assert rolling._delay(deployment(**probes)) == delay
-
-
-@pytest.mark.parametrize(("digest", "other"), [("sha256:11", ""), ("sha256:12", "a")])
-def test_an_image_is_known_by_what_served_before(digest: str, other: str) -> None:
-    """And not by what its tag names now: that may be another image, or none."""
-    pod = {
-        "metadata": {"name": "a", "uid": "u1"},
-        "spec": beside(deployment())["spec"]["template"]["spec"],
-        "status": {"containerStatuses": [
-            {"name": "mesh", "imageID": "r/mesh@sha256:99"},
-            {"name": "shop", "imageID": f"r/shop-lab@{digest}"},
-        ]},
-    }  # fmt: skip
-    evicted = {
-        "metadata": {"name": "b", "uid": "u2"},
-        "spec": pod["spec"],
-        "status": {"phase": "Failed", "reason": "Evicted"},
-    }
-    made = beside(deployment())
-    made["metadata"] |= {"uid": "d", "creationTimestamp": "2026-01-01T00:00:00Z"}
-    lab = ShopLab(made, pods=[evicted, pod])
-    lab.facts |= {"digest": "sha256:11", "bad": "r/shop-lab:1.3.0", "pods": "u1", "uid": "d"}
-    seen = rolling._serving(lab)
-    assert (seen.other[0], seen.left, seen.made) == (other, 1, "")
-
-
-def test_a_bad_release_of_a_copy_is_followed_until_it_is_noticed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made = Controlled(deployment(spec={"progressDeadlineSeconds": 8}), stuck="r/shop-lab:")
-    lab = ShopLab(made.deployment)
-    lab.facts["ready"] = "2"
-
-    @contextmanager
-    def deployed(*_: object) -> Any:
-        yield Rollout(made.name, api=made)
-
-    def set_image(rollout: Rollout, image: str) -> str:
-        name, _, bad = image.partition("=")
-        assert name == "shop" and bad.startswith("r/shop-lab:")
-        change = {"containers": [{"name": name, "image": bad}]}
-        made.patch("deployments", made.name, {"spec": {"template": {"spec": change}}})
-        made.deployment["status"]["conditions"] = [
-            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-        ]
-        made.deployment["status"]["updatedReplicas"] = 1
-        made._send("deployments", made.deployment)
-        return ""
-
-    monkeypatch.setattr(shop_copy, "deployed", deployed)
-    monkeypatch.setattr(Rollout, "set_image", set_image)
-    seen = rolling._hung(lab, 8)
-    assert seen.noticed and seen.reason == "ProgressDeadlineExceeded" and not seen.good_stalled
-    assert (seen.limit, seen.fewest_ready, seen.good) == (8, 2, 2.0)
-
-
-@pytest.mark.parametrize(
-    ("moments", "seconds", "own"),
-    [
-        ((sample(1, 4), sample(3, 2, 2, "Pending"), sample(7, 2, 2)), 20.0, 16.0),
-        # What the pod itself does before its start is not the machine's.
-        ((sample(1, 4), sample(3, 2, 2, "Init:0/1"), sample(9, 2, 2)), 20.0, 20.0),
-        ((sample(1, 4), sample(3, 2, 2, "ContainerCreating"), sample(4, 2, 2)), 0.0, 29.0),
-    ],
-)
-def test_the_time_until_containers_start_is_the_machines(
-    moments: tuple[Sample, ...], seconds: float, own: float
-) -> None:
-    assert rolling.Duration(tried(samples=moments, seconds=seconds), "").own == own
-
-
-@pytest.mark.parametrize(
-    ("figures", "possible"),
-    [
-        ((24.0, 5, 4), True),
-        ((26.0, 4, 3), True),
-        ((6.5, 4, 0), True),
-        ((6.5, 8, 4), True),
-        ((9.0, 5, 4), False),  # four rounds of 5 s
-        ((3.0, 4, 0), False),  # less than one start
-        ((24.0, 4, 4), False),  # no pod more and none away
-        ((24.0, 12, 4), False),
-    ],
-)
-def test_figures_that_no_four_pods_can_give_are_not_believed(
-    figures: tuple[float, float, float], possible: bool
-) -> None:
-    assert rolling._possible(*figures) is possible

@@ -9,14 +9,9 @@ from typing import Any
 from course.exercises.kit.claims import Claim
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.shop_facts import Held
-from course.exercises.rolling import (
-    Decision,
-    Duration,
-    Hung,
-    Left,
-    Pods,
-    Serving,
-)
+from course.exercises.rolling import Left
+from course.exercises.strategy_choice import Decision, Duration, Pods
+from course.exercises.stuck_release import Hung, Serving
 from tests.exercises.shops import sample, tried
 from tests.messages.shop import PULL
 

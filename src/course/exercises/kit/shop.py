@@ -20,15 +20,18 @@ from course.core import locks, paths, waiting
 from course.core.errors import CourseError
 from course.core.process import default_runner
 from course.exercises.kit.lab import Lab
+from course.exercises.kit.probe_release import Borrowed, borrowed
 from course.exercises.kit.reply import Reply
 from course.learner.saves import save
 from course.measure import traffic
-from course.measure.rollout import containers
+from course.measure.rollout import Rollout, containers
 
 NAME = "shop-lab"
 """Of the Deployment, the Service and the HTTPRoute, and of the image in the registry."""
 COPY = f"{NAME}-copy"
 """The label `app` of what a check makes after the shop's pattern: no request comes there."""
+HISTORY = f"kubectl rollout history deployment/{NAME}"
+"""Where a learner sees what was released before."""
 CONTAINER = containers.SERVICE
 START, LATENCY, DRAIN = "FAULT_START_MS", "FAULT_LATENCY_MS", "DRAIN_MS"
 """Variables of the service: its slow start, the work of a request, how long it drains."""
@@ -113,6 +116,17 @@ class Shop:
             with self.lab.observe("the check's turn"):
                 stack.enter_context(locks.hold(file, wait=_TURN_WAIT, what=what, try_=again))
             yield
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[Borrowed]:
+        """Borrow it for a check's own releases, one check at a time; it is given back as it was.
+
+        Raises:
+            CourseError: another check goes on for too long, or one that was ended has left its
+                release.
+        """
+        with self.held(), borrowed(Rollout(NAME), self.url, self.lab.observe) as made:
+            yield made
 
     # -- images
 

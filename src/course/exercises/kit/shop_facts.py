@@ -18,7 +18,7 @@ from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.probe_release import ProbeRelease, serving_old
 from course.exercises.kit.reply import Reply
-from course.exercises.kit.shop import NAME, Shop
+from course.exercises.kit.shop import HISTORY, NAME, Shop
 from course.exercises.kit.verdict import NO_ANSWER, WRONG_ANSWER, Wrong
 from course.measure import chain, traffic
 from course.measure.chain import Broken
@@ -36,7 +36,6 @@ _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint|no nodes available")
 """A pod that finds no node for any other reason asks for what no node has, e.g. a port twice."""
 _NOT_THERE = re.compile(r"statuscode: 4|errored")
 _ANSWERED = re.compile(r"statuscode: ")
-_HISTORY = f"kubectl rollout history deployment/{NAME}"
 
 _NOT_BROKEN = Broken("", "", "", "", "")
 
@@ -76,7 +75,7 @@ class Held(Facts):
             self.cause,
             saw=f"Deployment {NAME}: {self.message}; its image is {self.image}; pod {self.pod}",
             want="a newest revision whose pods start, every one of them",
-            try_=f"{_HISTORY}; kubectl describe pod {self.pod.name}",
+            try_=f"{HISTORY}; kubectl describe pod {self.pod.name}",
         )
 
 
@@ -114,7 +113,7 @@ class AtRest(Facts):
                 "paused",
                 saw=f"Deployment {NAME}: spec.paused is true, so that no release reaches a pod",
                 want="a Deployment that rolls out what it is given: spec.paused false",
-                try_=f"{_HISTORY}   what would go on if it went on?",
+                try_=f"{HISTORY}   what would go on if it went on?",
             )
         return None
 
