@@ -189,6 +189,7 @@ docker pull --quiet "$REGISTRY/shop-lab:1.2.0"
 docker tag "$REGISTRY/shop-lab:1.2.0" "$REGISTRY/shop-lab:1.1.0"
 docker push --quiet "$REGISTRY/shop-lab:1.1.0"
 """
+_TWO = "kubectl scale deployment shop-lab --replicas=2"
 _SET = 'kubectl set image deployment/shop-lab "shop=$REGISTRY/shop-lab{}"'
 _DIGEST = """\
 digest=$(docker buildx imagetools inspect "$REGISTRY/shop-lab:1.1.0" \\
@@ -486,13 +487,34 @@ BANK: dict[str, list[Answer]] = {
             "no-answer",
             after(f"kubectl scale deployment shop-lab --replicas=0\n{_WAIT}"),
         ),
-        alternative("back, with a sidecar in front", _beside()),
-        alternative("the good image named again", sub(_UNDO, _SET.format(":1.1.0"))),
-        alternative(
-            "the good image by its digest, pod by pod",
+        nearly(
+            "one pod away, and one pod anew",
+            "pods-replaced",
+            after(f"kubectl scale deployment shop-lab --replicas=1\n{_WAIT}\n{_TWO}\n{_WAIT}"),
+        ),
+        feature_gone(
+            "all pods away, and two pods anew",
+            "pods-replaced",
+            after(f"kubectl scale deployment shop-lab --replicas=0\n{_WAIT}\n{_TWO}\n{_WAIT}"),
+        ),
+        symptom_hidden(
+            "the good image by its digest, in other pods",
+            "pods-replaced",
             before(_DIGEST),
             sub(_UNDO, _SET.format("@$digest")),
-            sub('Seconds": 8', 'Seconds": 9'),
+        ),
+        alternative("the good image named again", sub(_UNDO, _SET.format(":1.1.0"))),
+        alternative(
+            "back by its number, and a deadline of 10 s",
+            sub(_UNDO, f"{_UNDO} --to-revision=1"),
+            sub('Seconds": 8', 'Seconds": 10'),
+        ),
+        alternative(
+            "the file applied again, with a deadline in it",
+            script(
+                "sed -i 's/^  replicas: 2$/  replicas: 2\\n  progressDeadlineSeconds: 9/' "
+                f"rolling-4/shop.yaml\nkubectl apply -f rolling-4/shop.yaml\n{_WAIT}"
+            ),
         ),
     ],
     "rolling-5": [

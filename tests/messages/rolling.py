@@ -16,7 +16,7 @@ from tests.exercises.shops import sample, tried
 from tests.messages.shop import PULL
 
 GOOD, BAD, OTHER = (f"sha256:{letter * 64}" for letter in "abc")
-SERVING = Serving("r/shop-lab:1.1.0", "r/shop-lab:1.3.0-3fa2c1", GOOD, ("", ""), 2, "")
+SERVING = Serving("r/shop-lab:1.1.0", "r/shop-lab:1.3.0-3fa2c1", GOOD, ("", ""), 2, 2, "")
 HUNG = Hung(8, 8.9, "ProgressDeadlineExceeded", f"{PULL}", 2, 2, good_stalled=False)
 NEVER = replace(HUNG, limit=600, noticed=0.0, reason="ReplicaSetUpdated")
 
@@ -48,8 +48,9 @@ def decided(own: int = 2, duration: Duration = FAST, **decision: Any) -> Decisio
 
 MESSAGES: dict[str, dict[str, Facts]] = {
     "rolling-3": {
-        "a hook of 12 s": Left("shop-lab-7d9f-x2x", 12.4),
-        "a hook of 7 s": Left("shop-lab-7d9f-x2x", 7.6),
+        "a hook of 12 s": Left("shop-lab-7d9f-x2x", 12.4, 13.1),
+        "a hook of 7 s": Left("shop-lab-7d9f-x2x", 7.6, 8.3),
+        "a pod that sleeps once it is ready no more": Left("shop-lab-7d9f-x2x", 5.1, 16.2),
     },
     "rolling-4": {
         "nothing was done": Held(

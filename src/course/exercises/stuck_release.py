@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from course.core.errors import CourseError
 from course.exercises.kit import shop_copy, shop_facts
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
@@ -24,6 +25,11 @@ _FIRST_WAIT = 90.0
 _NOTICE = 10.0
 _CONTROLLER = 1.0
 """Seconds after the deadline at which the controller looks again."""
+_SERVE_ON = "the good pods go on serving; only the bad release goes"
+_WHOSE_PODS = (
+    "course reset rolling-4   then: which ReplicaSet has ready pods, and which not?   "
+    "kubectl get replicasets"
+)
 _BUSY = 10.0
 """Seconds more that a controller on a busy machine is given to say what its deadline promises."""
 
@@ -38,7 +44,8 @@ class Serving(Facts):
     bad: str  # the one that was not there
     digest: str  # of what served when the exercise began
     other: tuple[str, str]  # a pod that runs another image, and its digest; empty if none does
-    left: int  # of the first pods
+    first: int  # how many pods served when the exercise began
+    left: int  # of these
     made: str  # when the Deployment was made, if that was after the exercise began
 
     def wrong(self) -> Wrong | None:
@@ -53,8 +60,8 @@ class Serving(Facts):
         if pod:
             return Wrong(
                 "other-version",
-                saw=f"pod {pod} runs {self.image}, whose digest {digest[-12:]} is not that of "
-                "1.1.0",
+                saw=f"pod {pod} runs an image with the digest {digest[-12:]}, which is not that "
+                "of 1.1.0",
                 want=f"1.1.0 in every pod: digest {self.digest[-12:]}",
                 try_=HISTORY,
             )
@@ -64,15 +71,21 @@ class Serving(Facts):
                 saw=f"Deployment {NAME} was made at {self.made}, after the exercise began, and "
                 "none of the pods that served then is there: while the one was gone and the other "
                 "not ready, nobody served",
-                want="the good pods go on serving; only the bad release goes",
-                try_="course reset rolling-4   then: which ReplicaSet has ready pods, and which "
-                "not?   kubectl get replicasets",
+                want=_SERVE_ON,
+                try_=_WHOSE_PODS,
+            )
+        if self.left < self.first:
+            return Wrong(
+                "pods-replaced",
+                saw=f"of the {self.first} pods that served when the exercise began, {self.left} "
+                "are there; others have taken their place",
+                want=_SERVE_ON,
+                try_=_WHOSE_PODS,
             )
         return None
 
     def notes(self) -> Iterator[str]:
-        named = self.image.partition("@")[0].rpartition(":")[2]
-        yield f"{self.left} of the first 2 pods have served all the while; image {named}"
+        yield f"the first {self.left} pods have served all the while; image {self.image}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ class Hung(Facts):
                 want="the controller's own word",
                 try_=f"kubectl get deployment {NAME} -o yaml --show-managed-fields   who wrote it?",
             )
-        if not self.noticed or self.after > _NOTICE + 0.5:
+        if not self.noticed or self.limit > _NOTICE:
             since = f"came after {self.noticed:.1f} s" if self.noticed else "did not come"
             return Wrong(
                 "not-noticed",
@@ -181,6 +194,7 @@ def _serving(lab: Lab) -> Serving:
         lab.recall("bad"),
         digest,
         next(iter(others), ("", "")),
+        len(first),
         len(first & {pod["metadata"]["uid"] for pod in pods}),
         meta["creationTimestamp"] if meta["uid"] != lab.recall("uid") else "",
     )
@@ -191,8 +205,13 @@ def _hung(lab: Lab, limit: int) -> Hung:
     with lab.observe("a bad release of a copy"), shop_copy.deployed(lab, _deployment(lab)) as made:
         stalled = made.wait(_FIRST_WAIT).state == "stalled"
         name = containers.service(_deployment(lab)["spec"]["template"])["name"]
-        with made.watch(maximum=_FIRST_WAIT) as feed:
-            feed.until(lambda: feed.samples(-1)[0].status.state == "complete", _NOTICE)
+        with made.watch(maximum=2 * _FIRST_WAIT) as feed:
+            if not feed.until(lambda: feed.samples(-1)[0].status.state == "complete", _FIRST_WAIT):
+                raise CourseError(
+                    f"a copy of {NAME} has no ready pods yet: {feed.samples(-1)[0].status}",
+                    "pods that are ready before a bad release of them begins",
+                    "end what else keeps this machine busy, then run the check again",
+                )
             number, began = len(feed.samples()) - 1, feed.seconds
             good = feed.samples(-1)[0].revision
             made.set_image(f"{name}={lab.registry}/{NAME}:{secrets.token_hex(4)}")
@@ -201,7 +220,7 @@ def _hung(lab: Lab, limit: int) -> Hung:
                 last = feed.samples(-1)[0]
                 return last if last.status.state == "stalled" and last.revision > good else None
 
-            found = feed.until(noticed, _NOTICE + (_BUSY if limit < _NOTICE else 1))
+            found = feed.until(noticed, _NOTICE + (_BUSY if limit <= _NOTICE else 2))
             samples = feed.samples(number)
     status = samples[-1].status
     return Hung(
