@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from course.exercises.kit import exercise, start_files
+from course.exercises.kit import exercise, image, start_files
 from course.exercises.kit.declared import Declared, Start
+from course.exercises.kit.image import Contents, Size
 from course.exercises.kit.lab import Lab
+from course.measure import layers
 from tests.exercises import borrowed_shop
 from tests.exercises.words import Words
+
+
+@pytest.fixture
+def images(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What images hold: no layer above the base, of this size and by these steps."""
+    holds: dict[str, Any] = {"size": Size(8_660_000, 239_660_000), "steps": ("COPY ./dist ./dist",)}
+    monkeypatch.setattr(image, "contents", lambda *_: Contents(()))
+    monkeypatch.setattr(image, "size", lambda *_: holds["size"])
+    monkeypatch.setattr(image, "steps", lambda *_: holds["steps"])
+    monkeypatch.setattr(layers, "read", lambda *_, **__: [])
+    monkeypatch.setattr(layers, "digests", lambda *_: frozenset())
+    return holds
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from course.core.names import CHECK_IMAGE
 from course.core.text import cut
+from course.exercises.kit.verdict import Wrong
 from course.measure import layers
 from course.measure.layers import File, Layer, Piece, image_layers
 
@@ -134,6 +135,18 @@ def steps(lab: Lab, ref: str) -> tuple[str, ...]:
         Wrong: there is no such image (`no-image`).
     """
     return tuple(piece.by for piece in _pieces(lab, ref) if not piece.base)
+
+
+def kept_below(held: Held, want: str) -> Wrong:
+    """Return the verdict on a file that a later step deletes (`kept-below`).
+
+    Args:
+        held: the file, which is hidden.
+        want: what the layers may hold.
+    """
+    saw = f"a later step deletes /{held.path}; the layer of `{held.by}` still has it"
+    try_ = "docker history   did the image become smaller by the step that deletes?"
+    return Wrong("kept-below", saw=saw, want=want, try_=try_)
 
 
 def _pieces(lab: Lab, ref: str) -> list[Piece]:

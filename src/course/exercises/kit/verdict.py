@@ -101,6 +101,8 @@ NO_ANSWER = "no-answer"
 """The cause where something runs and nothing answers."""
 OLD_RUNTIME = "old-runtime"
 """The cause where the program needs a newer runtime than it gets."""
+STALE_IMAGE = "stale-image"
+"""The cause where an image was built before what it is made of was changed."""
 WRONG_ANSWER = "wrong-answer"
 """The cause where a service answers, but not what its program computes."""
 
