@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from course.exercises.kit import exercise, start_files
 from course.exercises.kit.declared import Declared, Start
+from course.exercises.kit.lab import Lab
+from tests.exercises import local_builder
 from tests.exercises.words import Words
 
 
@@ -24,3 +27,9 @@ def words(mini: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         exercise._found, "mini-1", Declared("mini-1", Words(), Start(), "other-word")
     )
     return files
+
+
+@pytest.fixture
+def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
+    """Judge an answer by what the steps of its Dockerfile do, without an engine."""
+    return local_builder.judging(monkeypatch)
