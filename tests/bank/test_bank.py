@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -89,10 +90,8 @@ def rows(stem: str) -> list[Row]:
     wrong = [one for one in those if one.wrong]
     exercises = {one.id for one in those}
     share = 100 * sum(one.named for one in wrong) / max(1, len(wrong))
-    module = next(lesson.module for lesson in COURSE.lessons if lesson.stem == stem)
-    own_files = [f"{folder}/{module}.py" for folder in ("src/course/exercises", "tests/bank")]
     kit = ("check", "lab", "served", "starts", "copy")
-    subject = (*(f"src/course/exercises/kit/{name}.py" for name in kit), *own_files)
+    subject = (*(f"src/course/exercises/kit/{name}.py" for name in kit), *own_files(stem))
     here = f"{len(those)} answers of {len(exercises)} exercises; {results.machine()}"
     own, goto = p95([one.own_ms for one in those]), p95([one.goto_s for one in those])
     watched = [one.observed_s for one in those]
@@ -107,6 +106,16 @@ def rows(stem: str) -> list[Row]:
         Row(f"{stem}: {name}", figure, bound, ok, here, subject)
         for (name, figure, bound), ok in zip(figures, holds, strict=True)
     ]
+
+
+def own_files(stem: str) -> list[str]:
+    """The modules of a lesson's exercises, those that they share beside the kit, and the bank."""
+    lesson = next(lesson for lesson in COURSE.lessons if lesson.stem == stem)
+    homes = {type(find(exercise.id)._code).__module__ for exercise in lesson.exercises}
+    named = [value for home in homes for value in vars(sys.modules[home]).values()]
+    modules = {str(getattr(value, "__module__", "")) for value in named}
+    own = sorted(name for name in modules if name.rpartition(".")[0] == "course.exercises")
+    return [*(f"src/{name.replace('.', '/')}.py" for name in own), f"tests/bank/{lesson.module}.py"]
 
 
 def shown_by_checks(lesson: manifest.Lesson, work: Path) -> list[str]:

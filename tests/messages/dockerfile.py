@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from course.exercises.dockerfile import (
-    Claimed,
-    Counted,
-    Day,
-    Edited,
-    FirstInstall,
-    Holds,
-    Made,
-    Ordered,
-    Page,
-    Refusal,
-    Reinstall,
-    Serves,
-    Started,
-    Stops,
-)
+from course.exercises.dockerfile import Edited, Started, Stops
+from course.exercises.install_cache import FirstInstall, Holds, Reinstall
 from course.exercises.kit.claims import Claim
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.reply import Ended, Reply, Running
+from course.exercises.required_node import Page, Refusal, Serves
+from course.exercises.step_order import Claimed, Counted, Day, Made, Ordered
 from course.measure.builds import Build, Step
 
 OK = Build((), 1.2)

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import re
 
+from course.exercises.kit.build_errors import named
+from course.measure.builds import Build
+
 VARIABLE = "ftp_proxy"
 """Nothing that a lesson builds with asks a proxy for FTP."""
 ROOT = "root"
@@ -63,3 +66,17 @@ def refused(log: str, nonce: str) -> str:
     """
     found = re.search(rf"{_MARK} (\S+) {nonce}\b", log)
     return found[1] if found else ""
+
+
+def refused_step(build: Build, nonce: str) -> tuple[str, str]:
+    """Return the step whose guard has thrown, even if it went on, and what the guard forbids.
+
+    Args:
+        build: what ran.
+        nonce: see `refused`.
+
+    Returns:
+        Two empty texts if no guard has thrown.
+    """
+    found = ((named(step), refused("\n".join(step.log), nonce)) for step in build.ran)
+    return next((pair for pair in found if pair[1]), ("", ""))
