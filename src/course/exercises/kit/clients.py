@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _CALL_WAIT = 20
 _GONE, _FAILED = 404, 500
 _made: dict[str, Any] = {}
+_making = threading.Lock()
 
 
 def variable(name: str) -> str:
@@ -94,7 +96,8 @@ def kubernetes() -> Kubernetes:
     from course.measure.kube_api import Kubernetes
 
     name = variable("KUBECONFIG")
-    if name not in _made:
-        _made[name] = Kubernetes()
+    with _making:  # threads ask, too
+        if name not in _made:
+            _made[name] = Kubernetes()
     found: Kubernetes = _made[name]
     return found
