@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from course.core.machine import arch
 from course.core.names import OWNER_LABEL
 from course.exercises.kit.lab import Lab
 from course.measure import leftovers
@@ -49,6 +50,16 @@ createServer(async (request, response) => {{
 }}).listen(3000);
 END"""
 
+_LISTED = """\
+cat > containers-1/start.sh <<'END'
+case "$1" in
+  --joint=[_.+~:=,@%]) exec node slug.mjs "$1" ;;
+  *) exec node slug.mjs ;;
+esac
+END"""
+_READ_TWICE = """printf 'exec sh -c "exec node slug.mjs $*"' > containers-1/start.sh"""
+_SCRIPT = 'COPY start.sh ./\nENTRYPOINT ["sh", "start.sh"]'
+
 _PRICE = 'CMD ["node", "price.mjs"]'
 _RATES = "COPY rates/rates.json ./data/rates.json\n"
 _SETTING = "ENV PRICE_CURRENCY=CHF\n"
@@ -76,10 +87,19 @@ _INDEX = (
     '"$REGISTRY/quote:again" "$REGISTRY/quote:tested"'
 )
 
+_NEXT = """\
+printf 'FROM quote:tested\\nLABEL candidate=next\\n' | docker build --tag quote:tested -"""
+
 
 def _sdk(lab: Lab) -> None:
     lab.docker.images.get("quote:tested").tag(f"{lab.registry}/quote", "1.0")
     lab.docker.images.push(f"{lab.registry}/quote", "1.0")
+
+
+def _layer_gone(lab: Lab) -> None:
+    _sdk(lab)
+    there = Repository(lab.registry, "quote")
+    there.remove(there.layers("1.0", arch())[-1], "blobs")
 
 
 def _by_digest(lab: Lab) -> None:
@@ -133,6 +153,31 @@ BANK: dict[str, list[Answer]] = {
             "wrong-answer",
             in_file("slug.mjs", ".join(joint)", '.join(joint === "-" ? "-" : "_")'),
         ),
+        fits_the_probe(
+            "a list of signs that are honoured",
+            "arguments-lost",
+            before(_LISTED),
+            sub(_SLUG, _SCRIPT),
+        ),
+        nearly(
+            "a script with a second shell, which reads the option again",
+            "arguments-lost",
+            before(_READ_TWICE),
+            sub(_SLUG, _SCRIPT),
+        ),
+        nearly(
+            "one word of the option alone",
+            "arguments-lost",
+            sub(
+                _SLUG,
+                'ENTRYPOINT ["sh", "-c", "exec node slug.mjs \\"$1\\"", "slug"]\nCMD ["--joint=-"]',
+            ),
+        ),
+        nearly(
+            "reached from inside the container alone",
+            "no-answer",
+            in_file("slug.mjs", "listen(3000,", 'listen(3000, "127.0.0.1",'),
+        ),
         forged(
             "the old runtime, which says that it is the new one",
             "old-runtime",
@@ -163,7 +208,7 @@ BANK: dict[str, list[Answer]] = {
         alternative(
             "a script that passes on what it is given",
             before("printf 'exec node slug.mjs \"$@\"' > containers-1/start.sh"),
-            sub(_SLUG, 'COPY start.sh ./\nENTRYPOINT ["sh", "start.sh"]'),
+            sub(_SLUG, _SCRIPT),
         ),
         alternative(
             "from Debian, with Node's files taken over",
@@ -231,8 +276,37 @@ BANK: dict[str, list[Answer]] = {
             "crashes",
             sub(_PRICE, "CMD set -C; echo $$ > price.pid && exec node price.mjs"),
         ),
+        works_once(
+            "rates that the first start moves to their place",
+            "crashes",
+            sub(_RATES, "COPY rates/rates.json ./\n"),
+            sub(_PRICE, "CMD mkdir data && mv rates.json data/ && exec node price.mjs"),
+        ),
+        symptom_hidden(
+            "the setting is no longer asked for",
+            "program-changed",
+            in_file(
+                "price.mjs", "process.env.PRICE_CURRENCY", 'process.env.PRICE_CURRENCY ?? "CHF"'
+            ),
+            sub(_SETTING, ""),
+        ),
+        nearly(
+            "rounded at another place than the half",
+            "wrong-rounding",
+            before("echo 'Math.round = (x) => Math.floor(x + 0.4);' > containers-2/early.mjs"),
+            sub(_PRICE, 'COPY early.mjs ./\nCMD ["node", "--import", "./early.mjs", "price.mjs"]'),
+        ),
         unchanged("nothing changed"),
         solution("as in the solution"),
+        alternative(
+            "rates elsewhere in the image, and a link to them, for another user",
+            sub(
+                _RATES + _SETTING, "COPY rates /usr/share/price\nRUN ln -s /usr/share/price data\n"
+            ),
+            sub(
+                _PRICE, 'USER 65534\nENTRYPOINT ["env", "PRICE_CURRENCY=CHF", "node", "price.mjs"]'
+            ),
+        ),
         alternative(
             "the whole folder, and the setting in the command",
             sub(_RATES + _SETTING, "COPY rates data/\n"),
@@ -276,8 +350,13 @@ BANK: dict[str, list[Answer]] = {
             "tested-replaced",
             script(f'docker pull "{_RELEASE}" && docker tag "{_RELEASE}" quote:tested'),
         ),
+        nearly("released, and its last layer is deleted", "not-whole", call(_layer_gone)),
         unchanged("nothing changed"),
         solution("as in the solution"),
+        alternative(
+            "released, and the name here given to the next one",
+            after(_NEXT),
+        ),
         alternative("with the SDK", call(_sdk)),
         alternative("by its digest, in the registry", call(_by_digest)),
         alternative(

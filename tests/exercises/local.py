@@ -63,6 +63,9 @@ class Local:
     def exec_create(self, *_: object) -> Any:
         raise docker.errors.APIError("no command is started in it")
 
+    def get_archive(self, _: str) -> Any:
+        raise docker.errors.NotFound("its files are those of this machine")
+
     def put_archive(self, folder: str, data: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             archive.extractall(folder, filter="data")

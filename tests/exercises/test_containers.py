@@ -106,7 +106,7 @@ def test_the_slug_service_is_right_at_both_starts_and_reaches_nothing(answer: An
     [
         ([], "no such command"),
         (["sh", "-c", f"exec {NODE} slug.mjs"], "it joins words by `-` all the same"),
-        ([str(NODE)], "bad option: --joint="),
+        ([str(NODE)], "bad option: --joint"),
     ],
 )
 def test_the_lessons_cell_with_other_names_loses_the_option(
@@ -174,6 +174,27 @@ def test_a_price_service_that_lacks_something_ends_or_answers_as_its_facts_say(
     assert caught.value.cause == cause
 
 
+def test_the_amounts_that_are_asked_for_are_rounded_down_and_up() -> None:
+    below, above = containers._beside_half(10_000_000, RATE)
+    assert 0.49 < below * RATE % 1 < 0.5 < above * RATE % 1 < 0.51
+
+
+def test_who_has_released_the_tested_image_may_give_its_name_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab, code = Lab("containers-3"), exercise.find("containers-3")
+    monkeypatch.setattr(Lab, "image", lambda *_: SimpleNamespace(id="sha256:next"))
+    monkeypatch.setattr(Lab, "digests", lambda *_: {"1.0": ("sha256:t",)})
+    monkeypatch.setattr(Lab, "lost", lambda *_: ())
+    monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": "sha256:t", "old": "o"}[name])
+    monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")
+    code.check(lab)
+    monkeypatch.setattr(Lab, "digests", lambda *_: {"1.0": ("o",)})
+    with pytest.raises(Wrong) as caught:
+        code.check(lab)
+    assert caught.value.cause == "tested-replaced"
+
+
 def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab, code = Lab("containers-3"), exercise.find("containers-3")
     image = SimpleNamespace(id="sha256:t")
@@ -185,6 +206,7 @@ def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Lab, "image", lambda *_: image)
     monkeypatch.setattr(Repository, "names", lambda _: ["1.0", "latest", "gone meanwhile"])
     monkeypatch.setattr(Repository, "manifest", lambda _, tag: served.get(tag))
+    monkeypatch.setattr(Lab, "lost", lambda *_: ())
     monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": image.id, "old": "sha256:o"}[name])
     monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")
     code.check(lab)

@@ -49,6 +49,9 @@ class Registry(BaseHTTPRequestHandler):
         else:
             self.answer(200, found, Content_Type=KIND)
 
+    def do_HEAD(self) -> None:
+        self.answer(200 if self.path.rpartition("/")[2] in self.blobs else 404)
+
     def do_POST(self) -> None:
         self.answer(202, Location="/v2/team/runtime/blobs/uploads/1?state=x")
 
@@ -115,6 +118,22 @@ def test_an_image_whose_configuration_is_null_has_no_labels_and_gets_some(
     assert json.loads(Registry.blobs[made["config"]["digest"]]) == {
         "config": {"Labels": {"a": "1"}}
     }
+
+
+def test_an_image_that_cannot_be_pulled_lacks_a_layer_or_its_configuration(
+    runtime: Repository,
+) -> None:
+    layers = [{"digest": digest(layer)} for layer in (b"lower", b"upper")]
+    (config,) = Registry.blobs
+    body = json.dumps({"config": {"digest": config}, "layers": layers}).encode()
+    Registry.manifests |= {"1.0": body, digest(body): body}
+    index({"digest": digest(body), "platform": {"architecture": "amd64"}})
+    Registry.blobs |= {digest(layer): layer for layer in (b"lower", b"upper")}
+    assert runtime.lost("1.0", "amd64") == runtime.lost("index", "amd64") == ()
+    del Registry.blobs[digest(b"upper")], Registry.blobs[config]
+    assert runtime.lost("1.0", "amd64") == (config, digest(b"upper"))
+    assert runtime.lost("index", "amd64") == (config, digest(b"upper"))
+    assert runtime.lost("2.0", "amd64") == ()
 
 
 def index(*entries: dict[str, Any]) -> str:

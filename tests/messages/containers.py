@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from course.exercises.containers import Alone, Converted, Released, Runtime, Titled
+from course.exercises.containers import Alone, Converted, Program, Released, Runtime, Titled
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.reply import Ended, Reply, Running
 
@@ -66,20 +66,29 @@ RELEASED = Released("127.0.0.1:5001", TESTED, TESTED, OLD, {"1.0": (OLD,)})
 
 MESSAGES: dict[str, dict[str, Facts]] = {
     "containers-1": {
-        "its runtime does not know what it calls": Titled("", TITLE, Ended(1, OLD_NODE)),
-        "a part of the program is not in the image": Titled("", TITLE, Ended(1, NO_FILE)),
-        "the base image's own command runs": Titled("", TITLE, Ended(0, "")),
-        "its command does not exist": Titled("", TITLE, Ended(127, "sh: 1: noode: not found")),
-        "it listens on another port": Titled("", TITLE, Running()),
-        "it answers the same to all": Titled("", TITLE, Reply(200, '{"slug": "hello-world"}')),
-        "it answers with an error page": Titled("", TITLE, Reply(502, "Bad Gateway")),
-        "the option takes the command's place": Titled("--joint=_", TITLE, Ended(9, BAD_OPTION)),
-        "a shell is between, and it keeps the option": Titled("--joint=_", TITLE, Reply(200, SLUG)),
-        "it joins by another sign than it is told": Titled("--joint=.", TITLE, Reply(200, JOINED)),
-        "it is joined as it is told": Titled("--joint=_", TITLE, Reply(200, JOINED)),
+        "its runtime does not know what it calls": Titled((), TITLE, Ended(1, OLD_NODE)),
+        "a part of the program is not in the image": Titled((), TITLE, Ended(1, NO_FILE)),
+        "the base image's own command runs": Titled((), TITLE, Ended(0, "")),
+        "its command does not exist": Titled((), TITLE, Ended(127, "sh: 1: noode: not found")),
+        "it listens on another port": Titled((), TITLE, Running()),
+        "it answers the same to all": Titled((), TITLE, Reply(200, '{"slug": "hello-world"}')),
+        "it answers with an error page": Titled((), TITLE, Reply(502, "Bad Gateway")),
+        "the option takes the command's place": Titled(
+            ("--joint", "_"), TITLE, Ended(9, BAD_OPTION)
+        ),
+        "a shell is between, and it keeps the option": Titled(
+            ("--joint", "_"), TITLE, Reply(200, SLUG)
+        ),
+        "a second shell is between, and reads a sign of its own in it": Titled(
+            ("--joint", "& 3fa"), TITLE, Ended(127, "sh: 1: 3fa: not found")
+        ),
+        "it joins by another sign than it is told": Titled(
+            ("--joint", "."), TITLE, Reply(200, JOINED)
+        ),
+        "it is joined as it is told": Titled(("--joint", "_"), TITLE, Reply(200, JOINED)),
         "it says what it is not": replace(RUNTIME, said="v24.0.0", running=("v20.19.5",)),
         "it no longer says what it runs under": replace(RUNTIME, said="None"),
-        "the slug of a title": Titled("", TITLE, Reply(200, SLUG)),
+        "the slug of a title": Titled((), TITLE, Reply(200, SLUG)),
         "Node 24": RUNTIME,
         "a program that is not Node": replace(RUNTIME, running=()),
     },
@@ -100,7 +109,9 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "the rate stands in the program": replace(CHF, got="9719840", rate=1.4, before=0.9346),
         "rates without this currency": replace(CHF, got="null"),
         "the rate of the file": CHF,
-        "the rate of the file, rounded down": replace(CHF, got="9719839"),
+        "rounded down where price.mjs rounds up": replace(CHF, cents=10_400_001, got="9719840"),
+        "the program as it came": Program("const a = 1;\n", "const a = 1;\n"),
+        "another program": Program("const a = 2;\n", "const a = 1;\n"),
     },
     "containers-3": {
         "the name `tested` was moved": replace(RELEASED, tested=OLD),
@@ -108,6 +119,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "a second build was pushed": replace(RELEASED, tags={"1.0": (ANOTHER,)}),
         "pushed as latest": replace(RELEASED, tags={"1.0": (OLD,), "latest": (ANOTHER, TESTED)}),
         "nothing was pushed": RELEASED,
+        "a layer of it was deleted": replace(RELEASED, tags={"1.0": (TESTED,)}, lost=(ANOTHER,)),
         "one digest": replace(RELEASED, tags={"1.0": (TESTED,)}),
         "the digest of its configuration, on the older image store": replace(
             RELEASED, tags={"1.0": (ANOTHER, TESTED)}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
+import shlex
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
-from course.exercises.kit import node_service
+from course.exercises.kit import node_service, start_files
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
@@ -39,12 +41,12 @@ _LATIN = str.maketrans({"Æ": "Ae", "æ": "ae", "Ø": "O", "ø": "o", "Ł": "L",
 class Titled(Facts):
     """What slug:lab made of a title."""
 
-    option: str  # that it was started with, `--joint=` and a sign; or none
+    option: tuple[str, ...]  # that it was started with, the last word joins; or none
     title: str
     heard: Heard
 
     def wrong(self) -> Wrong | None:
-        heard, options = self.heard, self.option.split()
+        heard, options = self.heard, self.option
         ended = f"the container ended: {heard.line}" if isinstance(heard, Ended) else ""
         if ended and options:
             return arguments_lost("slug:lab", options, ended)
@@ -59,8 +61,9 @@ class Titled(Facts):
             want = "a command that keeps running: the service"
             return Wrong("exits-at-once", saw=saw, want=want, try_=_COMMAND)
         if not isinstance(heard, Reply):
-            return no_reply(heard, "slug:lab", _PORT, f"the service of slug.mjs on port {_PORT}")
-        got, want = heard.field("slug"), _slug(self.title, self.option[-1:] or "-")
+            want = f"the service of slug.mjs on port {_PORT}, reached from outside the container"
+            return no_reply(heard, "slug:lab", _PORT, want)
+        got, want = heard.field("slug"), _slug(self.title, *options[-1:])
         if got == _slug(self.title) != want:
             return arguments_lost("slug:lab", options, "it joins words by `-` all the same")
         if got != want:
@@ -101,17 +104,18 @@ class SlugRunsAlone:
         """Run the image with nothing of this machine, then with an option that is drawn now."""
         # Of its layers: the image's own `Size` counts packed copies too, on one of the stores.
         size = sum(step["Size"] for step in lab.image("slug:lab").history())
-        option = f"--joint={lab.draw.one_of('.~+')}"
-        for told, once in (("", ""), (option, "it was started twice without an option")):
+        # In words that a shell, or who reads one word alone, takes for something else.
+        option = ("--joint", f"{lab.draw.one_of('&;|')} {lab.draw.word(3)}")
+        for told, once in ((), ""), (option, "it was started twice without an option"):
             contract = partial(_titled, told)
-            run = lab.starts("slug:lab", _PORT, contract, arguments=told.split(), once=once)
-            with lab.observe(f"docker run slug:lab {told}".strip()), run as starts:
+            run = lab.starts("slug:lab", _PORT, contract, arguments=told, once=once)
+            with lab.observe(shlex.join(("docker", "run", "slug:lab", *told))), run as starts:
                 for served in starts:
                     nodes = node_service.versions(served)
                     yield Runtime(served.hear("/").field("node"), nodes, size)
 
 
-def _titled(option: str, served: Served, draw: Draw) -> Iterator[Facts]:
+def _titled(option: tuple[str, ...], served: Served, draw: Draw) -> Iterator[Facts]:
     for title in (form.format(draw.word()) for form in _TITLES):
         yield Titled(option, title, served.hear(f"/?text={quote(title)}"))
 
@@ -149,7 +153,8 @@ class Alone(Facts):
             want = "the setting in the image, for the time it runs"
             return Wrong("missing-setting", saw=saw, want=want, try_=_SETTINGS)
         if not isinstance(heard, Reply):
-            return no_reply(heard, "price:lab", _PORT, f"the service of price.mjs on port {_PORT}")
+            want = f"the service of price.mjs on port {_PORT}, reached from outside the container"
+            return no_reply(heard, "price:lab", _PORT, want)
         return None
 
 
@@ -172,8 +177,15 @@ class Converted(Facts):
             )
             return Wrong("wrong-currency", saw=saw, want=want, try_=_SETTINGS)
         got = int(self.got) if self.got.isdecimal() else -1
-        if abs(got - self.rate * self.cents) <= 1:
+        due = _rounded(self.cents * self.rate)
+        if got == due:
             return None
+        if abs(got - due) <= 1:
+            saw = (
+                f"for {self.cents} cents it answers `{got}`: the rate is right, the last digit not"
+            )
+            want = f"`{due}`, as price.mjs rounds"
+            return Wrong("wrong-rounding", saw=saw, want=want, try_=_RESET)
         if self.before and abs(got - self.before * self.cents) <= 1:
             saw = f"the check put other rates into data/rates.json; it still uses {self.before}"
             want = "price.mjs as it came, which reads its rates when it starts"
@@ -190,6 +202,21 @@ class Converted(Facts):
 
     def notes(self) -> Iterator[str]:
         yield "it started with no -v and no -e: all it needs travels with it"
+
+
+@dataclass(frozen=True)
+class Program(Facts):
+    """The price.mjs beside which price:lab finds its rates."""
+
+    text: str
+    original: str
+
+    def wrong(self) -> Wrong | None:
+        if self.text.split() != self.original.split():
+            saw = "price.mjs in the image is another than the one that you were given"
+            want = "price.mjs as it came: what it asks for is there, and it still asks"
+            return Wrong("program-changed", saw=saw, want=want, try_=_RESET)
+        return None
 
 
 @exercise("containers-2", image="price:lab", start_cause="missing-data")
@@ -217,15 +244,33 @@ class PriceNeedsNothing:
 
         def contract(served: Served, draw: Draw) -> Iterator[Facts]:
             yield Alone(served.hear("/?cents=1"), lab.other_tags("price:lab"))
-            yield converted(served, draw.number(10_000_000, 11_000_000))
+            start = draw.number(10_000_000, 11_000_000)
+            for cents in _beside_half(start, rates[0]):
+                yield converted(served, cents)
 
         run = lab.starts("price:lab", _PORT, contract)
         with lab.observe("two starts of price:lab"), run as starts:
             for served in starts:
                 yield converted(served, 1000)  # the text's own
-                rates[:] = [lab.draw.number(12000, 19000) / 10000, rates[1], rates[0]]
+                rates[:] = [lab.draw.number(6000, 9499) / 5000 + 0.0001, rates[1], rates[0]]
                 served.put_beside("data/rates.json", json.dumps({"EUR": 1, "CHF": rates[0]}))
                 served.restart("price:lab")
+            text = served.read_beside("price.mjs")
+            if text is not None:
+                yield Program(text, start_files.original("containers-2", "price.mjs"))
+
+
+def _rounded(exact: float) -> int:
+    """Round as JavaScript does."""
+    return math.floor(exact + 0.5)
+
+
+def _beside_half(start: int, rate: float) -> tuple[int, int]:
+    """Return two amounts whose prices are next to a half, one below it and one above it."""
+    parts = {cents: cents * rate % 1 for cents in range(start, start + 1000)}
+    below = max(parts, key=lambda cents: parts[cents] if parts[cents] < 0.4999 else 0)
+    above = min(parts, key=lambda cents: parts[cents] if parts[cents] > 0.5001 else 1)
+    return below, above
 
 
 # -- containers-3
@@ -237,11 +282,19 @@ class Released(Facts):
 
     registry: str
     made: str  # the id that quote:tested had at first
-    tested: str  # the id that it has now
+    tested: str  # the id that it has now; not looked at where the registry serves that image
     old: str  # the digest that quote:1.0 had at first
     tags: Mapping[str, tuple[str, ...]]  # the digests by which each is known, the registry's first
+    lost: tuple[str, ...] = ()  # the digests of what quote:1.0 consists of and is not there
 
     def wrong(self) -> Wrong | None:
+        if self.lost:
+            saw = f"quote:1.0 names the tested image, but the registry lacks {short(self.lost[0])}"
+            want = "quote:1.0 can be pulled: all that it consists of is there"
+            try_ = f"docker push {self.registry}/quote:1.0   sends again what is not there"
+            return Wrong("not-whole", saw=saw, want=want, try_=try_)
+        if self.made in self.tags.get("1.0", ()):
+            return None
         tested = short(self.tested)
         if self.tested != self.made:
             saw = f"`quote:tested` is now {tested}, another image than the tested one"
@@ -253,8 +306,6 @@ class Released(Facts):
             saw, want = "the registry has no quote:1.0 at all", "quote:1.0 is the tested image"
             return Wrong("gone", saw=saw, want=want, try_=try_)
         served = self.tags["1.0"]
-        if self.tested in served:
-            return None
         now, want = short(served[0]), f"quote:1.0 is the tested image, {tested}"
         try_ = f"docker buildx imagetools inspect {self.registry}/quote:1.0"
         if served[0] != self.old:
@@ -271,7 +322,7 @@ class Released(Facts):
         )
 
     def notes(self) -> Iterator[str]:
-        yield f"one digest here and there: {self.tested[:19]}…"
+        yield f"one digest here and there: {self.made[:19]}…"
 
 
 @exercise("containers-3", image="quote:tested", start_cause="not-pushed")
@@ -288,10 +339,14 @@ class RegistryServesTested:
 
     def observe(self, lab: Lab) -> Observation:
         """Ask the registry what it serves, and compare digests."""
-        tested = str(lab.image("quote:tested").id)
+        made = lab.recall("made")
         with lab.observe("the tags of quote"):
             tags = lab.digests("quote")
-        yield Released(lab.registry, lab.recall("made"), tested, lab.recall("old"), tags)
+            released = made in tags.get("1.0", ())
+            lost = lab.lost("quote", "1.0") if released else ()
+        # Whoever has released it may give its name here to the next one.
+        tested = made if released else str(lab.image("quote:tested").id)
+        yield Released(lab.registry, made, tested, lab.recall("old"), tags, lost)
 
 
 def _edition(name: str) -> str:

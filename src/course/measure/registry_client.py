@@ -11,7 +11,7 @@ import hashlib
 import http.client
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from course.core.errors import CourseError
 from course.core.names import REGISTRY_NAME, VERSION_HEADER
@@ -66,16 +66,35 @@ class Repository:
         Returns:
             None of them if there is no such tag.
         """
+        served = self._pulled(reference, processor)
+        config = served[-1][1].get("config") if served else None
+        return (*(digest for digest, _ in served), *([str(config["digest"])] if config else ()))
+
+    def lost(self, reference: str, processor: str) -> tuple[str, ...]:
+        """The digests of what a machine would pull and is not there; arguments as of `ids`."""
+        config = self.ids(reference, processor)[-1:]
+        parts = (*config, *self.layers(reference, processor))
+        return tuple(part for part in parts if not self._has(part))
+
+    def layers(self, reference: str, processor: str) -> tuple[str, ...]:
+        """The digests of the layers that a machine would pull; arguments as of `ids`."""
+        served = self._pulled(reference, processor)
+        found = served[-1][1].get("layers") if served else ()
+        return tuple(str(layer["digest"]) for layer in found or ())
+
+    def _has(self, blob: str) -> bool:
+        return self._ask("HEAD", f"blobs/{blob}", allow_status=(404,)).ok
+
+    def _pulled(self, reference: str, processor: str) -> list[tuple[str, dict[str, Any]]]:
+        """The manifests that a machine reads one after the other, with their digests."""
         found = self.manifest(reference)
         if not found:
-            return ()
-        digest, body = found
-        for inside in body.get("manifests") or ():
+            return []
+        for inside in found[1].get("manifests") or ():
             platform = inside.get("platform") or {}
             if platform.get("architecture", processor) == processor:
-                return (digest, *self.ids(str(inside["digest"]), processor))
-        config = body.get("config")
-        return (digest, str(config["digest"])) if config else (digest,)
+                return [found, *self._pulled(str(inside["digest"]), processor)]
+        return [found]
 
     def labels(self, reference: str) -> dict[str, str]:
         """The labels of an image; none if it is not there, or there are several in one."""
@@ -128,9 +147,14 @@ class Repository:
         self._ask("PUT", f"manifests/{digest}", made, found.kind)
         return digest
 
-    def remove(self, digest: str) -> None:
-        """Remove a manifest, and with it every tag that names it, if it is there and that goes."""
-        self._ask("DELETE", f"manifests/{digest}", allow_status=(404, 405))
+    def remove(self, digest: str, kind: Literal["manifests", "blobs"] = "manifests") -> None:
+        """Remove a manifest, and with it every tag that names it, if it is there and that goes.
+
+        Args:
+            digest: its own.
+            kind: `blobs` for a layer or a configuration.
+        """
+        self._ask("DELETE", f"{kind}/{digest}", allow_status=(404, 405))
 
     def _served(self, reference: str) -> _Response:
         answer = self._ask("GET", f"manifests/{reference}", allow_status=(404,))

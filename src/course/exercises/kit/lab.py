@@ -434,6 +434,15 @@ class Lab:
         found = {tag: there.ids(tag, arch()) for tag in there.names()}
         return {tag: ids for tag, ids in found.items() if ids}
 
+    def lost(self, repository: str, tag: str) -> tuple[str, ...]:
+        """The digests that this machine needs to pull an image and `$REGISTRY` does not have.
+
+        Args:
+            repository: the image's name.
+            tag: its tag.
+        """
+        return Repository(self.registry, repository).lost(tag, arch())
+
     def labels(self, repository: str, tag: str) -> dict[str, str]:
         """The labels of an image in `$REGISTRY`; none if it is not there or of several platforms.
 

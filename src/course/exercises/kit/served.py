@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import threading
 import time
@@ -155,10 +156,28 @@ class Served(Container):
             name: a path below that folder.
             text: the file's text.
         """
+        folder, _, base = name.rpartition("/")
+        # Where a folder on the way was a link, the program did not see what Docker wrote there.
+        if there := self._beside(folder):
+            self.put(base, text.encode(), mode=0o644, folder=there)
+        else:
+            self.put(name, text.encode(), mode=0o644, folder=self.folder())
+
+    def read_beside(self, name: str) -> str | None:
+        """A file's text, by the name by which its first process would find it; `None` if none is.
+
+        Args:
+            name: see `put_beside`.
+        """
+        found = self.read(self._beside(name) or f"{self.folder()}/{name}")
+        return None if found is None else found.decode(errors="replace")
+
+    def _beside(self, name: str) -> str:
+        """The real path of what its first process finds by a name; empty if that is unknown."""
         # A shell that has started the program may have left the image's folder before.
-        here = self.run("node", "-p", "require('fs').readlinkSync('/proc/1/cwd')")
-        folder = here if here.startswith("/") else self.folder()
-        self.put(name, text.encode(), mode=0o644, folder=folder)
+        path = json.dumps(f"/proc/1/cwd/{name}")
+        found = self.run("node", "-p", f"require('fs').realpathSync({path})")
+        return found if found.startswith("/") else ""
 
     def ask_programs(self, option: str) -> list[str]:
         """What each program that runs in it answers to an option, e.g. `--version`.
