@@ -155,6 +155,29 @@ _PROGRAM = "COPY --from=build /app/dist ./dist\n"
 _PACKAGES = "COPY --from=packages /app/node_modules ./node_modules\n"
 _LAST_FROM = "FROM node:24-slim\nWORKDIR /app\nCOPY package.json ./\n"
 _COMPILE = "COPY src ./src\nRUN npm run build\n"
+_LINE = 'const edition = "first";'
+_BY_LINE = """\
+FROM node:24-slim AS src
+WORKDIR /app
+COPY src ./src
+RUN sed -n 's/^const edition = /export const edition = /p' src/server.ts > edition.js \\
+ && sed -i 's|^const edition = .*|import { edition } from "./edition.js";|' src/server.ts \\
+ && echo 'export const edition: string = "";' > src/edition.ts
+
+FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci
+COPY tools ./tools
+COPY --from=src /app/src ./src
+RUN npm run build && npm run holidays && npm prune --omit=dev
+
+FROM node:24-slim
+WORKDIR /app
+RUN --mount=type=bind,from=build,source=/app,target=/from \\
+    cp -r /from/package.json /from/node_modules /from/dist .
+COPY --from=src /app/edition.js ./dist/
+"""
 _KEPT = "cp -r slim-images-4/src slim-images-4/kept"
 _MOUNTED = """\
 RUN --mount=type=bind,target=/tools,rw --mount=type=tmpfs,target=/tmp \\
@@ -470,6 +493,11 @@ BANK: dict[str, list[Answer]] = {
     "slim-images-4": [
         works_once("one step for all", "moves-much", after(_ships("one-run"))),
         nearly("stages as they were given", "moves-much", after(_ships("stages"))),
+        fits_the_probe(
+            "the line of the edition in a layer of its own",
+            "moves-much",
+            after(f"cat > slim-images-4/Dockerfile <<'EOF'\n{_BY_LINE}{_INVOICE}\nEOF\n{_SHIP}"),
+        ),
         wrong_name("figures under other names", "no-figures", sub('"later":', '"Later":')),
         wrong_name(
             "the whole images measured",
@@ -535,6 +563,10 @@ BANK: dict[str, list[Answer]] = {
         nearly("the table left behind", "missing-data", sub(_TABLE, "")),
         unchanged("nothing changed"),
         solution("as in the solution"),
+        alternative(
+            "the line of the edition changed, to try",
+            in_file("src/server.ts", _LINE, 'const edition: string = ["se", "cond"].join("");'),
+        ),
         alternative(
             "table and program made in one stage, copied one by one",
             sub(_TABLE_STAGE, ""),
