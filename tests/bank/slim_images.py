@@ -58,6 +58,7 @@ COPY service/package.json ./service/
 RUN npm ci --omit=dev
 """
 _ALL_BUT_THE_TYPES = " && rm -r node_modules/typescript"
+_BESIDE = " && cd node_modules && rm -r typescript undici-types && mv @types ../types"
 _RENAMED = " && mv node_modules/typescript lib && rm -r node_modules/*types && mv lib node_modules"
 _LENDS = f"""\
 serves='require("http").createServer((_, r) => r.end(process.argv[1])).listen(8000)'
@@ -74,6 +75,7 @@ WORKDIR /app
 RUN --mount=type=bind,target=/source cp -r /source/* . && npm ci && npm run build{_PRUNE} \\
  && rm -r service/src calendar/src /root/.npm
 """
+_DAYS_OFF = "day.weekday === Day.Saturday || day.weekday === Day.Sunday || isHoliday(day)"
 _FLAT = f"""\
 made=$(docker create --label {OWNER_LABEL} due:lab)
 docker export "$made" | docker import --change 'WORKDIR /app' --change '{_DUE}' - due:lab
@@ -86,7 +88,16 @@ _IGNORE = "**/node_modules\n**/.env*\n**/*.log\n**/.git\n"
 _GREET = 'CMD ["node", "api/server.mjs"]'
 _IS = f"FROM node:24-slim\nWORKDIR /app\nCOPY . .\n{_GREET}\n"
 _FIND = "-name '.env*' -o -name '*.log' -o -name node_modules -prune -o -name .git -prune"
-_BIND = "mkdir api && cp /all/api/server.mjs api/ && cp -r /all/api/lang api/lang"
+_BIND = "mkdir -p api/lang && cp /all/api/server.mjs api/ && cp /all/api/lang/*.json api/lang/"
+_NARROW = _IS.replace("COPY . .", "COPY api/server.mjs api/\nCOPY api/lang api/lang/")
+_IN_TWO = f"""\
+FROM node:24-slim AS clean
+WORKDIR /app
+COPY . .
+RUN find . -name '.env*' -exec rm -rf {{}} +
+
+{_IS.replace("COPY . .", "COPY --from=clean /app ./")}"""
+_FAILS = "    response.statusCode = 500;\n    response.end(JSON.stringify({ text"
 _OLD_IGNORE = "node_modules/\n.env\n*.log\n"
 _BY_ONE = "*\n!api/server.mjs\n!api/lang/de.json\n!api/lang/fr.json\n!api/lang/it.json\n"
 
@@ -144,6 +155,29 @@ _PROGRAM = "COPY --from=build /app/dist ./dist\n"
 _PACKAGES = "COPY --from=packages /app/node_modules ./node_modules\n"
 _LAST_FROM = "FROM node:24-slim\nWORKDIR /app\nCOPY package.json ./\n"
 _COMPILE = "COPY src ./src\nRUN npm run build\n"
+_LINE = 'const edition = "first";'
+_BY_LINE = """\
+FROM node:24-slim AS src
+WORKDIR /app
+COPY src ./src
+RUN sed -n 's/^const edition = /export const edition = /p' src/server.ts > edition.js \\
+ && sed -i 's|^const edition = .*|import { edition } from "./edition.js";|' src/server.ts \\
+ && echo 'export const edition: string = "";' > src/edition.ts
+
+FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json tsconfig.json ./
+RUN npm ci
+COPY tools ./tools
+COPY --from=src /app/src ./src
+RUN npm run build && npm run holidays && npm prune --omit=dev
+
+FROM node:24-slim
+WORKDIR /app
+RUN --mount=type=bind,from=build,source=/app,target=/from \\
+    cp -r /from/package.json /from/node_modules /from/dist .
+COPY --from=src /app/edition.js ./dist/
+"""
 _KEPT = "cp -r slim-images-4/src slim-images-4/kept"
 _MOUNTED = """\
 RUN --mount=type=bind,target=/tools,rw --mount=type=tmpfs,target=/tmp \\
@@ -212,6 +246,29 @@ BANK: dict[str, list[Answer]] = {
             "one date for all",
             "wrong-answer",
             in_file("service/src/server.ts", "due.toISODate()", '"2026-03-31"'),
+        ),
+        fits_the_probe(
+            "three days off in a row and no more",
+            "wrong-answer",
+            in_file(
+                "calendar/src/index.ts",
+                f"while ({_DAYS_OFF})",
+                f"for (let n = 0; n < 3 && ({_DAYS_OFF}); n += 1)",
+            ),
+        ),
+        fits_the_probe(
+            "the types in a folder of another name",
+            "copied-whole",
+            sub(_PRUNE, _BESIDE),
+            sub(_MODULES, f"{_MODULES}COPY --from=build /app/types ./types\n"),
+        ),
+        nearly(
+            "pruned in the step that installs, and kept in npm's cache",
+            "npm-cache",
+            script(
+                f"cat > slim-images-1/Dockerfile <<'EOF'\n{_ONE_STEP.replace(' /root/.npm', '')}"
+                f"{_DUE}\nEOF\ndocker build --tag due:lab slim-images-1"
+            ),
         ),
         fits_the_probe("the compiler under another name", "copied-whole", sub(_PRUNE, _RENAMED)),
         from_elsewhere(
@@ -302,7 +359,29 @@ BANK: dict[str, list[Answer]] = {
         ),
         nearly("packages of the root only", "packages-sent", sub("**/node", "node")),
         nearly("the history of the root only", "history-sent", sub("**/.git", ".git")),
+        nearly(
+            "the languages' whole folder let in again",
+            "nested",
+            sub(_IGNORE, f"{_IGNORE}!api/lang/**\n"),
+        ),
+        nearly("two narrow COPY, one of a folder", "nested", script(_dockerfile(_NARROW) + _BUILD)),
+        nearly(
+            "every JSON file below api/ let in",
+            "packages-sent",
+            sub(_IGNORE, "*\n!api/*.mjs\n!api/**/*.json\n**/.env*\n"),
+        ),
+        nearly(
+            "an error's status for each language",
+            "wrong-answer",
+            in_file("api/server.mjs", "    response.end(JSON.stringify({ text", _FAILS),
+        ),
         nearly("too much kept out", "needed-missing", sub("**/.git\n", "**/.git\n**/*.json\n")),
+        warned_means(
+            "secrets sent, and removed in a first stage",
+            "still-sent",
+            sub("**/.env*\n", ""),
+            before(_dockerfile(_IN_TWO)),
+        ),
         warned_means(
             "everything mounted for one step",
             "still-sent",
@@ -330,16 +409,12 @@ BANK: dict[str, list[Answer]] = {
         unchanged("nothing changed"),
         solution("as in the solution"),
         alternative(
-            "everything out, what runs let in", sub(_IGNORE, "*\n!api/server.mjs\n!api/lang\n")
+            "everything out, what runs let in",
+            sub(_IGNORE, "*\n!api/server.mjs\n!api/lang/*.json\n"),
         ),
         alternative(
             "two narrow COPY and the old .dockerignore",
-            script(
-                _dockerfile(
-                    _IS.replace("COPY . .", "COPY api/server.mjs api/\nCOPY api/lang api/lang/")
-                )
-                + _BUILD
-            ),
+            script(_dockerfile(_NARROW.replace("api/lang ", "api/lang/*.json ")) + _BUILD),
         ),
         alternative(
             "an ignore file of this Dockerfile's own",
@@ -418,6 +493,11 @@ BANK: dict[str, list[Answer]] = {
     "slim-images-4": [
         works_once("one step for all", "moves-much", after(_ships("one-run"))),
         nearly("stages as they were given", "moves-much", after(_ships("stages"))),
+        fits_the_probe(
+            "the line of the edition in a layer of its own",
+            "moves-much",
+            after(f"cat > slim-images-4/Dockerfile <<'EOF'\n{_BY_LINE}{_INVOICE}\nEOF\n{_SHIP}"),
+        ),
         wrong_name("figures under other names", "no-figures", sub('"later":', '"Later":')),
         wrong_name(
             "the whole images measured",
@@ -483,6 +563,10 @@ BANK: dict[str, list[Answer]] = {
         nearly("the table left behind", "missing-data", sub(_TABLE, "")),
         unchanged("nothing changed"),
         solution("as in the solution"),
+        alternative(
+            "the line of the edition changed, to try",
+            in_file("src/server.ts", _LINE, 'const edition: string = ["se", "cond"].join("");'),
+        ),
         alternative(
             "table and program made in one stage, copied one by one",
             sub(_TABLE_STAGE, ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -57,6 +58,7 @@ def test_the_service_greets_in_its_languages_and_in_no_other(greets: Any) -> Non
     assert broken(contract, greets) == set()
     added = partial(build_context._greeted, {"x1": "Hello"}, True)
     assert broken(added, greets) == {"new-file-missing"}
+    assert broken(contract, lambda path: Reply(500, greets(path).body)) == {"wrong-answer"}
     assert broken(contract, lambda _: Reply(200, "{}")) == {"needed-missing", "wrong-answer"}
 
 
@@ -76,11 +78,21 @@ def test_what_is_planted_has_names_and_depths_that_nobody_can_foresee() -> None:
         planted = build_context._plant(copy, Draw(seed))
         assert {plant.name for plant in planted.values()} == set(copy.files)
         assert all(text in copy.files[plant.name] for text, plant in planted.items())
-        root, below, deep, other, *_ = (plant.name for plant in planted.values())
-        assert (root, below) == (".env", "api/.env")
+        root, below, deep, among, other, *_ = (plant.name for plant in planted.values())
+        assert (root, below, among) == (".env", "api/.env", "api/lang/.env")
         depths.add(deep.count("/"))
         endings.add(other)
-    assert depths == {2, 3, 4, 5} and len(endings) == 40
+        assert min(map(len, copy.files.values())) >= build_context._MOST_BYTES
+    assert depths == {8, 9, 10, 11} and len(endings) == 40
+
+
+def test_a_file_that_was_written_and_not_read_is_no_file_that_was_read(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("a secret")
+    assert not build_context.was_read(file)
+    written = file.stat().st_mtime_ns
+    os.utime(file, ns=(written + 10**7, written))
+    assert build_context.was_read(file)
 
 
 def test_the_developers_folder_has_its_secret_wherever_a_build_may_send_it(home: Path) -> None:

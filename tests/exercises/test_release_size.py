@@ -58,7 +58,7 @@ def test_a_release_that_meets_both_needs_is_right(home: Path, images: Any) -> No
     def hear(query: str) -> Heard:
         asked = dict(parse_qsl(query.removeprefix("/?")))
         line = lab.made.edits.get("src/server.ts", "") if hasattr(lab, "made") else ""
-        edition = re.search('const edition = "(.*)"', line)
+        edition = re.search('late, edition: "(.*)" }', line)
         answer = {"edition": edition[1] if edition else "first"}
         if "from" in asked:
             due = date.fromisoformat(asked["from"]) + timedelta(int(asked["days"]))
@@ -67,6 +67,8 @@ def test_a_release_that_meets_both_needs_is_right(home: Path, images: Any) -> No
         return Reply(200, json.dumps(answer))
 
     lab: ImageLab = begin(ImageLab("slim-images-4", hear))
+    server = lab.folder() / "src/server.ts"
+    server.write_text(server.read_text().replace('const edition = "first"', "const it = 2"))
     (lab.folder() / "measured.json").write_text('{"later": 8.7, "one-run": 8.66, "stages": 8.66}')
     images["steps"] = (
         "RUN npm prune --omit=dev",
@@ -74,4 +76,11 @@ def test_a_release_that_meets_both_needs_is_right(home: Path, images: Any) -> No
         "COPY ./node_modules",
     )
     *_, released = seen(lab)
-    assert list(released.notes()) == ["above the base 8.7 MB; one changed line moves 0 kB"]
+    came = files("slim-images-4") / "src/server.ts"
+    changed = zip(
+        lab.made.edits["src/server.ts"].splitlines(), came.read_text().splitlines(), strict=True
+    )
+    assert sum(one != other for one, other in changed) == 1
+    assert list(released.notes()) == [
+        "above the base 8.7 MB; a changed line makes new layers of 0 kB"
+    ]

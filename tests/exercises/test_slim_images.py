@@ -11,7 +11,11 @@ from urllib.parse import parse_qsl
 import pytest
 
 from course.exercises import slim_images
+from course.exercises.kit import exercise, image
+from course.exercises.kit.image import Contents
 from course.exercises.kit.reply import Heard, Reply
+from course.exercises.slim_images import Shipped
+from course.measure.layers import Entry, Layer
 from tests.exercises.image_lab import ImageLab, broken, files, seen
 
 
@@ -43,6 +47,9 @@ def test_a_due_service_is_right_as_long_as_it_knows_each_holiday(gone: list[list
         ("app/node_modules/@due/calendar/src/index.ts", False, True),
         ("app/calendar/dist/index.d.ts", False, False),
         ("app/caf\\xe9.ts", False, True),
+        ("app/service/src/server.mts", False, True),
+        ("app/service/src/page.tsx", False, True),
+        ("app/calendar/dist/index.d.mts", False, False),
     ],
 )
 def test_what_only_a_build_needs_is_known_by_its_path(
@@ -57,6 +64,43 @@ def test_each_source_has_a_text_by_which_it_is_found_under_any_name() -> None:
         ("calendar/src/index.ts", "service/src/server.ts"), slim_images._SOURCES, strict=True
     ):
         assert text in (files("slim-images-1") / name).read_bytes()
+
+
+def _shipped(path: str, text: bytes, monkeypatch: pytest.MonkeyPatch) -> Shipped:
+    """What a check sees of an image with one file, which has a text."""
+    layer = Layer("COPY / /", (Entry(path, "file", len(text)),), found={text: (path,)})
+    monkeypatch.setattr(image, "contents", lambda *_: Contents((layer,)))
+    lab = ImageLab("slim-images-1")
+    monkeypatch.setattr(lab, "serves", lambda *_: None)
+    (shipped,) = exercise.find(lab.id)._code.observe(lab)
+    assert isinstance(shipped, Shipped)
+    return shipped
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "cause"),
+    [
+        ("app/types/node/package.json", b'"name": "@types/node"', "copied-whole"),
+        ("app/package-lock.json", b'"name": "@types/node"', ""),
+        ("root/.npm/_cacache/index-v5/b3/94/c7", b"/typescript/-/", "npm-cache"),
+        ("app/package-lock.json", b"/typescript/-/", ""),
+    ],
+)
+def test_a_development_package_is_found_in_any_folder_and_in_npms_cache(
+    path: str, text: bytes, cause: str, images: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = _shipped(path, text, monkeypatch).wrong()
+    assert (wrong.cause if wrong else "") == cause
+
+
+def test_a_long_pause_is_the_longest_that_there_is() -> None:
+    def days_off(day: date) -> int:
+        off = day.weekday() > 4 or (day.month, day.day) in slim_images._HOLIDAYS
+        return 1 + days_off(day + timedelta(1)) if off else 0
+
+    every = (date(2040, 1, 1) + timedelta(days) for days in range(366 * 28))
+    longest = max(map(days_off, every))
+    assert {days_off(day) for day in slim_images._LONG_PAUSES} == {longest}
 
 
 def test_what_runs_and_nothing_else_is_right(home: Path, images: Any) -> None:

@@ -40,14 +40,15 @@ def held(path: str, by: str = "COPY --from=build /app ./", *, hidden: bool = Fal
 
 
 TYPES = held("app/node_modules/@types/node/index.d.ts", "RUN npm ci")
-SHIPPED = Shipped(False, "", (), (), 5_480_000, 139, 0)
+SHIPPED = Shipped(False, "", (), (), (), 5_480_000, 139, 0)
+CACHED = held("root/.npm/_cacache/index-v5/b3/94/c74d", "RUN npm ci && npm prune --omit=dev")
 GLOBAL = held(
     "usr/local/lib/node_modules/typescript/bin/tsc", "RUN npm install --global typescript"
 )
 
 GREETED = Greeted("de", "Guten Tag, 3fa2c1", False, Reply(200, '{"text": "Guten Tag, 3fa2c1"}'))
 DEPTH = "a pattern of .dockerignore begins at the context's root; `**/` means any folder"
-SENT = Sent(False, (), 2_130, (), (), 8_400_000)
+SENT = Sent(False, (), 2_130, (), (), (), 8_400_000)
 
 
 def leak(cause: str, name: str, what: str, *, hidden: bool = False) -> Sent:
@@ -100,6 +101,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "a file that is no program was not taken over": due(NO_FILE),
         "it listens on another port": due(Running()),
         "its command does not exist": due(Ended(127, "sh: 1: noode: not found")),
+        "an error's status": due(Reply(500, '{"due": "2041-12-27", "late": "no"}')),
         "one date for all": due(Reply(200, '{"due": "2026-03-31", "late": "yes"}')),
         "the working day": due(Reply(200, '{"due": "2041-12-27", "late": "no"}')),
         "the start state's image": replace(SHIPPED, at_start=True),
@@ -107,10 +109,24 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "pruned in a later step": replace(SHIPPED, packages=(replace(TYPES, hidden=True),)),
         "pruned in part": replace(SHIPPED, packages=(replace(TYPES, hidden=True), TYPES)),
         "the whole folder taken over": replace(SHIPPED, packages=(held(TYPES.path),)),
+        "the whole folder added": replace(SHIPPED, packages=(held(TYPES.path, "ADD . ."),)),
+        "types beside the packages": replace(
+            SHIPPED, packages=(held("app/types/node/package.json"),)
+        ),
         "the first stage was built": replace(SHIPPED, packages=(TYPES,)),
+        "pruned in its step, and kept in npm's cache": replace(SHIPPED, packed=(CACHED,)),
+        "the cache deleted in a later step": replace(
+            SHIPPED, packed=(replace(CACHED, hidden=True),)
+        ),
+        "pruned in a later step, and kept in npm's cache": replace(
+            SHIPPED, packages=(replace(TYPES, hidden=True),), packed=(CACHED,)
+        ),
         "the compiler installed for all": replace(SHIPPED, packages=(GLOBAL,)),
         "a source beside the program": replace(
             SHIPPED, sources=(held("app/calendar/src/index.ts"),)
+        ),
+        "a source in a map of it": replace(
+            SHIPPED, sources=(held("app/calendar/dist/index.js.map"),)
         ),
         "what runs": SHIPPED,
         "what runs, and what npm downloaded": replace(SHIPPED, cache=1_100_000),
@@ -123,6 +139,8 @@ MESSAGES: dict[str, dict[str, Facts]] = {
             GREETED, lang="x3fa2c1", later=True, heard=Reply(404, '{"error":"no language x3fa2c1"}')
         ),
         "it greets in any language": Greeted("y3fa2c1", "", False, GREETED.heard),
+        "it greets in any language, in a copy too": Greeted("y3fa2c1", "", True, GREETED.heard),
+        "it greets with an error's status": replace(GREETED, heard=Reply(500, GREETED.heard.body)),
         "it greets": GREETED,
         "it knows no such language": Greeted("y3fa2c1", "", False, Reply(404, "{}")),
         "the start state's image": replace(SENT, at_start=True),
@@ -138,6 +156,9 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         ),
         "everything is mounted for one step": replace(SENT, sent=1_500_000),
         "one byte too many": replace(SENT, sent=100_000),
+        "secrets are sent, and removed in a first stage": replace(
+            SENT, sent=812_000, read=(".env", "api/.env")
+        ),
         "mended in part, then built, then mended": replace(
             SENT, own=(held("app/.git/description"),)
         ),
@@ -193,8 +214,11 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "it cleans up in a later step": replace(RELEASED, own=45.31),
         "another Dockerfile's image": replace(RELEASED, steps=(*STEPS[:2], "RUN npm ci")),
         "an image of fewer steps": replace(RELEASED, steps=STEPS[:2]),
+        "it ends when it is asked": replace(RELEASED, heard=ended("TypeError: fetch failed")),
+        "it does not answer": replace(RELEASED, heard=Running()),
         "a program that was there before": replace(RELEASED, edition="0b7e44"),
         "one step for all": replace(RELEASED, moved=8.66),
+        "stages, which a push packs to less than a megabyte": replace(RELEASED, moved=3.99),
         "a megabyte, not less": replace(RELEASED, moved=1.0),
         "small, and moves little": RELEASED,
     },

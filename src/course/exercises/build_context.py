@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from course.exercises.kit import image
 from course.exercises.kit.copy import Copy
@@ -23,6 +24,8 @@ from course.exercises.kit.verdict import STALE_IMAGE, WRONG_ANSWER, Wrong
 _PORT = 3000
 _LANGUAGES = {"de": "Guten Tag", "fr": "Bonjour", "it": "Buongiorno"}
 _MOST_BYTES = 100_000
+_WEIGHT = _MOST_BYTES
+"""Bytes of each of a colleague's files: one that is sent is seen by what the build sent."""
 _CLEAN = "no .env file of any kind, no node_modules, no .git and no log, from any folder"
 _BUILT_AFTER = "an image built after your change"
 _BUILD_AGAIN = "docker build --tag welcome:lab slim-images-2"
@@ -47,14 +50,15 @@ class Greeted(Facts):
             timed = not isinstance(heard, Ended)
             return Wrong("does-not-run", saw=saw, want=want, try_=try_, timed=timed)
         which = f"the language `{self.lang}`"
-        which += ", which a copy of your folder has," if self.later else ""
+        which += ", which a copy of your folder has," if self.later and self.wanted else ""
         saw = f"asked for {which} it answers {heard.status}: {heard.body[:60]}"
-        if not self.wanted and heard.status != 404:
-            want = "status 404 for a language that there is not, as api/server.mjs answers"
+        if not self.wanted or heard.field("text") == self.wanted:
+            status, there_is = (200, "there is") if self.wanted else (404, "there is not")
+            if heard.status == status:
+                return None
+            want = f"status {status} for a language that {there_is}, as api/server.mjs answers"
             try_ = "did you change api/server.mjs?   course reset slim-images-2   brings it back"
             return Wrong(WRONG_ANSWER, saw=saw, want=want, try_=try_)
-        if not self.wanted or heard.field("text") == self.wanted:
-            return None
         cause = "new-file-missing" if self.later else "needed-missing"
         want = "every file of api/lang in the image, also one that comes later"
         try_ = "docker run --rm welcome:lab ls api/lang   kept out, or not let in?"
@@ -85,6 +89,7 @@ class Sent(Facts):
     at_start: bool  # whether welcome:lab is the start state's image
     leaks: tuple[tuple[Plant, Held], ...]  # what of a colleague's is in a layer, the worst first
     sent: int  # bytes
+    read: tuple[str, ...]  # which of a colleague's files it read, where this machine notes that
     own: tuple[Held, ...]  # what of the learner's is in a layer of welcome:lab
     gone: tuple[str, ...]  # files of a developer that the learner's folder has no more
     size: int  # bytes of that folder
@@ -107,6 +112,7 @@ class Sent(Facts):
             return Wrong(cause, saw=saw, want=_CLEAN, try_=plant.try_)
         if self.sent >= _MOST_BYTES:
             saw = f"the image is clean, and the build sent {_kb(self.sent)} of a colleague's folder"
+            saw += f", {self.read[0]} among it" if self.read else ""
             want = f"less than {_kb(_MOST_BYTES)} sent: what is not sent cannot leak"
             try_ = "docker build --progress=plain … 2>&1 | grep 'transferring context'"
             return Wrong("still-sent", saw=saw, want=want, try_=try_)
@@ -176,6 +182,9 @@ class ContextSendsNoSecrets:
                     for one in sorted(held.having(text), key=lambda held: held.hidden)
                 ),
                 sent,
+                tuple(p.name for p in planted.values() if was_read(copy.folder / p.name))
+                if sent >= _MOST_BYTES
+                else (),
                 tuple(image.contents(lab, "welcome:lab", (secret,)).having(secret)),
                 tuple(name for name in _STAY if not (lab.folder() / name).exists()),
                 sum(file.stat().st_size for file in files if file.is_file()),
@@ -196,23 +205,35 @@ def _greeted(
 
 def _plant(copy: Copy, draw: Draw) -> dict[bytes, Plant]:
     """Put secrets, packages, histories and logs into a copy; text → what it is, the worst first."""
-    deep = "/".join(draw.word() for _ in range(draw.number(2, 5)))
+    deep = "/".join(draw.word() for _ in range(draw.number(8, 11)))  # nobody lists so many
     depth = "a pattern of .dockerignore begins at the context's root; `**/` means any folder"
     names = "which names does `.env*` match?"
     packages = "packages of the machine that builds are"
     history = "the history, with all that was ever committed, is"
     log = "a log of the machine that builds is"
+    among = "what else than languages may be in api/lang?   and which line lets it in?"
     plan = (
         ("nested", ".env", "a secret is", depth),
         ("one-name", f".env.{draw.word()}", "a secret file of another name is", names),
-        ("packages-sent", f"node_modules/{draw.word()}/index.js", packages, depth),
+        ("packages-sent", f"node_modules/{draw.word()}/package.json", packages, depth),
         ("history-sent", f".git/{draw.word()}", history, depth),
         ("logs-sent", f"{draw.word()}.log", log, depth),
     )
     planted = {}
     for cause, name, what, try_ in plan:
-        for path in (name, f"api/{name}", f"{deep}/{name}"):
+        for folder in ("", "api/", f"{deep}/", "api/lang/"):
             text = f"planted-{secrets.token_hex(12)}".encode()
-            copy.write(path, text + b"\n" + os.urandom(300_000 if name.count("/") else 0))
-            planted[text] = Plant(cause, path, what, try_)
+            copy.write(f"{folder}{name}", text + b"\n" + os.urandom(_WEIGHT))
+            look = among if folder == "api/lang/" else try_
+            planted[text] = Plant(cause, f"{folder}{name}", what, look)
     return planted
+
+
+def was_read(file: Path) -> bool:
+    """Return whether a file was read since it was written; some file systems do not note that.
+
+    Args:
+        file: it.
+    """
+    about = file.stat()
+    return about.st_atime_ns > about.st_mtime_ns

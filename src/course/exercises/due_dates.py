@@ -16,6 +16,7 @@ from course.exercises.kit.verdict import WRONG_ANSWER, Wrong
 
 PORT = 3000
 """Where they listen."""
+_OK = 200
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ class Due(Facts):
         if not isinstance(heard, Reply):
             return no_reply(heard, self.ref, PORT, f"the service, listening on {PORT}")
         got = {name: heard.field(name) for name in self.wanted}
-        if got == self.wanted:
+        if got == self.wanted and heard.status == _OK:
             return None
         saw = f"asked for {self.query} it answers {_fields(got)}"
         want = f"{_fields(self.wanted)}, as src/server.ts computes it"
+        if heard.status != _OK:
+            saw, want = f"{saw} with status {heard.status}", f"{want}, with status {_OK}"
         try_ = f"is it the compiled source that runs?   {list_}"
         return Wrong(WRONG_ANSWER, saw=saw, want=want, try_=try_)
 

@@ -10,13 +10,14 @@ from functools import partial
 
 from course.core.text import cut
 from course.exercises.due_dates import PORT, ask_when_due, drawn_days
-from course.exercises.kit import build_errors, claims, image
+from course.exercises.kit import claims, image, start_files
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.image import Size
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.reply import Heard, Reply
+from course.exercises.kit.run_errors import no_reply
 from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import STALE_IMAGE, Wrong
 from course.measure import layers
@@ -33,6 +34,9 @@ _SHARE, _LEAST_MB = 0.02, 0.06
 """How far a figure may be off: less than MB and MiB differ, more than one decimal does."""
 _UNITS = {"MiB": 1e6 / 2**20, "kB": 1e3, "KiB": 1e6 / 2**10, "bytes": 1e6}
 _INSTALL_WAIT = 300.0
+_SOURCE, _LINE = "src/server.ts", "late, edition }"
+"""Where the check changes a line, and a part of that line as it came: it makes the answer."""
+_REBUILT, _ASKED = "$(docker build -q slim-images-4)", "/?from=2026-03-01&days=30&code=8001"
 _HISTORY = "docker history node:24-slim"
 
 
@@ -100,20 +104,23 @@ class Released(Facts):
             want = "invoice:release built from slim-images-4/Dockerfile as it is"
             try_ = "docker build --tag invoice:release slim-images-4"
             return Wrong(STALE_IMAGE, saw=saw, want=want, try_=try_)
-        if isinstance(self.heard, Reply) and self.heard.field("edition") != self.edition:
+        if not isinstance(self.heard, Reply):
+            return no_reply(self.heard, _REBUILT, PORT, f"an answer to {_ASKED}")
+        if self.heard.field("edition") != self.edition:
             saw = "after a change of src/server.ts the rebuilt image does not have it"
             try_ = "docker build --no-cache slim-images-4   what does it copy?"
             want = "an image that is built from src/"
             return Wrong("not-from-source", saw=saw, want=want, try_=try_)
         if self.moved >= _MOST_MOVED_MB:
-            saw = f"after one line changed in src/, a push moves {self.moved:.1f} MB of new layers"
-            want = f"less than {_MOST_MOVED_MB:.0f} MB: what did not change stays in a layer of its"
+            saw = f"after one line changed in src/, the new layers hold {self.moved:.1f} MB"
+            want = f"less than {_MOST_MOVED_MB:.0f} MB, not packed: what did not change stays in a "
             try_ = "docker history invoice:release   what else is in the program's layer?"
-            return Wrong("moves-much", saw=saw, want=f"{want} own", try_=try_)
+            return Wrong("moves-much", saw=saw, want=f"{want}layer of its own", try_=try_)
         return None
 
     def notes(self) -> Iterator[str]:
-        yield f"above the base {self.own:.1f} MB; one changed line moves {self.moved * 1e3:.0f} kB"
+        moved = f"{self.moved * 1e3:.0f} kB"
+        yield f"above the base {self.own:.1f} MB; a changed line makes new layers of {moved}"
 
 
 @exercise(
@@ -135,24 +142,23 @@ class SmallAndMovesLittle:
         own = image.size(lab, _RELEASE).above / 1e6
         with lab.observe(f"two starts of {_RELEASE}"):
             lab.serves(_RELEASE, PORT, partial(_invoice, _RELEASE))
-        name, edition = "src/server.ts", lab.draw.word()
+        # The file as it came: a learner may have changed any line of it, to try.
+        source, edition = start_files.original(lab.id, _SOURCE), lab.draw.word()
+        edit = {_SOURCE: source.replace(_LINE, f'late, edition: "{edition}" }}')}
         with lab.copy() as copy:
             with lab.observe("a build of a copy of your folder, and one after a changed line"):
                 copy.build(wait=_INSTALL_WAIT)
                 steps = image.steps(lab, copy.tag)
                 before = layers.digests(lab.docker, [copy.tag])
-                source = build_errors.decode(copy.folder / name, f"{lab.id}/{name}", lab.id)
-                line = f'const edition = "{edition}";'
-                edit = {name: re.sub(r"(?m)^const edition = .*$", line, source)}
                 copy.rebuild(edit, wait=_INSTALL_WAIT)
             with lab.observe("a look into the layers that changed"):
                 new = layers.read(lab.docker, copy.tag, known=before)
             moved = sum(layer.size for layer in new) / 1e6
-            contract = partial(_invoice, f"$(docker build -q {lab.id})")
+            contract = partial(_invoice, _REBUILT)
             start = lab.starts(copy, PORT, contract, once=f"{_RELEASE} was started twice")
             with lab.observe("a start of the copy's image"), start as starts:
                 for served in starts:
-                    heard = served.hear("/")
+                    heard = served.hear(_ASKED)
                     yield Released(own, image.steps(lab, _RELEASE), steps, moved, edition, heard)
 
 
