@@ -253,7 +253,7 @@ _MEASURED = "dockerfile-4/measured.json"
 
 CANNOT: dict[str, dict[str, str]] = {
     "dockerfile-3": {
-        "forged": "a build ends or fails where the registry no longer has a package",
+        "forged": "a download cannot be; a version can, and is not compared with the files",
         "feature-gone": "the program in the copy is the course's own and needs what is installed",
     },
 }
