@@ -77,6 +77,39 @@ RUN --mount=type=bind,source=tools,target=tools --mount=type=bind,source=data,ta
 COPY . .
 CMD ["node", "src/server.mjs"]
 """
+_KEPT = f"""\
+FROM node:24-slim AS index
+WORKDIR /app
+{_INDEX}
+FROM node:24-slim
+WORKDIR /app
+COPY . .
+RUN --mount=type=cache,id=stops-packages,target=/keep \\
+    k=/keep/$(cat package.json package-lock.json | sha256sum | cut -c1-16) && \\
+    {{ [ -d "$k" ] || {{ npm ci && cp -a node_modules "$k"; }}; }} && \\
+    rm -rf node_modules && cp -a "$k" node_modules
+COPY --from=index /app/index.json ./
+USER node
+{_SERVE}
+"""
+_BY_LINES = f"""\
+FROM node:24-slim AS counted
+WORKDIR /app
+COPY data ./data
+RUN --mount=type=cache,id=stops-data,target=/keep \\
+    cp data/stops.txt /keep/ && wc -l < data/stops.txt > /lines
+
+FROM node:24-slim
+WORKDIR /app
+{_NPM}COPY tools ./tools
+COPY --from=counted /lines /lines
+RUN --mount=type=cache,id=stops-data,target=/keep \\
+    mkdir -p data && cp /keep/stops.txt data/ && node tools/index.mjs
+{_SRC}{_SERVE}
+"""
+_PACKED = """\
+docker build --quiet --tag course-dockerfile-1-base:lab dockerfile-1
+docker run --rm course-dockerfile-1-base:lab tar -cz node_modules > dockerfile-1/packages.tgz"""
 _ONLY_IF_MISSING = """\
 RUN --mount=type=cache,target=/made \\
     [ -e /made/index.json ] || { node tools/index.mjs && cp index.json /made/; } \\
@@ -108,6 +141,16 @@ _BUILD = "RUN npm run build\n"
 _BY_MAJOR = """\
 RUN node -e 'const at = require("./package.json").engines.node.match(/[0-9]+/)[0]; \\
   process.exit(Number(process.versions.node.split(".")[0]) < Number(at) ? 1 : 0)'
+"""
+_AT_LEAST = """\
+RUN node -e 'const at = /^>=([0-9]+)[.]?([0-9]*)/.exec(require("./package.json").engines.node); \
+  const [major, minor] = process.versions.node.split(".").map(Number); \
+  process.exit(at && 1000 * at[1] + Number(at[2]) > 1000 * major + minor ? 1 : 0)'
+"""
+_IN_SILENCE = """\
+RUN node -e 'const npm = "/usr/local/lib/node_modules/npm/node_modules/"; \
+  const range = require("./package.json").engines.node; \
+  process.exit(require(npm + "semver").satisfies(process.version, range) ? 0 : 1)'
 """
 _SAYS_24 = """\
 cat > dockerfile-2/old.mjs <<'END'
@@ -148,6 +191,16 @@ FROM node:24-slim
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci --prefer-offline
+COPY . .
+USER node
+CMD ["node", "server.mjs"]
+"""
+_WITHOUT_SCRIPTS = """\
+FROM node:24-slim
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm \\
+    npm ci --ignore-scripts && chown -R node:node node_modules
 COPY . .
 USER node
 CMD ["node", "server.mjs"]
@@ -200,7 +253,7 @@ _MEASURED = "dockerfile-4/measured.json"
 
 CANNOT: dict[str, dict[str, str]] = {
     "dockerfile-3": {
-        "forged": "a build ends or fails where the registry no longer has a package",
+        "forged": "a download cannot be; a version can, and is not compared with the files",
         "feature-gone": "the program in the copy is the course's own and needs what is installed",
     },
 }
@@ -245,6 +298,18 @@ BANK: dict[str, list[Answer]] = {
             sub("USER node\n", ""),
             sub(_SERVE, "CMD node tools/index.mjs && exec node src/server.mjs"),
         ),
+        symptom_hidden(
+            "the index in the image, and made again at each start",
+            "indexes-at-start",
+            sub("USER node\n", ""),
+            sub(_SERVE, "CMD node tools/index.mjs; exec node src/server.mjs"),
+        ),
+        symptom_hidden(
+            "the packages in the image, and an install tried at each start",
+            "installs-at-start",
+            sub("USER node\n", ""),
+            sub(_SERVE, "CMD npm install --no-audit || true; exec node src/server.mjs"),
+        ),
         wrong_name("a slip in an instruction", "dockerfile-syntax", sub("COPY data", "COPPY data")),
         wrong_name(
             "a front end of a version that nobody has",
@@ -263,6 +328,11 @@ BANK: dict[str, list[Answer]] = {
             sub(_NPM, ""),
             sub(_SRC, "COPY . .\nRUN npm ci --ignore-scripts\n"),
         ),
+        fits_the_probe(
+            "an index that is made again if the number of lines changes",
+            "stale-index",
+            _dockerfile("dockerfile-1", _BY_LINES),
+        ),
         forged(
             "everything first; the package and the index are dated back",
             "install-again",
@@ -274,6 +344,12 @@ BANK: dict[str, list[Answer]] = {
             "on an image that has it all",
             "base-only-here",
             _on_local_image("dockerfile-1", "node src/server.mjs"),
+        ),
+        from_elsewhere(
+            "the packages from an archive that an earlier image has made",
+            "lock-ignored",
+            before(_PACKED),
+            sub("RUN npm ci", "ADD packages.tgz ./"),
         ),
         works_once(
             "an index in a cache, made only if it is missing",
@@ -289,6 +365,7 @@ BANK: dict[str, list[Answer]] = {
         solution("as in the solution", path="served"),
         alternative("in stages of their own", _dockerfile("dockerfile-1", _STAGES)),
         alternative("with the inputs mounted", _dockerfile("dockerfile-1", _BINDS)),
+        alternative("packages kept in a mount, and copied", _dockerfile("dockerfile-1", _KEPT)),
         alternative(
             "beside a socket, a pipe, links to nowhere and a sparse file", call(_among_odd_files)
         ),
@@ -309,6 +386,26 @@ BANK: dict[str, list[Answer]] = {
             *_RULE_LEFT,
             sub("RUN npm ci\n", f"{_BY_MAJOR}RUN npm ci\n"),
             path="refused",
+        ),
+        fits_the_probe(
+            "a rule that knows one form",
+            "engines-ignored",
+            *_RULE_LEFT,
+            sub("RUN npm ci\n", f"{_AT_LEAST}RUN npm ci\n"),
+        ),
+        symptom_hidden(
+            "the pages made at each start",
+            "pages-at-start",
+            sub(_BUILD, ""),
+            sub("USER node\n", ""),
+            sub(_GUIDE, "CMD node tools/build.mjs && exec node server.mjs"),
+        ),
+        fits_the_probe(
+            "pages whose names begin with a small letter",
+            "edit-missing",
+            sub(
+                "COPY . .", "COPY pages/[a-z]*.md ./pages/\nCOPY tools ./tools\nCOPY server.mjs ./"
+            ),
         ),
         warned_means("the user dropped", "root", sub("USER node\n", "")),
         fits_the_probe(
@@ -351,6 +448,11 @@ BANK: dict[str, list[Answer]] = {
             _dockerfile("dockerfile-2", _BY_VARIABLE),
         ),
         alternative("in two stages", _dockerfile("dockerfile-2", _TWO_STAGES)),
+        alternative(
+            "a rule of one's own, which does not say why it stops",
+            *_RULE_LEFT,
+            sub("RUN npm ci\n", f"{_IN_SILENCE}RUN npm ci\n"),
+        ),
     ],
     "dockerfile-3": [
         warned_means("as in the lesson", "install-as-root", _dockerfile("dockerfile-3", _AS_ROOT)),
@@ -397,6 +499,10 @@ BANK: dict[str, list[Answer]] = {
             sub("npm ci", "npm ci --cache /tmp/npm --prefer-offline"),
         ),
         alternative("a folder that all may write to", sub("uid=1000,gid=1000", "mode=0777")),
+        alternative(
+            "by root, without any script, and given to node",
+            _dockerfile("dockerfile-3", _WITHOUT_SCRIPTS),
+        ),
         alternative(
             "everything copied first",
             sub("COPY --chown=node:node . .\n", ""),
@@ -463,6 +569,10 @@ BANK: dict[str, list[Answer]] = {
             path="apart",
         ),
         alternative("with the inputs mounted", sub(_ORDER, _BIND_BOTH)),
+        alternative(
+            "with another slow step below",
+            sub("COPY server.mjs ./\n", "COPY server.mjs ./\nRUN sleep 3\n"),
+        ),
         alternative(
             "in hundredths of a second",
             sub(_INDEX_S, f"round({_INDEX_S}, 2)"),

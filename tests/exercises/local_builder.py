@@ -138,6 +138,12 @@ def install_with_scripts(copy: Builder, given: dict[str, str]) -> str:
     return install(copy, given) or node("-e", guard)(copy, given)
 
 
+def doing_first(program: str, server: str) -> str:
+    """Return a program that goes on to the server whatever becomes of another one."""
+    first = f'spawnSync(process.execPath, ["{program}"], {{ stdio: "inherit" }});'
+    return f'import {{ spawnSync }} from "node:child_process";\n{first}\nimport("./{server}");\n'
+
+
 def taking(what: str, steps: Steps) -> Steps:
     """These steps, with another COPY above each."""
     return {instruction: ((what,), does) for instruction, (_, does) in steps.items()}
@@ -154,7 +160,12 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
         return text.replace("(8080", f"({port}")
 
     def judged(
-        id_: str, steps: Steps, files: Mapping[str, str] | None = None, *, apart: bool = False
+        id_: str,
+        steps: Steps,
+        files: Mapping[str, str] | None = None,
+        *,
+        apart: bool = False,
+        command: str = "",
     ) -> Lab:
         code, lab = exercise.find(id_), Lab(id_)
         own = importlib.import_module(type(code._code).__module__)
@@ -164,7 +175,7 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
         for name, text in (files or {}).items():
             lab.write(name, text)
         server = "src/server.mjs" if id_ == "dockerfile-1" else "server.mjs"
-        about = {"steps": steps, "apart": apart, "server": server}
+        about = {"steps": steps, "apart": apart, "server": command or server}
         made = type("Made", (Builder,), about)(lab)
         monkeypatch.setattr(Lab, "copy", lambda _: contextlib.closing(made))
         judge(lab, code._code.observe(lab))

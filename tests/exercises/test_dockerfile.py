@@ -9,6 +9,7 @@ from tests.exercises.local_builder import (
     Builder,
     Steps,
     cause,
+    doing_first,
     install,
     install_with_scripts,
     node,
@@ -46,3 +47,33 @@ def test_an_index_that_is_made_once_does_not_know_the_new_stop(built: Any) -> No
 
     steps = STOPS | {"RUN node tools/index.mjs": (("tools", "data"), once)}
     assert cause(built, "dockerfile-1", steps) == "stale-index"
+
+
+def test_an_index_of_as_many_lines_is_made_again_for_a_renamed_stop(built: Any) -> None:
+    known: set[int] = set()
+
+    def by_lines(copy: Builder, given: dict[str, str]) -> str:
+        lines = len((copy.folder / "data/stops.txt").read_text().splitlines())
+        if lines in known:
+            return ""
+        known.add(lines)
+        return INDEX(copy, given)
+
+    steps = STOPS | {"RUN node tools/index.mjs": (("tools", "data"), by_lines)}
+    assert cause(built, "dockerfile-1", steps) == "stale-index"
+
+
+def test_an_index_at_the_start_is_seen_though_the_start_goes_on(built: Any) -> None:
+    files = {"start.mjs": doing_first("tools/index.mjs", "src/server.mjs")}
+    found = cause(built, "dockerfile-1", STOPS, files, command="start.mjs")
+    assert found == "indexes-at-start"
+
+
+def test_packages_that_were_installed_elsewhere_are_not_those_of_the_lock_file(built: Any) -> None:
+    def unpacked(copy: Builder, given: dict[str, str]) -> str:
+        failed = install(copy, given)
+        copy.write("node_modules/ms/package.json", '{"version": "2.1.2", "type": "commonjs"}')
+        return failed
+
+    steps = STOPS | {"RUN npm ci": (PACKAGES, unpacked)}
+    assert cause(built, "dockerfile-1", steps) == "lock-ignored"

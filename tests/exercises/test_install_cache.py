@@ -25,6 +25,6 @@ def test_what_was_downloaded_before_is_not_had_again(built: Any) -> None:
 
 def test_a_release_names_versions_that_no_other_lock_file_has() -> None:
     came = json.loads(original("dockerfile-3", "package-lock.json"))["packages"]
-    for name, known in install_cache._published().items():
+    for name, known in install_cache.published().items():
         assert len(known) == 3
         assert came[f"node_modules/{name}"]["version"] not in list(known)[:2]

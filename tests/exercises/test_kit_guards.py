@@ -76,3 +76,9 @@ def test_a_step_that_goes_on_in_spite_of_its_guard_is_seen() -> None:
     build = Build((going_on,), 1)
     assert guards.refused_step(build, "4ad1") == ("step 4 `RUN npm ci || true`", "install")
     assert guards.refused_step(build, "b00c") == ("", "")
+
+
+def test_a_program_says_that_it_runs_and_no_other_of_a_longer_name() -> None:
+    done = run(NODE, "-e", guards.noted("index"))
+    assert guards.runs(done.stderr.splitlines(), "index")
+    assert not guards.runs(done.stderr.splitlines(), "ind") and not guards.runs((), "index")

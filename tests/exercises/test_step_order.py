@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from course.exercises import step_order
 from course.exercises.kit.lab import Lab
+from course.measure.builds import Build, Step
 from tests.exercises.local_builder import Builder, Steps, cause, node, taking
 
 SITE: Steps = {
@@ -26,9 +27,15 @@ def site(built: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
     monkeypatch.setattr(step_order, "_timetable", lambda: TIMETABLE)
     monkeypatch.setattr(Lab, "recall", lambda *_: '{"data": 5, "assets": 6}')
 
-    def judged(steps: Steps, figures: dict[str, float] = FIGURES, *, apart: bool = False) -> Lab:
+    def judged(
+        steps: Steps,
+        figures: dict[str, float] = FIGURES,
+        *,
+        apart: bool = False,
+        more: Mapping[str, str] | None = None,
+    ) -> Lab:
         files = {"assets/timetable.txt": TIMETABLE, "measured.json": json.dumps(figures)}
-        lab: Lab = built("dockerfile-4", steps, files, apart=apart)
+        lab: Lab = built("dockerfile-4", steps, files | dict(more or {}), apart=apart)
         return lab
 
     return judged
@@ -69,3 +76,17 @@ def test_a_day_that_is_counted_with_the_changes_of_the_other_is_out_of_reach() -
         swapped = step_order.Day(data + 1, data, 0.3, 1.2).seconds("compress")
         assert not step_order._is_day(swapped, day, "compress")
         assert step_order._is_day(round(day.seconds("compress"), 1), day, "compress")
+
+
+def test_a_step_that_nothing_makes_is_said_before_its_day_is_counted(site: Any) -> None:
+    host = {"RUN true": (("tools", "data"), lambda *_: "")}
+    compress = {"RUN node tools/compress.mjs": SITE["RUN node tools/compress.mjs"]}
+    index = {"index.json": '{"made": 1, "words": {"hill": []}}'}
+    assert cause(site, compress | host, FIGURES | {"day_s": 1.0}, more=index) == "stale-output"
+
+
+def test_another_slow_step_below_is_not_counted() -> None:
+    index = Step("", 4, "RUN npm run index", False, 0, 0.3, log=("here runs: index.",))
+    other = Step("", 5, "RUN sleep 3", False, 0.3, 3.0)
+    assert step_order._seconds(Build((index, other), 3.3), "index") == 0.3
+    assert step_order._seconds(Build((other,), 3.3), "index") == 3.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from course.exercises.dockerfile import Edited, Started, Stops
+from course.exercises import required_node
+from course.exercises.dockerfile import Edited, Installed, Started, Stops
 from course.exercises.install_cache import FirstInstall, Holds, Reinstall
 from course.exercises.kit.claims import Claim
 from course.exercises.kit.facts import Facts
@@ -39,7 +40,7 @@ FOUND = "['4ad1 Square']"
 STOPS = Stops("4ad1", "4ad1", ("1.5", "1.5"), "4ad1", FOUND, FOUND)
 GUIDE = Serves(Reply(200, '{"pages": ["hill"]}'), "v24.11.1", frozenset({1000}))
 PAGE = Page("3fa2c1", Reply(200, "<h1>4ad1</h1>\n"), "<h1>4ad1</h1>")
-REFUSED = Refusal(failed(4, "RUN npm ci", "npm error code EBADENGINE"), "v24.11.1", "24.12.0")
+REFUSED = Refusal(failed(4, "RUN npm ci", "npm error code EBADENGINE"), "v24.11.1", "^24.12.0")
 MOUNTED = "RUN --mount=type=cache,target=/root/.npm npm ci"
 E404 = "npm error 404 Not Found - GET https://registry.npmjs.org/ms/-/ms-2.1.0-4ad1.tgz"
 PINS = {"greet": "1.2.82129", "ms": "2.1.1", "picocolors": "1.0.1"}
@@ -68,6 +69,10 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "npm has given up": Started(Ended(1, NO_REGISTRY), (), ""),
         "npm has installed from a cache": Started(Ended(1, NO_REGISTRY), (), "install"),
         "it indexes at each start": Started(Ended(1, "Error: guard: index 4ad1"), (), "index"),
+        "it indexes and serves": Started(ABOUT, ("node src/server.mjs",), "index"),
+        "npm has no such script": Started(Ended(1, 'npm error Missing script: "start"'), (), ""),
+        "packages of an archive": Installed("2.1.2", "2.0.0"),
+        "packages of the lock file": Installed("2.0.0", "2.0.0"),
         "it answers": Started(ABOUT, ("node src/server.mjs",), ""),
         "npm started it": Started(ABOUT, ("npm start", "node src/server.mjs"), ""),
         "the image has the first source": replace(STOPS, edition="first"),
@@ -81,6 +86,8 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "a version that is none": replace(GUIDE, node="None"),
         "root serves": replace(GUIDE, users=frozenset({0, 1000})),
         "Node 24 serves, as node": GUIDE,
+        "the pages are made at each start": required_node.Started("pages"),
+        "the pages are in the image": required_node.Started(""),
         "the page is not there": replace(PAGE, heard=Reply(404, "no such page\n")),
         "nothing answers any more": replace(PAGE, heard=Running()),
         "the page": PAGE,
@@ -97,6 +104,9 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "a cache where npm does not look": Reinstall(failed(6, MOUNTED, E404)),
         "the dashes are missing": Reinstall(failed(6, MOUNTED.replace("--", ""), E404)),
         "something else fails": Reinstall(failed(6, "RUN npm ci", "npm error code EUSAGE")),
+        "something fails after 402 packages": Reinstall(
+            failed(6, "RUN npm ci && false", "added 402 packages in 405ms")
+        ),
         "another install": Reinstall(OK),
         "the image of the release before": replace(HOLDS, versions=PINS | {"greet": "1.1.82129"}),
         "without the lock file": replace(HOLDS, versions=PINS | {"ms": "2.1.3"}),

@@ -155,7 +155,7 @@ def _reached(
         module = modules[one[0]]
         node = module.definitions[one[1]]
         yield module, node
-        for word in {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}:
+        for word in sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)}):
             home = module.imported.get(word, "")
             if word in module.definitions:
                 left.append((one[0], word))

@@ -29,6 +29,7 @@ from course.exercises.kit.verdict import EDIT_MISSING, Wrong
 _PORT = 3000
 _LOCK, _PACKAGE = "package-lock.json", "package.json"
 _INSTALL, _INDEX = "install", "index"
+_VERSION = 'ms: createRequire(import.meta.url)("ms/package.json").version'
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Started(Facts):
         try_ = "which step of dockerfile-1/Dockerfile does that? and what does CMD do?"
         npm = any(command.startswith("npm ") for command in self.commands)
         if isinstance(self.heard, Ended):  # it reaches no registry
-            npm = "npm error" in self.heard.log
+            npm = "npm error" in self.heard.log and "Missing script" not in self.heard.log
         if self.again == _INSTALL or (npm and not isinstance(self.heard, Reply)):
             saw = "each start of the container installs the dependencies"
             want = "the dependencies installed while the image is built"
@@ -80,6 +81,23 @@ class Started(Facts):
             saw = "each start of the container makes the index again"
             want = "the index in the image, made while it is built"
             return Wrong("indexes-at-start", saw=saw, want=want, try_=try_)
+        return None
+
+
+@dataclass(frozen=True)
+class Installed(Facts):
+    """Which package an image of stops holds."""
+
+    version: str
+    wanted: str
+
+    def wrong(self) -> Wrong | None:
+        # Another program than the copy's does not say: that is told after an edit of the source.
+        if self.version not in (self.wanted, "None"):
+            saw = f"the image of a copy with another package-lock.json has ms {self.version}"
+            want = f"ms {self.wanted}, as package-lock.json of the copy says"
+            try_ = "which step puts node_modules into the image, and does it read the lock file?"
+            return Wrong("lock-ignored", saw=saw, want=want, try_=try_)
         return None
 
 
@@ -118,24 +136,29 @@ class EditKeepsDependencies:
 
     def observe(self, lab: Lab) -> Observation:
         """Edit all of the source of a copy, then its data, and ask what its images serve."""
-        package = json.loads(original(lab.id, _PACKAGE))
+        package, lock = (json.loads(original(lab.id, name)) for name in (_PACKAGE, _LOCK))
+        # Packages that were installed elsewhere are those of the lock file that the learner has.
+        pin = lab.draw.one_of(list(install_cache.published()["ms"]))
+        install_cache.pin(package, lock, {"ms": pin})
         package["scripts"] = {"preinstall": guards.script(guards.once(_INSTALL))}
-        server, stops = original(lab.id, "src/server.mjs"), original(lab.id, "data/stops.txt")
+        server = original(lab.id, "src/server.mjs").replace("installed,", f"installed, {_VERSION},")
+        stops = original(lab.id, "data/stops.txt").splitlines()
         with lab.observe("three builds of a copy, and three starts"), lab.copy() as copy:
             env = guards.variable(copy.nonce, _INSTALL, _INDEX)
             copy.write(_PACKAGE, json.dumps(package))
             guarded = f"{guards.once(_INDEX)}\n{original(lab.id, 'tools/index.mjs')}"
             copy.write("tools/index.mjs", guarded)
-            copy.write(_LOCK, original(lab.id, _LOCK))
+            copy.write(_LOCK, json.dumps(lock))
             copy.write("src/server.mjs", server)
             copy.build()
 
             def begins(served: Served, _: Draw) -> Iterator[Facts]:
                 heard = served.hear("/about")
                 commands = tuple(process.command for process in served.processes())
-                log = heard.log if isinstance(heard, Ended) else ""
-                yield Started(heard, commands, guards.refused(log, copy.nonce))
+                # A shell may go on after the guard: it is looked for while the service runs, too.
+                yield Started(heard, commands, guards.refused(served.log(), copy.nonce))
                 yield Answered(lab.id, _PORT, "/about", heard)
+                yield Installed(heard.field("ms"), pin)
 
             later = "the edited image is started twice"
             with lab.starts(copy, _PORT, begins, env=env, once=later, ends=later) as starts:
@@ -145,8 +168,10 @@ class EditKeepsDependencies:
             source = {"src/server.mjs": f"// {copy.nonce}\n{server}", "src/edition.mjs": edition}
             yield from _edit(copy, "src/", source, _INSTALL, _INDEX)
             word = lab.draw.word() + copy.nonce
-            stops += f"{word} Square\n"
-            yield from _edit(copy, "data/stops.txt", {"data/stops.txt": stops}, _INSTALL)
+            # A stop is renamed: neither the number of lines nor the last one tells.
+            stops[lab.draw.number(0, len(stops) - 2)] = f"{word} Square"
+            data = {"data/stops.txt": "".join(f"{stop}\n" for stop in stops)}
+            yield from _edit(copy, "data/stops.txt", data, _INSTALL)
 
             def contract(served: Served, draw: Draw) -> Iterator[Facts]:
                 yield from begins(served, draw)
@@ -154,7 +179,7 @@ class EditKeepsDependencies:
                 now = about.field("installed")
                 for asked in (word, draw.one_of(("hill", "lane", "station"))):
                     found = served.hear(f"/?word={asked}").field("stops")
-                    wanted = [s for s in stops.splitlines() if asked in s.lower().split()]
+                    wanted = [s for s in stops if asked in s.lower().split()]
                     edition = about.field("edition")
                     yield Stops(edition, copy.nonce, (installed, now), asked, found, str(wanted))
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from course.exercises.kit import guards
 from course.exercises.kit.build_errors import named
@@ -50,7 +51,7 @@ class FirstInstall(Facts):
 
 
 def _as_root(saw: str, try_: str) -> Wrong:
-    want = "the install as the user node, as it was"
+    want = "no script of a package as root, and no package that belongs to root"
     return Wrong("install-as-root", saw=saw, want=want, try_=try_)
 
 
@@ -67,7 +68,7 @@ class Reinstall(Facts):
 
     def wrong(self) -> Wrong | None:
         step = self.build.failed
-        if not step or not re.search(r"\bE?40\d\b", "\n".join(step.log)):
+        if not step or not re.search(r"npm error (?:code E)?40\d\b", "\n".join(step.log)):
             return None
         saw = f"after a release {named(step)} asks the registry for a package that it had before"
         if _mounts_a_cache(step.instruction):
@@ -125,14 +126,14 @@ class LockChangeDownloadsTheNew:
             own = ("--build-arg", f"BUILDKIT_CACHE_MOUNT_NS={copy.nonce}")
             copy.write("server.mjs", original(lab.id, "server.mjs"))
             # Nor may the learner's own build lend its layer, or what it knows of today's lock file.
-            number, moves = int(copy.nonce, 16), lab.draw.one_of(list(_published()))
+            number, moves = int(copy.nonce, 16), lab.draw.one_of(list(published()))
             pick = lab.draw.number(0, 1)
-            pins = {name: list(known)[pick] for name, known in _published().items()}
+            pins = {name: list(known)[pick] for name, known in published().items()}
             first = copy.edit(_release(f"1.1.{number}", pins), *own)
             yield FirstInstall(first)
             copy.accept(first)
-            kept = next(f"{name}-{pin}" for name, pin in pins.items() if name != moves)
-            pins[moves] = list(_published()[moves])[-1]
+            kept = next(f"{name}-{version}" for name, version in pins.items() if name != moves)
+            pins[moves] = list(published()[moves])[-1]
             edits = _release(f"1.2.{number}", pins)
             edits[_LOCK] = edits[_LOCK].replace(f"{kept}.tgz", f"{kept}-{copy.nonce}.tgz")
             second = copy.edit(edits, *own)
@@ -149,25 +150,39 @@ class LockChangeDownloadsTheNew:
             lab.serves(copy, _PORT, contract)
 
 
-def _published() -> dict[str, dict[str, str]]:
+def published() -> dict[str, dict[str, str]]:
     """Return package → version → checksum; none is the newest, so a lock file counts."""
-    published: dict[str, dict[str, str]] = json.loads(
+    found: dict[str, dict[str, str]] = json.loads(
         original("dockerfile-3.releases", "published.json")
     )
-    return published
+    return found
+
+
+def pin(package: dict[str, Any], lock: dict[str, Any], pins: Mapping[str, str]) -> None:
+    """Write other versions of the dependencies into package files.
+
+    Args:
+        package: package.json.
+        lock: package-lock.json.
+        pins: each dependency → a version that is published.
+    """
+    for head in (package, lock["packages"][""]):
+        head["dependencies"] = {name: f"^{version}" for name, version in pins.items()}
+    for name, version in pins.items():
+        address = f"https://registry.npmjs.org/{name}/-/{name}-{version}.tgz"
+        about = {
+            "version": version,
+            "resolved": address,
+            "integrity": published()[name][version],
+        }
+        lock["packages"][f"node_modules/{name}"] = about
 
 
 def _release(number: str, pins: Mapping[str, str]) -> dict[str, str]:
     """Return the package files of a release of greet."""
     package, lock = (json.loads(original("dockerfile-3", name)) for name in (_PACKAGE, _LOCK))
-    whole = lock["packages"]
-    for head in (package, lock, whole[""]):
+    for head in (package, lock, lock["packages"][""]):
         head["version"] = number
-    for head in (package, whole[""]):
-        head["dependencies"] = {name: f"^{pin}" for name, pin in pins.items()}
-    for name, pin in pins.items():
-        address = f"https://registry.npmjs.org/{name}/-/{name}-{pin}.tgz"
-        about = {"version": pin, "resolved": address, "integrity": _published()[name][pin]}
-        whole[f"node_modules/{name}"] = about
+    pin(package, lock, pins)
     package["scripts"] = {"preinstall": guards.script(guards.not_as_root("install"))}
     return {_PACKAGE: json.dumps(package), _LOCK: json.dumps(lock)}

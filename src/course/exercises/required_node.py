@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from course.exercises.kit import node_service
+from course.exercises.kit import guards, node_service
 from course.exercises.kit.draw import Draw
 from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
@@ -21,6 +22,23 @@ from course.measure.builds import Build
 _PORT = 8080
 _NODE = 24
 _LOCK, _PACKAGE = "package-lock.json", "package.json"
+_PAGES = "pages"
+_NPM_CODE = re.compile(r"npm error (?:code (E\w+)|Exit handler never called)")
+
+
+@dataclass(frozen=True)
+class Started(Facts):
+    """How a container of the guide began."""
+
+    again: str  # what it was kept from doing once more
+
+    def wrong(self) -> Wrong | None:
+        if self.again:
+            saw = "each start of the container makes the pages"
+            want = "the pages in the image, made while it is built"
+            try_ = "which step of dockerfile-2/Dockerfile makes dist/? and what does CMD do?"
+            return Wrong("pages-at-start", saw=saw, want=want, try_=try_)
+        return None
 
 
 @dataclass(frozen=True)
@@ -69,11 +87,11 @@ class Refusal(Facts):
 
     build: Build
     node: str
-    wanted: str  # a version just past it
+    wanted: str  # a range that begins just past it
 
     def wrong(self) -> Wrong | None:
         if not self.build.error:
-            saw = f'with "engines": {{"node": ">={self.wanted}"}} the build goes on, on {self.node}'
+            saw = f'with "engines": {{"node": "{self.wanted}"}} the build goes on, on {self.node}'
             want = "a build that stops on a Node that package.json does not allow"
             try_ = "ls -A dockerfile-2   which file has the rule, and which step reads it?"
             return Wrong("engines-ignored", saw=saw, want=want, try_=try_)
@@ -81,9 +99,13 @@ class Refusal(Facts):
 
     @property
     def told(self) -> bool:
-        """Whether it stopped because of that, and not because a registry was away."""
-        log = "\n".join(self.build.failed.log) if self.build.failed else ""
-        return self.wanted in log or "engine" in log.lower()
+        """Whether it stopped because of that, and not because a registry was away.
+
+        A rule of the learner's own need not say why it stops; npm names its reason.
+        """
+        step = self.build.failed
+        npm = _NPM_CODE.search("\n".join(step.log)) if step else None
+        return bool(step) and (not npm or npm[1] == "EBADENGINE")
 
     def notes(self) -> Iterator[str]:
         yield f"it runs on Node {self.node}; `engines` of {self.wanted} stops the build"
@@ -96,27 +118,35 @@ class GuideBuilds:
     def observe(self, lab: Lab) -> Observation:
         """Add a page to a copy, run its image, and ask for a Node just past the one it has."""
         with lab.observe("two builds of a copy, and two starts"), lab.copy() as copy:
-            for name in (_PACKAGE, _LOCK, "tools/build.mjs", "server.mjs"):
+            for name in (_PACKAGE, _LOCK, "server.mjs"):
                 copy.write(name, original(lab.id, name))
-            word, html = lab.draw.word(), f"<h1>{copy.nonce}</h1>"
-            copy.rebuild({f"pages/{word}.md": f"# {copy.nonce}\n"})
-            node = ""
+            makes = original(lab.id, "tools/build.mjs")
+            copy.write("tools/build.mjs", f"{guards.once(_PAGES)}\n{makes}")
+            # Names that no list of today's pages knows, nor a pattern of them.
+            names = [f"{first}{lab.draw.word()}" for first in ("a", "B", "1-")]
+            copy.rebuild({f"pages/{name}.md": f"# {name} {copy.nonce}\n" for name in names})
+            node, env = "", guards.variable(copy.nonce, _PAGES)
 
             def contract(served: Served, draw: Draw) -> Iterator[Facts]:
                 nonlocal node
                 heard = served.hear("/")
+                yield Started(guards.refused(served.log(), copy.nonce))
                 node = node or next(iter(node_service.versions(served)), heard.field("node"))
                 yield Serves(heard, node, node_service.users(served))
                 yield Answered(lab.id, _PORT, "/", heard)
-                yield Page(word, served.hear(f"/pages/{word}"), html)
+                for name in names:
+                    html = f"<h1>{name} {copy.nonce}</h1>"
+                    yield Page(name, served.hear(f"/pages/{name}"), html)
                 old = draw.one_of(("harbour", "hill"))
                 yield Page(old, served.hear(f"/pages/{old}"), f"<h1>The {old}</h1>")
 
-            lab.serves(copy, _PORT, contract)
+            lab.serves(copy, _PORT, contract, env=env)
             major, minor, *_ = [*node_service.numbers(node), _NODE, 0]
-            wanted = f"{major}.{minor + 1}.0"  # a rule that compares the major alone lets it pass
+            # A rule that compares the major alone lets it pass, or one that knows `>=` alone.
+            past = f"{major}.{minor + 1}"
+            wanted = lab.draw.one_of((f"^{past}.0", f"~{past}.0", f"{past}.x"))
             package = json.loads(original(lab.id, _PACKAGE))
-            package["engines"]["node"] = f">={wanted}"
+            package["engines"]["node"] = wanted
             copy.write(_PACKAGE, json.dumps(package))
             yield (refusal := Refusal(copy.attempt("--output=type=cacheonly"), node, wanted))
             if not refusal.told:

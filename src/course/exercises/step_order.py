@@ -19,6 +19,7 @@ from course.exercises.kit.reply import Heard, Reply
 from course.exercises.kit.served import Served
 from course.exercises.kit.start_files import original
 from course.exercises.kit.verdict import Wrong
+from course.measure.builds import Build
 
 _PORT = 3000
 _INDEX, _COMPRESS = "index", "compress"
@@ -180,19 +181,19 @@ class CheaperOrder:
         with lab.observe("four builds of a copy, and two starts"), lab.copy() as copy:
             for name in (_INDEX, _COMPRESS):
                 program = original(lab.id, f"tools/{name}.mjs")
-                copy.write(f"tools/{name}.mjs", f"{guards.once(name)}\n{program}")
+                says = f"{guards.once(name)} {guards.noted(name)}"
+                copy.write(f"tools/{name}.mjs", f"{says}\n{program}")
             copy.write("server.mjs", original(lab.id, "server.mjs"))
             copy.build()
             stop, line = (lab.draw.word() + copy.nonce for _ in range(2))
             stops = original(lab.id, "data/stops.txt") + f"{stop}\n"
-            index, compress_too = _change(copy, {"data/stops.txt": stops}, _COMPRESS)
+            index, compress_too = _change(copy, {"data/stops.txt": stops}, _INDEX, _COMPRESS)
             assets = {"assets/timetable.txt": f"{line}\n{_timetable()}"}
-            compress, index_too = _change(copy, assets, _INDEX)
+            compress, index_too = _change(copy, assets, _COMPRESS, _INDEX)
             changes, said = json.loads(lab.recall("changes")), claim.figures(*_FIGURES)
             here = Day(**changes, index=index, compress=compress)
             own = Day(**changes, index=said["index_s"], compress=said["compress_s"])
             yield (ordered := Ordered(here, own, compress_too, index_too))
-            yield Counted(own, ordered.first, said["day_s"], said["other_day_s"])
 
             def contract(served: Served, draw: Draw) -> Iterator[Facts]:
                 old = draw.one_of(("Harbour", "Town", "Mill"))
@@ -202,16 +203,25 @@ class CheaperOrder:
                     yield Answered(lab.id, _PORT, path, heard)
                     yield Made(path, heard, edited)
 
+            # What is not made by a step has no seconds to be counted.
             lab.serves(copy, _PORT, contract)
+            yield Counted(own, ordered.first, said["day_s"], said["other_day_s"])
 
 
-def _change(copy: Copy, edits: Mapping[str, str], other: str) -> tuple[float, bool]:
+def _change(copy: Copy, edits: Mapping[str, str], own: str, other: str) -> tuple[float, bool]:
     """Edit the input of one step; return its seconds, and whether the other step ran too."""
     build = copy.edit(edits, *guards.option(copy.nonce, other))
-    seconds = sum(step.seconds for step in build.ran if step.key == "RUN" and not step.error)
+    seconds = _seconds(build, own)
     too = other in guards.refused_step(build, copy.nonce)
     copy.accept(copy.attempt("--tag", copy.tag) if too else build, edits)
     return max(0.05, seconds), too
+
+
+def _seconds(build: Build, name: str) -> float:
+    """Return the seconds of the step that ran a program, or of all if none said so."""
+    ran = [step for step in build.ran if step.key == "RUN" and not step.error]
+    own = [step for step in ran if guards.runs(step.log, name)]
+    return sum(step.seconds for step in own or ran)
 
 
 def _timetable() -> str:

@@ -9,6 +9,7 @@ with all variables of proxies. A step that is kept does not run, and its guard n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from course.exercises.kit.build_errors import named
 from course.measure.builds import Build
@@ -17,7 +18,7 @@ VARIABLE = "ftp_proxy"
 """Nothing that a lesson builds with asks a proxy for FTP."""
 ROOT = "root"
 """What `refused` is asked for if it was root that was refused."""
-_MARK = "guard:"
+_MARK, _RUNS = "guard:", "here runs:"
 
 
 def once(name: str) -> str:
@@ -30,6 +31,25 @@ def once(name: str) -> str:
         f"if ((process.env.{VARIABLE} || '').split(':').includes('{name}')) "
         f"throw new Error('{_MARK} {name} ' + process.env.{VARIABLE}.split(':')[0]);"
     )
+
+
+def noted(name: str) -> str:
+    """Return a statement of JavaScript by which a step says that it runs a program.
+
+    Args:
+        name: what the program does, in a word.
+    """
+    return f"console.error('{_RUNS} {name}.');"
+
+
+def runs(log: Iterable[str], name: str) -> bool:
+    """Say whether a step ran a program that says so.
+
+    Args:
+        log: the step's lines.
+        name: the program's, as `noted` was given it.
+    """
+    return any(f"{_RUNS} {name}." in line for line in log)
 
 
 def not_as_root(name: str) -> str:
