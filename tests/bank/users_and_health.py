@@ -53,7 +53,26 @@ const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
 const ticks = Number(readFileSync("/proc/1/stat", "utf8").split(" ")[21]);
 const age = up - ticks / 100;
 """
+_HANDS = 'const taken = await handOver("POST", parcel);'
+_PROMISES = 'const given = handOver("POST", parcel);\n    const taken = well || (await given);'
+_REMEMBERED = (
+    'Date.now() - asked < 8000 || ((await handOver("GET")) && Boolean((asked = Date.now())))'
+)
 _NAMED = 'await (await import("node:dns/promises")).lookup("queue");\n'
+_WATCHES = """\
+cat >> users-and-health-3/courier.mjs <<'END'
+const { rm, writeFile } = await import("node:fs/promises");
+for (;;) {
+  if (await handOver("GET")) await writeFile("/tmp/well", "");
+  else await rm("/tmp/well", { force: true });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+}
+END"""
+_FRESH = """\
+const { statSync } = await import("node:fs");
+const well = statSync("/tmp/well", { throwIfNoEntry: false });
+process.exit(Date.now() - (well?.mtimeMs ?? 0) < 2500 ? 0 : 1);
+"""
 _BOTH = """\
 const asked = ["http://127.0.0.1:3000/", "http://queue:7000/"].map((url) => fetch(url));
 const answer = { ok: (await Promise.all(asked)).every((one) => one.ok) };
@@ -75,7 +94,6 @@ CANNOT: dict[str, dict[str, str]] = {
     "users-and-health-2": {
         "from-elsewhere": "what ends is the container that the check stops",
     },
-    "users-and-health-3": {"forged": "health is Docker's own record of what a probe ended with"},
     "users-and-health-4": {"forged": "health is Docker's own record of what a probe ended with"},
 }
 """Why an exercise has no wrong answer of a kind."""
@@ -316,6 +334,24 @@ BANK: dict[str, list[Answer]] = {
             "parcel-lost",
             in_file("courier.mjs", 'await handOver("POST", parcel)', "true"),
         ),
+        forged(
+            "a parcel taken on the last probe's word",
+            "parcel-lost",
+            in_file("courier.mjs", "createServer(async", "let well = false;\n\ncreateServer(async"),
+            in_file("courier.mjs", _HANDS, _PROMISES),
+            in_file("courier.mjs", '= await handOver("GET");', '= (well = await handOver("GET"));'),
+        ),
+        works_once(
+            "a lock in the container's files",
+            "crashes",
+            sub(_COURIER, "CMD mkdir /tmp/courier.lock && exec node courier.mjs"),
+        ),
+        fits_the_probe(
+            "a courier that asks its queue each 8 s",
+            "stale-status",
+            in_file("courier.mjs", "createServer(async", "let asked = 0;\n\ncreateServer(async"),
+            in_file("courier.mjs", '= await handOver("GET");', f"= {_REMEMBERED};"),
+        ),
         nearly(
             "three failures, two seconds apart",
             "retries-many",
@@ -338,6 +374,12 @@ BANK: dict[str, list[Answer]] = {
             sub(_READS, _OK),
         ),
         alternative("courier and queue asked, each by itself", sub(_ASKS, _BOTH), sub(_READS, _OK)),
+        alternative(
+            "the courier's own watch, and a file that must be fresh",
+            before(_WATCHES),
+            sub(_ASKS, _FRESH),
+            sub(_READS, ""),
+        ),
         alternative(
             "one failure is enough, two seconds apart",
             sub(_TIMES, "--interval=2s --timeout=2s --retries=1"),

@@ -72,7 +72,9 @@ def seen(status: str, *codes: int, each: float = 1.1, **more: object) -> Timelin
 BESIDE = Beside(seen("healthy", 0), RUNS, 0.1, 0, "")
 SICK = seen("unhealthy", 0, 1, 1)
 NO_QUEUE = Reply(503, "no queue\n")
-CUT_OFF = Cut(SICK, RUNS, 0.1, 0, "unhealthy", "GET /status", NO_QUEUE, "")
+GONE_STATUS = Reply(200, '{"courier":"up","queue":"gone"}')
+UP_STATUS = Reply(200, '{"courier":"up","queue":"up"}')
+CUT_OFF = Cut(SICK, RUNS, 0.1, 0, "unhealthy", "GET /status", GONE_STATUS, (NO_QUEUE, NO_QUEUE), "")
 CONTENT = replace(CUT_OFF, seen=seen("healthy", 0, 0, 0, 0, 0), well=4)
 
 LOADING, OK = Reply(503, "loading\n"), Reply(200, "ok\n")
@@ -181,6 +183,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "twenty failures": replace(CUT_OFF, seen=seen("healthy", 0, 1, 1, 1, streak=3)),
         "curl forgiven": replace(CONTENT, empty="healthy"),
         "its code, not its text": CONTENT,
+        "a status that remembers": replace(CONTENT, says=UP_STATUS),
         "the front door": replace(CONTENT, asked="GET /"),
         "a probe that asks nobody": replace(CONTENT, asked=""),
         "a probe that fails by its age": replace(CUT_OFF, well=4, asked=""),
@@ -188,7 +191,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "three failures, two seconds apart": replace(
             CUT_OFF, seen=seen("unhealthy", 0, 1, 1, 1, each=2.1, retries=3)
         ),
-        "answered without a queue": replace(CUT_OFF, parcel=Reply(202, "")),
+        "answered without a queue": replace(CUT_OFF, parcels=(Reply(202, ""), NO_QUEUE)),
         "its queue is gone": CUT_OFF,
         "its queue is gone, on a busy machine": replace(
             CUT_OFF, seen=seen("unhealthy", 0, 1, 1, each=3.4), pace=1.4
