@@ -28,6 +28,18 @@ _SHELF = 'CMD ["node", "shelf.mjs"]'
 _OWNS = " && chown node:node /var/lib/shelf"
 _DROPS = "exec setpriv --reuid=1000 --regid=1000 --clear-groups node shelf.mjs"
 _FIRST = f'CMD if [ -z "$(ls /var/lib/shelf)" ]; then {_DROPS}; else exec node shelf.mjs; fi'
+_GIVES = "process.setgroups([]);\nprocess.setgid(1000);\nprocess.setuid(1000);\n"
+_STRANGER = """\
+const shelf = "/var/lib/shelf";
+const { hostname } = await import("node:os");
+const { chownSync } = await import("node:fs");
+const uid = 20_000 + (parseInt(hostname().slice(0, 8), 16) % 30_000);
+process.umask(0o077);
+chownSync(shelf, uid, uid);
+process.setgroups([]);
+process.setgid(uid);
+process.setuid(uid);
+"""
 
 _EXEC = "exec node report.mjs"
 _CLOSES = "server.close(() => process.exit(0));"
@@ -154,6 +166,27 @@ BANK: dict[str, list[Answer]] = {
             in_file("shelf.mjs", "? 404", "? 200"),
         ),
         nearly(
+            "a program that is read-only, and the user's",
+            "owns-its-program",
+            sub("COPY shelf.mjs", "COPY --chown=node:node --chmod=0444 shelf.mjs"),
+        ),
+        nearly(
+            "a program in a folder of root's, in the user's home",
+            "owns-its-program",
+            sub("WORKDIR /app", "WORKDIR /home/node/app"),
+        ),
+        works_once(
+            "another user in each container, the files its own",
+            "cannot-write",
+            in_file("shelf.mjs", 'const shelf = "/var/lib/shelf";\n', _STRANGER),
+            sub(f"{_OWNS}\nUSER node", ""),
+        ),
+        works_once(
+            "a shelf that is emptied at each start",
+            "not-kept",
+            sub(_SHELF, "CMD rm -f /var/lib/shelf/* && exec node shelf.mjs"),
+        ),
+        nearly(
             "a number that the image does not know: its group is root's",
             "in-roots-group",
             sub("chown node:node", "chown 4711"),
@@ -179,6 +212,25 @@ BANK: dict[str, list[Answer]] = {
             "root at the start only: an entry point that gives its rights away",
             sub("USER node\n", ""),
             sub(_SHELF, f"CMD {_DROPS}"),
+        ),
+        alternative(
+            "root at the start only: the program itself gives its rights away",
+            in_file("shelf.mjs", "createServer(async", f"{_GIVES}createServer(async"),
+            sub("USER node\n", ""),
+        ),
+        alternative(
+            "root at the start only: it gives the whole volume to its user",
+            sub("USER node\n", ""),
+            sub(_SHELF, f"CMD chown -R node:node /var/lib/shelf && {_DROPS}"),
+        ),
+        alternative(
+            "a number without a name, and the program by its full path",
+            sub(
+                f"WORKDIR /app\nCOPY shelf.mjs ./\nRUN mkdir /var/lib/shelf{_OWNS}\nUSER node",
+                "COPY --chmod=0444 shelf.mjs /srv/shelf.mjs\n"
+                "RUN install -d -o 20001 -g 20001 -m 700 /var/lib/shelf\nUSER 20001:20001",
+            ),
+            sub(_SHELF, 'ENTRYPOINT ["node"]\nCMD ["/srv/shelf.mjs"]'),
         ),
         alternative(
             "a volume that the image names, its folder made by install",

@@ -36,11 +36,13 @@ class Shelf:
 
     starts: list[Process]
     keeps: bool = True
+    empties: bool = False
     kept_by: int = -1  # who owns what was kept
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
 
     def restart(self, _: str) -> None:
         self.starts.pop(0)
+        self.files = {} if self.empties else self.files
 
     def processes(self) -> list[Process]:
         return self.starts[:1]
@@ -79,12 +81,19 @@ class Shelf:
         return Reply(201, "kept\n")
 
 
-def shelved(*starts: Process, **more: Any) -> str:
+def shelved(*starts: Process, later: Process | None = None, **more: Any) -> str:
     """The cause that users-and-health-1 names, and its words; empty if the answer is right."""
+
+    made: list[Shelf] = []
 
     def make(volumes: list[str], **_: object) -> Shelf:
         assert volumes == ["a volume:/var/lib/shelf", "a volume:/probe"]
-        return Shelf(list(starts), **more)
+        shelf = Shelf(list(starts), **more)
+        if made:  # on the volume that the first one filled
+            shelf.starts = [later or starts[-1]]
+            shelf.files, shelf.kept_by = made[0].files, made[0].kept_by
+        made.append(shelf)
+        return shelf
 
     lab = Here("users-and-health-1", make)
     try:
@@ -107,6 +116,16 @@ def test_a_user_of_its_own_is_right() -> None:
         ([replace(USER, more_gids=frozenset({0}))], {}, "in-roots-group: "),
         ([USER, replace(USER, uid=1001)], {}, "cannot-write: at its second start, as uid 1001"),
         ([USER], {"keeps": False}, "not-kept: "),
+        (
+            [USER, USER],
+            {"later": replace(USER, uid=1001)},
+            "cannot-write: in a later container on the same volume, as uid 1001",
+        ),
+        (
+            [USER, USER],
+            {"empties": True},
+            r"not-kept: at its second start, GET /files/\S+, which was put before, answers 404",
+        ),
         ([], {}, "crashes: "),
     ],
 )

@@ -20,6 +20,8 @@ STILL = "  ({} is still the start's image; there is `{}`)"
 TEXT = "5d41402abc4b2a76"
 KEPT = Kept(
     *("3fa2c1.txt", TEXT, 1000),
+    before="",
+    had=Reply(404, "ENOENT"),
     put=Reply(201, "kept\n"),
     got=Reply(200, TEXT),
     found=TEXT,
@@ -99,6 +101,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "the folder is root's": replace(KEPT, put=REFUSED),
         "the error was swallowed": replace(KEPT, found="", got=Reply(404, "ENOENT")),
         "each file is cut": replace(KEPT, found="5d41402", got=Reply(200, "5d41402")),
+        "what was kept is gone": replace(KEPT, before="9b1e", had=Reply(404, "ENOENT: no file")),
         "the file is kept elsewhere": replace(KEPT, found=""),
         "every name is answered": replace(KEPT, other=Reply(200, "")),
         "a file is kept": KEPT,
@@ -125,6 +128,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
             mode=0o660,
         ),
         "everything given to the user": replace(RIGHTS, program="/app/shelf.mjs"),
+        "a folder above is the user's": replace(RIGHTS, program="/home/node"),
         "a user of its own": RIGHTS,
     },
     "users-and-health-2": {

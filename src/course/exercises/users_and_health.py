@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from posixpath import basename, dirname, join
+from posixpath import basename, dirname, join, normpath
+from tarfile import TarInfo
 
 from course.exercises import health_checks, health_numbers  # noqa: F401 - exercises 3 and 4
 from course.exercises.kit.draw import Draw
@@ -31,9 +32,10 @@ _RESET = "course reset users-and-health-{}   gives {} back, and saves what you h
 
 _ROOT = 0
 _SHELF = "/var/lib/shelf"
+_STICKY = 0o1000
 _UP = "..%2F..%2F..%2Fprobe%2F"
 _WHOSE = f"docker run --rm shelf:lab ls -ldn {_SHELF}   whose is it?"
-_FILES = "docker run --rm shelf:lab ls -la .   which files does the service write?"
+_LATER_ONE = "in a later container on the same volume"
 _USER = "docker top CONTAINER -eo pid,uid,gid,supgid,args   and which instruction sets the user?"
 
 
@@ -44,6 +46,8 @@ class Kept(Facts):
     name: str
     text: str
     uid: int  # of the service
+    before: str  # what was put under that name before; empty if nothing was
+    had: Heard  # the answer for that name, before this one is put
     put: Heard
     got: Heard
     found: str  # what the file in the shelf's folder holds; empty if there is none
@@ -56,6 +60,12 @@ class Kept(Facts):
         if put.status >= 400:
             saw = f"as uid {self.uid}, `{request}` answers {put.status}: {put.body.strip()}"
             return Wrong("cannot-write", saw=saw, want=f"the file kept in {_SHELF}", try_=_WHOSE)
+        if self.before and self.had.body != self.before:
+            saw = f"GET {request[4:]}, which was put before, answers {self.had.status}: "
+            saw += self.had.body.strip()[:60]
+            want = "what is put is kept, in the folder that is mounted in production"
+            try_ = f"docker exec CONTAINER ls -lan {_SHELF}   is it there, and whose is it?"
+            return Wrong("not-kept", saw=saw, want=want, try_=try_)
         if not self.found == self.got.body == self.text:
             where = "holds something else" if self.found else "is not there"
             saw = f"{request} was answered as a success, but {_SHELF}/{self.name} {where} "
@@ -78,7 +88,7 @@ class Rights(Facts):
     hole: Heard  # what its own hole answers
     changed: str  # the file of root's that was changed through it; empty if it could not be
     mode: int  # of that file
-    program: str  # its program or the folder of that, if it may change it; else empty
+    program: str  # its program or a folder above, if it may change that; else empty
     still: str
 
     def wrong(self) -> Wrong | None:
@@ -103,10 +113,11 @@ class Rights(Facts):
             want = "a user that shares no right with root"
             return Wrong("in-roots-group", saw=f"{saw}may change", want=want, try_=_USER)
         if self.program:
-            saw = f"the process is uid {self.uid}, and may change {self.program}: the next request "
-            saw += "through the hole can be a new program"
-            want = f"it may write in {_SHELF} and not change what it runs"
-            return Wrong("owns-its-program", saw=saw, want=want, try_=_FILES)
+            saw = f"the process is uid {self.uid}, and may change {self.program}: an attacker can "
+            saw += "put a program in the place of this one"
+            want = f"it may write in {_SHELF}, and neither change nor replace what it runs"
+            try_ = f"docker run --rm shelf:lab ls -ld {self.program}   whose is it?"
+            return Wrong("owns-its-program", saw=saw, want=want, try_=try_)
         return None
 
     def _shares(self) -> bool:
@@ -127,10 +138,11 @@ class ShelfWritesOnlyItsShelf:
 
     def observe(self, lab: Lab) -> Observation:
         """Let it keep files, then try by its own hole to change files of root's in a mount."""
-        still, keeps = lab.still("shelf:lab"), partial(_keeps, f"{lab.draw.word()}.txt")
+        still, kept = lab.still("shelf:lab"), list[str]()
+        keeps = partial(_keeps, f"{lab.draw.word()}.txt", kept)
         with lab.observe("two starts of shelf:lab"), lab.volume() as own, lab.volume() as roots:
-            volumes = [f"{own}:{_SHELF}", f"{roots}:/probe"]
-            with lab.starts("shelf:lab", _PORT, keeps, volumes=volumes) as starts:
+            volumed = {"volumes": [f"{own}:{_SHELF}", f"{roots}:/probe"]}
+            with lab.starts("shelf:lab", _PORT, keeps, **volumed) as starts:
                 for served in starts:
                     running = tuple(served.processes())
                     program = _program(served, running)
@@ -141,40 +153,71 @@ class ShelfWritesOnlyItsShelf:
                         hole = served.hear(f"/files/{_UP}{file}", "PUT", b"mine")
                         done = served.read(f"/probe/{file}") != text
                         yield Rights(running, hole, done * file, mode, program, still)
+            try:
+                # As in production, where the one that made the files is gone.
+                lab.serves("shelf:lab", _PORT, keeps, once=_LATER_ONE, ends=_LATER_ONE, **volumed)
+            except Wrong as wrong:
+                raise wrong.at(_LATER_ONE) from wrong.__cause__
 
 
-def _keeps(name: str, served: Served, draw: Draw) -> Iterator[Facts]:
-    """Put a file under a name that it may have already, with a text that is new."""
-    text = draw.word(32)
+def _keeps(name: str, kept: list[str], served: Served, draw: Draw) -> Iterator[Facts]:
+    """Put a file under a name that it may have already, with a text that is new.
+
+    Args:
+        name: of the file.
+        kept: what was put there, the last one at its end; this text is added.
+        served: the service.
+        draw: makes up the text.
+    """
+    text, before = draw.word(32), "".join(kept[-1:])
+    had = served.hear(f"/files/{name}")
     put = served.hear(f"/files/{name}", "PUT", text.encode())
     if not isinstance(put, Reply):
-        yield Kept(name, text, -1, put, put, "", put)
+        yield Kept(name, text, -1, before, had, put, put, "", put)
         return
+    kept.append(text)
     found = (served.read(f"{_SHELF}/{name}") or b"").decode(errors="replace")
     got, other = served.hear(f"/files/{name}"), served.hear(f"/files/{draw.word()}.txt")
     uid = max((process.uid for process in served.processes()), default=-1)
-    yield Kept(name, text, uid, put, got, found, other)
+    yield Kept(name, text, uid, before, had, put, got, found, other)
 
 
 def _program(served: Served, running: tuple[Process, ...]) -> str:
-    """The service's program or its folder if the service may change it, else an empty string."""
+    """The service's program or a folder above if the service may change that, else nothing."""
     folder = served.folder()
     places: list[tuple[Process, str]] = []
     for process in running:
         scripts = [w for w in process.command.split() if w.endswith((".mjs", ".js", ".cjs"))]
         for script in scripts[:1]:
-            path = join(folder, script)
-            places += [(process, path), (process, dirname(path))]
+            places.append((process, join(folder, script)))
     # `node .` and `npm start` name no script: then it is one of the folder they run in.
     for process, place in places or [(process, folder) for process in running]:
-        entry = served.stat(place)
-        if entry is None:
-            continue
-        owns = entry.uid in process.uids and entry.mode & 0o200
-        group = entry.gid in process.gids and entry.mode & 0o020
-        if owns or group or entry.mode & 0o002:
-            return place
+        if found := _changeable(served, process, normpath(place)):
+            return found
     return ""
+
+
+def _changeable(served: Served, process: Process, place: str) -> str:
+    """What a process may change of a path, from its end up; a link is followed."""
+    while place != "/":
+        entry = served.stat(place)
+        if entry is not None and entry.issym():
+            target = normpath(join(dirname(place), entry.linkname))
+            if found := _changeable(served, process, target):
+                return found
+        elif entry is not None and _may_change(process, entry):
+            return place
+        place = dirname(place)
+    return ""
+
+
+def _may_change(process: Process, entry: TarInfo) -> bool:
+    if entry.uid in process.uids:
+        return True  # whatever its mode is: its owner may set another one
+    if entry.isdir() and entry.mode & _STICKY:
+        return False  # what others own in it can be neither replaced nor moved
+    group = entry.gid in process.gids and entry.mode & 0o020
+    return bool(group or entry.mode & 0o002)
 
 
 # -- users-and-health-2
