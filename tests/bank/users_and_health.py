@@ -44,7 +44,23 @@ process.setuid(uid);
 _EXEC = "exec node report.mjs"
 _CLOSES = "server.close(() => process.exit(0));"
 _IDLE = "  setInterval(() => server.closeIdleConnections(), 100);\n"
-_HANDLER = f'process.on("SIGTERM", () => {{\n  {_CLOSES}\n{_IDLE}}});\n'
+_UNASKED = "  for (const socket of unasked) socket.destroy();\n"
+_HANDLER = f'process.on("SIGTERM", () => {{\n  {_CLOSES}\n{_IDLE}{_UNASKED}}});\n'
+_FIRST_ENDS = """\
+server.on("request", (_, response) => {
+  response.on("close", () => stops && setTimeout(() => process.exit(0), 50));
+});
+"""
+_SAYS_NO = """\
+  if (stops) {
+    response.statusCode = 503;
+    return response.end("report ends\\n");
+  }
+"""
+_HURRY = "const hurry = new AbortController();\n"
+_HURRIED = "sleep(1000, 0, { signal: hurry.signal }).catch(() => {})"
+_STOPS = "let stops = false;\nconst server ="
+_FOR_A_WHILE = "stops = true;\n  setTimeout(() => process.exit(0), 1500);"
 _CTRL_C = 'process.on("SIGINT", () => {\n  console.log("bye");\n  process.exit(0);\n});\n'
 _WORKS = '  response.write("working\\n");\n'
 _ON = "node report.mjs &\nservice=$!\ntrap 'kill -TERM $service' TERM\nwait $service\nwait $service"
@@ -258,6 +274,32 @@ BANK: dict[str, list[Answer]] = {
             "connection-kept",
             sub(_IDLE, "  server.keepAliveTimeout = 2500;\n"),
         ),
+        nearly(
+            "a connection on which nothing was asked holds it", "silent-client", sub(_UNASKED, "")
+        ),
+        nearly(
+            "whatever is open after 0.8 s is cut",
+            "request-cut",
+            sub(_UNASKED, f"{_UNASKED}  setTimeout(() => server.closeAllConnections(), 800);\n"),
+        ),
+        nearly(
+            "the first open report ends it, not the last",
+            "request-cut",
+            in_file("report.mjs", "const server =", _STOPS),
+            sub(_HANDLER, f"{_FIRST_ENDS}{_HANDLER.replace(_CLOSES, 'stops = true;')}"),
+        ),
+        forged(
+            "a script that ends with 0 for it, two seconds later",
+            "later-cut",
+            sub(_EXEC, "trap 'sleep 2; exit 0' TERM\nnode report.mjs &\nwait"),
+        ),
+        feature_gone(
+            "open reports are hurried at the stop",
+            "not-in-flight",
+            in_file("report.mjs", "const server =", f"{_HURRY}const server ="),
+            in_file("report.mjs", "sleep(1000)", _HURRIED),
+            sub(_CLOSES, f"hurry.abort();\n  {_CLOSES}"),
+        ),
         warned_means(
             "a handler that exits at once", "request-cut", sub(_CLOSES, "process.exit(0);")
         ),
@@ -307,6 +349,17 @@ BANK: dict[str, list[Answer]] = {
             ),
         ),
         alternative("a script that hands the signal on", sub(_EXEC, _ON)),
+        alternative(
+            "a status of 503 for whoever comes later",
+            in_file("report.mjs", "const server =", _STOPS),
+            in_file("report.mjs", "  const { pathname", f"{_SAYS_NO}  const {{ pathname"),
+            sub(_CLOSES, _FOR_A_WHILE),
+            sub(f"{_IDLE}{_UNASKED}", ""),
+        ),
+        alternative(
+            "a limit for whoever is left",
+            sub(_UNASKED, "  setTimeout(() => process.exit(0), 2000);\n"),
+        ),
         alternative(
             "each answer says that its connection closes",
             in_file(

@@ -183,7 +183,24 @@ class Program(Local):
 CLOSES = "server.close(() => process.exit(0));"
 HANDLER = f'process.on("SIGTERM", () => {{ {CLOSES} }});'
 IDLE = "setInterval(() => server.closeIdleConnections(), 100);"
-RIGHT = HANDLER.replace(CLOSES, CLOSES + IDLE)
+UNASKED = """
+const unasked = new Set();
+server.on("connection", (socket) => unasked.add(socket));
+server.on("request", ({ socket }) => unasked.delete(socket));
+"""
+DESTROYS = "for (const socket of unasked) socket.destroy();"
+RIGHT = UNASKED + HANDLER.replace(CLOSES, CLOSES + IDLE + DESTROYS)
+FIRST = """
+let stops = false;
+process.on("SIGTERM", () => (stops = true));
+server.on("request", (_, response) => response.on("close", () => stops && process.exit(0)));
+"""
+LIMIT = HANDLER.replace(CLOSES, CLOSES + IDLE + "setTimeout(() => process.exit(0), 1500);")
+WAITS = 'process.on("SIGTERM", () => setTimeout(() => process.exit(0), 1300));'
+HURRY = """
+const hurry = new AbortController();
+process.on("SIGTERM", () => hurry.abort());
+"""
 
 
 @pytest.fixture
@@ -227,10 +244,22 @@ def test_a_report_that_ends_in_good_order_is_right_at_both_starts(report: Any) -
     assert report(RIGHT) == ""
 
 
+def test_a_report_with_a_limit_for_whoever_is_left_is_right(report: Any) -> None:
+    assert report(LIMIT) == ""
+
+
 @pytest.mark.parametrize(
     ("more", "work", "cause"),
     [
         (HANDLER, "sleep(1000)", "connection-kept"),
+        (RIGHT.replace(DESTROYS, ""), "sleep(1000)", "silent-client"),
+        (FIRST, "sleep(1000)", "request-cut"),
+        (WAITS, "sleep(1000)", "later-cut"),
+        (
+            HURRY + RIGHT,
+            "sleep(1000, 0, { signal: hurry.signal }).catch(() => {})",
+            "not-in-flight",
+        ),
         (RIGHT.replace(CLOSES, "process.exit(0);"), "sleep(1000)", "request-cut"),
         (RIGHT, "0", "not-in-flight"),
     ],

@@ -35,10 +35,13 @@ SU = replace(ROOT, command="su node -c node shelf.mjs")
 RIGHTS = Rights((NODE,), Reply(500, DENIED.format("/probe/9b1e.txt")), "", 0o600, "", "")
 
 PATH, TOTAL = "/report?n=4711", "total 11099116 CHF"
-WHOLE = Received(f"working\n{TOTAL}\n", whole=True)
-BEGUN = Received("working\n", whole=False)
-GONE = Received("", whole=False)
-ENDING = Ending(Stopped(0.9, 0), "ended", False, WHOLE, GONE)
+WHOLE = Received(f"working\n{TOTAL}\n", whole=True, status=200, seconds=1.0)
+BEGUN = Received("working\n", whole=False, status=200, seconds=0.0)
+GONE = Received("", whole=False, status=0, seconds=0.0)
+NOT_NOW = Received("report ends\n", whole=True, status=503, seconds=0.0)
+ENDING = Ending(
+    Stopped(0.9, 0), "ended", kept=False, silent=False, first=WHOLE, last=WHOLE, later=(GONE,)
+)
 REPORT = Process(80, 1, 0, 0, "node report.mjs", first=True)
 SHELL = Process(80, 1, 0, 0, "/bin/sh ./start.sh", first=True)
 STOP = Stop(PATH, TOTAL, ENDING, (REPORT,), "")
@@ -150,14 +153,20 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         ),
         "no handler": replace(STOP, end=replace(LATE, late="answered")),
         "a kept connection": replace(STOP, end=replace(LATE, kept=True)),
+        "a client that has asked nothing": replace(STOP, end=replace(LATE, silent=True)),
         "a timer": replace(STOP, end=LATE),
         "a stop signal that kills": stopped(stopped=Stopped(0.2, 137), first=BEGUN),
         "exit in the handler": stopped(stopped=Stopped(0.2, 0), first=BEGUN),
-        "another currency": stopped(first=Received("working\ntotal 11099116 EUR\n", whole=True)),
-        "it goes on taking requests": stopped(stopped=Stopped(1.3, 0), later=BEGUN),
+        "a report that began just before is cut": stopped(last=BEGUN),
+        "it hurries": stopped(last=replace(WHOLE, seconds=0.1)),
+        "another currency": stopped(first=replace(WHOLE, text="working\ntotal 11099116 EUR\n")),
+        "another page for later ones": stopped(later=(replace(NOT_NOW, status=200),)),
+        "it goes on taking requests": stopped(stopped=Stopped(1.3, 0), later=(BEGUN,)),
+        "the start script ends, 2 s later": stopped(stopped=Stopped(2.1, 0), later=(WHOLE, BEGUN)),
         "an exit code of its own": stopped(stopped=Stopped(0.9, 143)),
         "it ends in good order": STOP,
-        "a later request is answered, too": stopped(later=WHOLE),
+        "a later request is answered, too": stopped(later=(WHOLE, GONE)),
+        "a later request is refused by a status": stopped(later=(NOT_NOW, NOT_NOW)),
     },
     "users-and-health-3": {
         "its pid file is still there": HandedOver("3fa2c1", CRASHED, ()),
