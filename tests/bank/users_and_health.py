@@ -109,6 +109,8 @@ const answer = { ok: (await Promise.all(asked)).every((one) => one.ok) };
 _ATLAS = 'CMD ["node", "atlas.mjs"]'
 _START = " --start-period=20s --start-interval=1s"
 _NUMBERS = f"--interval=1s --timeout=2s --retries=2{_START}"
+_WAITS = "until ask; do sleep 0.2; done"
+_WAITS_ONCE = f"[ -e loaded ] && {{ ask; exit; }}\n{_WAITS}\ntouch loaded"
 _IN_NODE = """\
 cat > users-and-health-4/health.mjs <<'END'
 const answer = await fetch("http://127.0.0.1:3000/health").catch(() => ({ ok: false }));
@@ -538,6 +540,20 @@ BANK: dict[str, list[Answer]] = {
             "loads-nothing",
             in_file("atlas.mjs", "Date.now() - began >= loads", "true"),
         ),
+        works_once(
+            "a probe that waits for the maps at the first start only",
+            "unhealthy-at-start",
+            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+            in_file("health.sh", "|| exit 1", "|| return 1"),
+            in_file("health.sh", "read -r _", "read -r -t 1 _"),
+            in_file("health.sh", '[ "$status" = 200 ]', f'[ "$status" = 200 ]\n}}\n{_WAITS_ONCE}'),
+            sub(_NUMBERS, "--interval=1500ms --timeout=10s --retries=2"),
+        ),
+        feature_gone(
+            "an image that has atlas load for a second and a half",
+            "loads-nothing",
+            sub(_ATLAS, f"ENV LOADS_MS=1500\n{_ATLAS}"),
+        ),
         nearly("a start period of 5 s", "unhealthy-at-start", sub("period=20s", "period=5s")),
         nearly("three failures: 9 s", "retries-many", sub("--retries=2", "--retries=3")),
         unchanged("nothing changed"),
@@ -554,6 +570,22 @@ BANK: dict[str, list[Answer]] = {
                 "--interval=500ms --timeout=1500ms --retries=3 --start-period=60s "
                 "--start-interval=500ms",
             ),
+        ),
+        alternative(
+            "a probe that waits for the maps itself, at each start",
+            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+            in_file("health.sh", "|| exit 1", "|| return 1"),
+            in_file("health.sh", "read -r _", "read -r -t 1 _"),
+            in_file("health.sh", '[ "$status" = 200 ]', f'[ "$status" = 200 ]\n}}\n{_WAITS}'),
+            sub(_NUMBERS, "--interval=1s --timeout=6500ms --retries=1"),
+        ),
+        alternative(
+            "a probe that asks twice",
+            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+            in_file("health.sh", "|| exit 1", "|| return 1"),
+            in_file("health.sh", "read -r _", "read -r -t 1 _"),
+            in_file("health.sh", '[ "$status" = 200 ]', '[ "$status" = 200 ]\n}\nask || ask'),
+            sub("--timeout=2s --retries=2", "--timeout=5s --retries=1"),
         ),
         alternative(
             "just within 8 s",

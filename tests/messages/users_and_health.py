@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from course.exercises.health_checks import Beside, Cut, HandedOver
-from course.exercises.health_numbers import Believed, Hung, Loading, Lost, Mapped
+from course.exercises.health_numbers import Believed, Hung, Loading, Lost, Mapped, Own
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.in_flight import Ending, Received
 from course.exercises.kit.reply import Ended, Heard, Reply, Running
@@ -214,6 +214,8 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "its pid file is still there": replace(LOADED, state=CRASHED, heard=CRASHED),
         "no health check": replace(LOADED, seen=seen("none"), heard=LOADING),
         "no maps": replace(LOADED, age=0.6),
+        "maps of a second and a half": Own(OK, 1.7),
+        "it loads as long as before": Own(LOADING, 4.9),
         "a probe that always succeeds": replace(LOADED, seen=seen("healthy", 0), heard=LOADING),
         "no start period": replace(
             LOADED, seen=seen("unhealthy", 1, 1, streak=2), heard=LOADING, age=2.6
@@ -230,6 +232,9 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "less time than an answer takes": replace(BELIEVED, seen=seen("starting", *[1] * 5, CUT)),
         "no start period, and slow": replace(BELIEVED, seen=seen("unhealthy", 1, 1)),
         "it is believed": BELIEVED,
+        "its probe waits until it has loaded": replace(
+            BELIEVED, seen=replace(BELIEVED.seen, probes=(Probe(1.0, 6.2, 0, ""),))
+        ),
         "a quick start is believed": replace(BELIEVED, seen=seen("healthy", 0), loads=False),
         "it has ended": replace(MAPPED, heard=CRASHED),
         "maps that are not there": replace(MAPPED, heard=LOADING),
