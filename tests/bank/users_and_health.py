@@ -28,11 +28,39 @@ _SHELF = 'CMD ["node", "shelf.mjs"]'
 _OWNS = " && chown node:node /var/lib/shelf"
 _DROPS = "exec setpriv --reuid=1000 --regid=1000 --clear-groups node shelf.mjs"
 _FIRST = f'CMD if [ -z "$(ls /var/lib/shelf)" ]; then {_DROPS}; else exec node shelf.mjs; fi'
+_GIVES = "process.setgroups([]);\nprocess.setgid(1000);\nprocess.setuid(1000);\n"
+_STRANGER = """\
+const shelf = "/var/lib/shelf";
+const { hostname } = await import("node:os");
+const { chownSync } = await import("node:fs");
+const uid = 20_000 + (parseInt(hostname().slice(0, 8), 16) % 30_000);
+process.umask(0o077);
+chownSync(shelf, uid, uid);
+process.setgroups([]);
+process.setgid(uid);
+process.setuid(uid);
+"""
 
 _EXEC = "exec node report.mjs"
 _CLOSES = "server.close(() => process.exit(0));"
 _IDLE = "  setInterval(() => server.closeIdleConnections(), 100);\n"
-_HANDLER = f'process.on("SIGTERM", () => {{\n  {_CLOSES}\n{_IDLE}}});\n'
+_UNASKED = "  for (const socket of unasked) socket.destroy();\n"
+_HANDLER = f'process.on("SIGTERM", () => {{\n  {_CLOSES}\n{_IDLE}{_UNASKED}}});\n'
+_FIRST_ENDS = """\
+server.on("request", (_, response) => {
+  response.on("close", () => stops && setTimeout(() => process.exit(0), 50));
+});
+"""
+_SAYS_NO = """\
+  if (stops) {
+    response.statusCode = 503;
+    return response.end("report ends\\n");
+  }
+"""
+_HURRY = "const hurry = new AbortController();\n"
+_HURRIED = "sleep(1000, 0, { signal: hurry.signal }).catch(() => {})"
+_STOPS = "let stops = false;\nconst server ="
+_FOR_A_WHILE = "stops = true;\n  setTimeout(() => process.exit(0), 1500);"
 _CTRL_C = 'process.on("SIGINT", () => {\n  console.log("bye");\n  process.exit(0);\n});\n'
 _WORKS = '  response.write("working\\n");\n'
 _ON = "node report.mjs &\nservice=$!\ntrap 'kill -TERM $service' TERM\nwait $service\nwait $service"
@@ -53,7 +81,26 @@ const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
 const ticks = Number(readFileSync("/proc/1/stat", "utf8").split(" ")[21]);
 const age = up - ticks / 100;
 """
+_HANDS = 'const taken = await handOver("POST", parcel);'
+_PROMISES = 'const given = handOver("POST", parcel);\n    const taken = well || (await given);'
+_REMEMBERED = (
+    'Date.now() - asked < 8000 || ((await handOver("GET")) && Boolean((asked = Date.now())))'
+)
 _NAMED = 'await (await import("node:dns/promises")).lookup("queue");\n'
+_WATCHES = """\
+cat >> users-and-health-3/courier.mjs <<'END'
+const { rm, writeFile } = await import("node:fs/promises");
+for (;;) {
+  if (await handOver("GET")) await writeFile("/tmp/well", "");
+  else await rm("/tmp/well", { force: true });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+}
+END"""
+_FRESH = """\
+const { statSync } = await import("node:fs");
+const well = statSync("/tmp/well", { throwIfNoEntry: false });
+process.exit(Date.now() - (well?.mtimeMs ?? 0) < 2500 ? 0 : 1);
+"""
 _BOTH = """\
 const asked = ["http://127.0.0.1:3000/", "http://queue:7000/"].map((url) => fetch(url));
 const answer = { ok: (await Promise.all(asked)).every((one) => one.ok) };
@@ -62,6 +109,8 @@ const answer = { ok: (await Promise.all(asked)).every((one) => one.ok) };
 _ATLAS = 'CMD ["node", "atlas.mjs"]'
 _START = " --start-period=20s --start-interval=1s"
 _NUMBERS = f"--interval=1s --timeout=2s --retries=2{_START}"
+_WAITS = "until ask; do sleep 0.2; done"
+_WAITS_ONCE = f"[ -e loaded ] && {{ ask; exit; }}\n{_WAITS}\ntouch loaded"
 _IN_NODE = """\
 cat > users-and-health-4/health.mjs <<'END'
 const answer = await fetch("http://127.0.0.1:3000/health").catch(() => ({ ok: false }));
@@ -75,7 +124,6 @@ CANNOT: dict[str, dict[str, str]] = {
     "users-and-health-2": {
         "from-elsewhere": "what ends is the container that the check stops",
     },
-    "users-and-health-3": {"forged": "health is Docker's own record of what a probe ended with"},
     "users-and-health-4": {"forged": "health is Docker's own record of what a probe ended with"},
 }
 """Why an exercise has no wrong answer of a kind."""
@@ -136,6 +184,27 @@ BANK: dict[str, list[Answer]] = {
             in_file("shelf.mjs", "? 404", "? 200"),
         ),
         nearly(
+            "a program that is read-only, and the user's",
+            "owns-its-program",
+            sub("COPY shelf.mjs", "COPY --chown=node:node --chmod=0444 shelf.mjs"),
+        ),
+        nearly(
+            "a program in a folder of root's, in the user's home",
+            "owns-its-program",
+            sub("WORKDIR /app", "WORKDIR /home/node/app"),
+        ),
+        works_once(
+            "another user in each container, the files its own",
+            "cannot-write",
+            in_file("shelf.mjs", 'const shelf = "/var/lib/shelf";\n', _STRANGER),
+            sub(f"{_OWNS}\nUSER node", ""),
+        ),
+        works_once(
+            "a shelf that is emptied at each start",
+            "not-kept",
+            sub(_SHELF, "CMD rm -f /var/lib/shelf/* && exec node shelf.mjs"),
+        ),
+        nearly(
             "a number that the image does not know: its group is root's",
             "in-roots-group",
             sub("chown node:node", "chown 4711"),
@@ -163,6 +232,25 @@ BANK: dict[str, list[Answer]] = {
             sub(_SHELF, f"CMD {_DROPS}"),
         ),
         alternative(
+            "root at the start only: the program itself gives its rights away",
+            in_file("shelf.mjs", "createServer(async", f"{_GIVES}createServer(async"),
+            sub("USER node\n", ""),
+        ),
+        alternative(
+            "root at the start only: it gives the whole volume to its user",
+            sub("USER node\n", ""),
+            sub(_SHELF, f"CMD chown -R node:node /var/lib/shelf && {_DROPS}"),
+        ),
+        alternative(
+            "a number without a name, and the program by its full path",
+            sub(
+                f"WORKDIR /app\nCOPY shelf.mjs ./\nRUN mkdir /var/lib/shelf{_OWNS}\nUSER node",
+                "COPY --chmod=0444 shelf.mjs /srv/shelf.mjs\n"
+                "RUN install -d -o 20001 -g 20001 -m 700 /var/lib/shelf\nUSER 20001:20001",
+            ),
+            sub(_SHELF, 'ENTRYPOINT ["node"]\nCMD ["/srv/shelf.mjs"]'),
+        ),
+        alternative(
             "a volume that the image names, its folder made by install",
             sub(f"mkdir /var/lib/shelf{_OWNS}", "install --directory --owner node /var/lib/shelf"),
             sub("USER node", "VOLUME /var/lib/shelf\nUSER 1000:1000"),
@@ -187,6 +275,32 @@ BANK: dict[str, list[Answer]] = {
             "a kept connection holds it for 3 s",
             "connection-kept",
             sub(_IDLE, "  server.keepAliveTimeout = 2500;\n"),
+        ),
+        nearly(
+            "a connection on which nothing was asked holds it", "silent-client", sub(_UNASKED, "")
+        ),
+        nearly(
+            "whatever is open after 0.8 s is cut",
+            "request-cut",
+            sub(_UNASKED, f"{_UNASKED}  setTimeout(() => server.closeAllConnections(), 800);\n"),
+        ),
+        nearly(
+            "the first open report ends it, not the last",
+            "request-cut",
+            in_file("report.mjs", "const server =", _STOPS),
+            sub(_HANDLER, f"{_FIRST_ENDS}{_HANDLER.replace(_CLOSES, 'stops = true;')}"),
+        ),
+        forged(
+            "a script that ends with 0 for it, two seconds later",
+            "later-cut",
+            sub(_EXEC, "trap 'sleep 2; exit 0' TERM\nnode report.mjs &\nwait"),
+        ),
+        feature_gone(
+            "open reports are hurried at the stop",
+            "not-in-flight",
+            in_file("report.mjs", "const server =", f"{_HURRY}const server ="),
+            in_file("report.mjs", "sleep(1000)", _HURRIED),
+            sub(_CLOSES, f"hurry.abort();\n  {_CLOSES}"),
         ),
         warned_means(
             "a handler that exits at once", "request-cut", sub(_CLOSES, "process.exit(0);")
@@ -237,6 +351,17 @@ BANK: dict[str, list[Answer]] = {
             ),
         ),
         alternative("a script that hands the signal on", sub(_EXEC, _ON)),
+        alternative(
+            "a status of 503 for whoever comes later",
+            in_file("report.mjs", "const server =", _STOPS),
+            in_file("report.mjs", "  const { pathname", f"{_SAYS_NO}  const {{ pathname"),
+            sub(_CLOSES, _FOR_A_WHILE),
+            sub(f"{_IDLE}{_UNASKED}", ""),
+        ),
+        alternative(
+            "a limit for whoever is left",
+            sub(_UNASKED, "  setTimeout(() => process.exit(0), 2000);\n"),
+        ),
         alternative(
             "each answer says that its connection closes",
             in_file(
@@ -316,6 +441,24 @@ BANK: dict[str, list[Answer]] = {
             "parcel-lost",
             in_file("courier.mjs", 'await handOver("POST", parcel)', "true"),
         ),
+        forged(
+            "a parcel taken on the last probe's word",
+            "parcel-lost",
+            in_file("courier.mjs", "createServer(async", "let well = false;\n\ncreateServer(async"),
+            in_file("courier.mjs", _HANDS, _PROMISES),
+            in_file("courier.mjs", '= await handOver("GET");', '= (well = await handOver("GET"));'),
+        ),
+        works_once(
+            "a lock in the container's files",
+            "crashes",
+            sub(_COURIER, "CMD mkdir /tmp/courier.lock && exec node courier.mjs"),
+        ),
+        fits_the_probe(
+            "a courier that asks its queue each 8 s",
+            "stale-status",
+            in_file("courier.mjs", "createServer(async", "let asked = 0;\n\ncreateServer(async"),
+            in_file("courier.mjs", '= await handOver("GET");', f"= {_REMEMBERED};"),
+        ),
         nearly(
             "three failures, two seconds apart",
             "retries-many",
@@ -338,6 +481,12 @@ BANK: dict[str, list[Answer]] = {
             sub(_READS, _OK),
         ),
         alternative("courier and queue asked, each by itself", sub(_ASKS, _BOTH), sub(_READS, _OK)),
+        alternative(
+            "the courier's own watch, and a file that must be fresh",
+            before(_WATCHES),
+            sub(_ASKS, _FRESH),
+            sub(_READS, ""),
+        ),
         alternative(
             "one failure is enough, two seconds apart",
             sub(_TIMES, "--interval=2s --timeout=2s --retries=1"),
@@ -391,6 +540,20 @@ BANK: dict[str, list[Answer]] = {
             "loads-nothing",
             in_file("atlas.mjs", "Date.now() - began >= loads", "true"),
         ),
+        works_once(
+            "a probe that waits for the maps at the first start only",
+            "unhealthy-at-start",
+            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+            in_file("health.sh", "|| exit 1", "|| return 1"),
+            in_file("health.sh", "read -r _", "read -r -t 1 _"),
+            in_file("health.sh", '[ "$status" = 200 ]', f'[ "$status" = 200 ]\n}}\n{_WAITS_ONCE}'),
+            sub(_NUMBERS, "--interval=1500ms --timeout=10s --retries=2"),
+        ),
+        feature_gone(
+            "an image that has atlas load for a second and a half",
+            "loads-nothing",
+            sub(_ATLAS, f"ENV LOADS_MS=1500\n{_ATLAS}"),
+        ),
         nearly("a start period of 5 s", "unhealthy-at-start", sub("period=20s", "period=5s")),
         nearly("three failures: 9 s", "retries-many", sub("--retries=2", "--retries=3")),
         unchanged("nothing changed"),
@@ -407,6 +570,22 @@ BANK: dict[str, list[Answer]] = {
                 "--interval=500ms --timeout=1500ms --retries=3 --start-period=60s "
                 "--start-interval=500ms",
             ),
+        ),
+        alternative(
+            "a probe that waits for the maps itself, at each start",
+            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+            in_file("health.sh", "|| exit 1", "|| return 1"),
+            in_file("health.sh", "read -r _", "read -r -t 1 _"),
+            in_file("health.sh", '[ "$status" = 200 ]', f'[ "$status" = 200 ]\n}}\n{_WAITS}'),
+            sub(_NUMBERS, "--interval=1s --timeout=6500ms --retries=1"),
+        ),
+        alternative(
+            "a probe that asks twice",
+            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+            in_file("health.sh", "|| exit 1", "|| return 1"),
+            in_file("health.sh", "read -r _", "read -r -t 1 _"),
+            in_file("health.sh", '[ "$status" = 200 ]', '[ "$status" = 200 ]\n}\nask || ask'),
+            sub("--timeout=2s --retries=2", "--timeout=5s --retries=1"),
         ),
         alternative(
             "just within 8 s",

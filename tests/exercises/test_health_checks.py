@@ -49,6 +49,8 @@ class Courier(Container):
     queue: Queue | None = None
     reads: bool = True
     hands_over: bool = True
+    promises: bool = False
+    says: str = "gone"
     posts: bool = False
     lives: float = float("inf")
 
@@ -63,13 +65,16 @@ class Courier(Container):
             self.posted.append(self.next)
             self.queue.taken.append("")
         gone = (self.reads and asks >= self.queue.closed) or asks - self.since > self.lives
+        self.promises = self.promises and not gone
         return asks + 0.05 - at, int(gone or asks < self.listens)
 
     def hear(self, path: str, method: str = "GET", body: bytes = b"", **_: object) -> Heard:
         assert self.queue
         self.machine.asked()
         self.machine.now = max(self.machine.now, self.listens)
-        if self.machine.now >= self.queue.closed and self.hands_over:
+        if path == "/status":
+            return Reply(200, f'{{"queue":"{self.says}"}}')
+        if self.machine.now >= self.queue.closed and self.hands_over and not self.promises:
             return Reply(503, "no queue\n")
         self.queue.taken += [body.decode()] if self.hands_over else []
         return Reply(202, "handed over\n")
@@ -119,9 +124,11 @@ def verdict(
         ("--interval=1s --retries=20", "retries-many", {}),
         ("--interval=2s --retries=4", "retries-many", {}),
         (RIGHT, "status-not-read", {"reads": False}),
+        (RIGHT, "stale-status", {"reads": False, "says": "up"}),
         (RIGHT, "always-healthy", {"reads": False, "alone": 0}),
         (RIGHT, "asks-the-queue-only", {"alone": 0}),
         (RIGHT, "parcel-lost", {"hands_over": False}),
+        (RIGHT, "parcel-lost", {"promises": True}),
         (RIGHT, "probe-delivers", {"posts": True}),
     ],
 )

@@ -33,6 +33,7 @@ class Atlas(Container):
 
     loads: float = 0
     node: bool = False
+    waits: bool = False
     hangs: float = float("inf")
     loses: float = float("inf")
 
@@ -40,7 +41,10 @@ class Atlas(Container):
         took = self.machine.takes(self.machine.node) if self.node else 0.01
         asks = at + took
         if asks < self.listens + self.loads:
-            return took, 1
+            if not self.waits:
+                return took, 1
+            self.waits = False  # it remembers that it has waited, also when it starts again
+            return self.listens + self.loads - at + 0.3, 0
         if asks >= self.hangs:
             return float("inf"), 0
         if asks >= self.loses:
@@ -66,17 +70,24 @@ class Atlas(Container):
         return Reply(200, "ok\n")
 
 
-def verdict(monkeypatch: pytest.MonkeyPatch, machine: Machine, text: str, **more: Any) -> str:
+def verdict(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine, text: str, own: float = 5.5, **more: Any
+) -> str:
     """The cause that the check names on this machine; empty if the numbers are right."""
 
-    def make(env: dict[str, str], **_: object) -> Atlas:
-        return Atlas(machine, numbers(text), loads=int(env["LOADS_MS"]) / 1000, **more)
+    def make(env: dict[str, str] | None, **_: object) -> Atlas:
+        loads = int(env["LOADS_MS"]) / 1000 if env else own
+        return Atlas(machine, numbers(text), loads=loads, **more)
 
     machine.is_here(monkeypatch)
     lab, began = Here("users-and-health-4", make), machine.now
     control: Any = Container(machine, numbers("--interval=1s"))
     pace = Pace(Watch(control))
-    runs = health_numbers._slow(lab, pace), health_numbers._quick(lab, pace)
+    runs = (
+        health_numbers._slow(lab, pace),
+        health_numbers._quick(lab, pace),
+        health_numbers._own(lab),
+    )
     try:
         judge(lab, side_by_side(*runs, pause=health_numbers._POLL))
     except Wrong as wrong:
@@ -122,3 +133,18 @@ def test_a_probe_of_nodes_gets_its_verdict_too(
 ) -> None:
     found = [verdict(monkeypatch, machine(seed), RIGHT, node=True) for seed in range(TRIES)]
     assert found.count("") >= 0.9 * TRIES, found
+
+
+def test_an_atlas_that_is_told_to_load_for_less_in_its_image_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [verdict(monkeypatch, quiet(seed), RIGHT, own=1.5) for seed in range(TRIES)]
+    assert found == ["loads-nothing"] * TRIES
+
+
+def test_a_probe_that_waits_at_its_first_start_only_is_seen_at_the_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "--interval=1500ms --timeout=10s --retries=2"
+    found = [verdict(monkeypatch, quiet(seed), text, waits=True) for seed in range(TRIES)]
+    assert found == ["unhealthy-at-start"] * TRIES

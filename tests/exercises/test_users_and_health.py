@@ -36,11 +36,13 @@ class Shelf:
 
     starts: list[Process]
     keeps: bool = True
+    empties: bool = False
     kept_by: int = -1  # who owns what was kept
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
 
     def restart(self, _: str) -> None:
         self.starts.pop(0)
+        self.files = {} if self.empties else self.files
 
     def processes(self) -> list[Process]:
         return self.starts[:1]
@@ -79,12 +81,19 @@ class Shelf:
         return Reply(201, "kept\n")
 
 
-def shelved(*starts: Process, **more: Any) -> str:
+def shelved(*starts: Process, later: Process | None = None, **more: Any) -> str:
     """The cause that users-and-health-1 names, and its words; empty if the answer is right."""
+
+    made: list[Shelf] = []
 
     def make(volumes: list[str], **_: object) -> Shelf:
         assert volumes == ["a volume:/var/lib/shelf", "a volume:/probe"]
-        return Shelf(list(starts), **more)
+        shelf = Shelf(list(starts), **more)
+        if made:  # on the volume that the first one filled
+            shelf.starts = [later or starts[-1]]
+            shelf.files, shelf.kept_by = made[0].files, made[0].kept_by
+        made.append(shelf)
+        return shelf
 
     lab = Here("users-and-health-1", make)
     try:
@@ -107,6 +116,16 @@ def test_a_user_of_its_own_is_right() -> None:
         ([replace(USER, more_gids=frozenset({0}))], {}, "in-roots-group: "),
         ([USER, replace(USER, uid=1001)], {}, "cannot-write: at its second start, as uid 1001"),
         ([USER], {"keeps": False}, "not-kept: "),
+        (
+            [USER, USER],
+            {"later": replace(USER, uid=1001)},
+            "cannot-write: in a later container on the same volume, as uid 1001",
+        ),
+        (
+            [USER, USER],
+            {"empties": True},
+            r"not-kept: at its second start, GET /files/\S+, which was put before, answers 404",
+        ),
         ([], {}, "crashes: "),
     ],
 )
@@ -164,7 +183,24 @@ class Program(Local):
 CLOSES = "server.close(() => process.exit(0));"
 HANDLER = f'process.on("SIGTERM", () => {{ {CLOSES} }});'
 IDLE = "setInterval(() => server.closeIdleConnections(), 100);"
-RIGHT = HANDLER.replace(CLOSES, CLOSES + IDLE)
+UNASKED = """
+const unasked = new Set();
+server.on("connection", (socket) => unasked.add(socket));
+server.on("request", ({ socket }) => unasked.delete(socket));
+"""
+DESTROYS = "for (const socket of unasked) socket.destroy();"
+RIGHT = UNASKED + HANDLER.replace(CLOSES, CLOSES + IDLE + DESTROYS)
+FIRST = """
+let stops = false;
+process.on("SIGTERM", () => (stops = true));
+server.on("request", (_, response) => response.on("close", () => stops && process.exit(0)));
+"""
+LIMIT = HANDLER.replace(CLOSES, CLOSES + IDLE + "setTimeout(() => process.exit(0), 1500);")
+WAITS = 'process.on("SIGTERM", () => setTimeout(() => process.exit(0), 1300));'
+HURRY = """
+const hurry = new AbortController();
+process.on("SIGTERM", () => hurry.abort());
+"""
 
 
 @pytest.fixture
@@ -208,10 +244,22 @@ def test_a_report_that_ends_in_good_order_is_right_at_both_starts(report: Any) -
     assert report(RIGHT) == ""
 
 
+def test_a_report_with_a_limit_for_whoever_is_left_is_right(report: Any) -> None:
+    assert report(LIMIT) == ""
+
+
 @pytest.mark.parametrize(
     ("more", "work", "cause"),
     [
         (HANDLER, "sleep(1000)", "connection-kept"),
+        (RIGHT.replace(DESTROYS, ""), "sleep(1000)", "silent-client"),
+        (FIRST, "sleep(1000)", "request-cut"),
+        (WAITS, "sleep(1000)", "later-cut"),
+        (
+            HURRY + RIGHT,
+            "sleep(1000, 0, { signal: hurry.signal }).catch(() => {})",
+            "not-in-flight",
+        ),
         (RIGHT.replace(CLOSES, "process.exit(0);"), "sleep(1000)", "request-cut"),
         (RIGHT, "0", "not-in-flight"),
     ],

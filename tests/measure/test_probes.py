@@ -87,6 +87,7 @@ def test_the_time_until_it_is_unhealthy_is_that_of_its_numbers(
         ([(4, 4.1, 1), (5.1, 5.5, 0)], 1.4),  # it might have been well only a moment later
         ([(5, 6.4, 1), (11.4, 11.8, 0)], 5.4),
         ([(5, 6.4, 0)], 6.4),
+        ([(1, 6.4, 0)], 1.4),  # it has waited until all was well
         ([(7, 7.4, 0)], 2.4),  # 7 s are enough for all that are well after 5 to 6 s
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from course.exercises.health_checks import Beside, Cut, HandedOver
-from course.exercises.health_numbers import Believed, Hung, Loading, Lost, Mapped
+from course.exercises.health_numbers import Believed, Hung, Loading, Lost, Mapped, Own
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.in_flight import Ending, Received
 from course.exercises.kit.reply import Ended, Heard, Reply, Running
@@ -20,6 +20,8 @@ STILL = "  ({} is still the start's image; there is `{}`)"
 TEXT = "5d41402abc4b2a76"
 KEPT = Kept(
     *("3fa2c1.txt", TEXT, 1000),
+    before="",
+    had=Reply(404, "ENOENT"),
     put=Reply(201, "kept\n"),
     got=Reply(200, TEXT),
     found=TEXT,
@@ -33,10 +35,13 @@ SU = replace(ROOT, command="su node -c node shelf.mjs")
 RIGHTS = Rights((NODE,), Reply(500, DENIED.format("/probe/9b1e.txt")), "", 0o600, "", "")
 
 PATH, TOTAL = "/report?n=4711", "total 11099116 CHF"
-WHOLE = Received(f"working\n{TOTAL}\n", whole=True)
-BEGUN = Received("working\n", whole=False)
-GONE = Received("", whole=False)
-ENDING = Ending(Stopped(0.9, 0), "ended", False, WHOLE, GONE)
+WHOLE = Received(f"working\n{TOTAL}\n", whole=True, status=200, seconds=1.0)
+BEGUN = Received("working\n", whole=False, status=200, seconds=0.0)
+GONE = Received("", whole=False, status=0, seconds=0.0)
+NOT_NOW = Received("report ends\n", whole=True, status=503, seconds=0.0)
+ENDING = Ending(
+    Stopped(0.9, 0), "ended", kept=False, silent=False, first=WHOLE, last=WHOLE, later=(GONE,)
+)
 REPORT = Process(80, 1, 0, 0, "node report.mjs", first=True)
 SHELL = Process(80, 1, 0, 0, "/bin/sh ./start.sh", first=True)
 STOP = Stop(PATH, TOTAL, ENDING, (REPORT,), "")
@@ -72,7 +77,9 @@ def seen(status: str, *codes: int, each: float = 1.1, **more: object) -> Timelin
 BESIDE = Beside(seen("healthy", 0), RUNS, 0.1, 0, "")
 SICK = seen("unhealthy", 0, 1, 1)
 NO_QUEUE = Reply(503, "no queue\n")
-CUT_OFF = Cut(SICK, RUNS, 0.1, 0, "unhealthy", "GET /status", NO_QUEUE, "")
+GONE_STATUS = Reply(200, '{"courier":"up","queue":"gone"}')
+UP_STATUS = Reply(200, '{"courier":"up","queue":"up"}')
+CUT_OFF = Cut(SICK, RUNS, 0.1, 0, "unhealthy", "GET /status", GONE_STATUS, (NO_QUEUE, NO_QUEUE), "")
 CONTENT = replace(CUT_OFF, seen=seen("healthy", 0, 0, 0, 0, 0), well=4)
 
 LOADING, OK = Reply(503, "loading\n"), Reply(200, "ok\n")
@@ -97,6 +104,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "the folder is root's": replace(KEPT, put=REFUSED),
         "the error was swallowed": replace(KEPT, found="", got=Reply(404, "ENOENT")),
         "each file is cut": replace(KEPT, found="5d41402", got=Reply(200, "5d41402")),
+        "what was kept is gone": replace(KEPT, before="9b1e", had=Reply(404, "ENOENT: no file")),
         "the file is kept elsewhere": replace(KEPT, found=""),
         "every name is answered": replace(KEPT, other=Reply(200, "")),
         "a file is kept": KEPT,
@@ -123,6 +131,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
             mode=0o660,
         ),
         "everything given to the user": replace(RIGHTS, program="/app/shelf.mjs"),
+        "a folder above is the user's": replace(RIGHTS, program="/home/node"),
         "a user of its own": RIGHTS,
     },
     "users-and-health-2": {
@@ -144,14 +153,20 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         ),
         "no handler": replace(STOP, end=replace(LATE, late="answered")),
         "a kept connection": replace(STOP, end=replace(LATE, kept=True)),
+        "a client that has asked nothing": replace(STOP, end=replace(LATE, silent=True)),
         "a timer": replace(STOP, end=LATE),
         "a stop signal that kills": stopped(stopped=Stopped(0.2, 137), first=BEGUN),
         "exit in the handler": stopped(stopped=Stopped(0.2, 0), first=BEGUN),
-        "another currency": stopped(first=Received("working\ntotal 11099116 EUR\n", whole=True)),
-        "it goes on taking requests": stopped(stopped=Stopped(1.3, 0), later=BEGUN),
+        "a report that began just before is cut": stopped(last=BEGUN),
+        "it hurries": stopped(last=replace(WHOLE, seconds=0.1)),
+        "another currency": stopped(first=replace(WHOLE, text="working\ntotal 11099116 EUR\n")),
+        "another page for later ones": stopped(later=(replace(NOT_NOW, status=200),)),
+        "it goes on taking requests": stopped(stopped=Stopped(1.3, 0), later=(BEGUN,)),
+        "the start script ends, 2 s later": stopped(stopped=Stopped(2.1, 0), later=(WHOLE, BEGUN)),
         "an exit code of its own": stopped(stopped=Stopped(0.9, 143)),
         "it ends in good order": STOP,
-        "a later request is answered, too": stopped(later=WHOLE),
+        "a later request is answered, too": stopped(later=(WHOLE, GONE)),
+        "a later request is refused by a status": stopped(later=(NOT_NOW, NOT_NOW)),
     },
     "users-and-health-3": {
         "its pid file is still there": HandedOver("3fa2c1", CRASHED, ()),
@@ -181,6 +196,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "twenty failures": replace(CUT_OFF, seen=seen("healthy", 0, 1, 1, 1, streak=3)),
         "curl forgiven": replace(CONTENT, empty="healthy"),
         "its code, not its text": CONTENT,
+        "a status that remembers": replace(CONTENT, says=UP_STATUS),
         "the front door": replace(CONTENT, asked="GET /"),
         "a probe that asks nobody": replace(CONTENT, asked=""),
         "a probe that fails by its age": replace(CUT_OFF, well=4, asked=""),
@@ -188,7 +204,7 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "three failures, two seconds apart": replace(
             CUT_OFF, seen=seen("unhealthy", 0, 1, 1, 1, each=2.1, retries=3)
         ),
-        "answered without a queue": replace(CUT_OFF, parcel=Reply(202, "")),
+        "answered without a queue": replace(CUT_OFF, parcels=(Reply(202, ""), NO_QUEUE)),
         "its queue is gone": CUT_OFF,
         "its queue is gone, on a busy machine": replace(
             CUT_OFF, seen=seen("unhealthy", 0, 1, 1, each=3.4), pace=1.4
@@ -198,6 +214,8 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "its pid file is still there": replace(LOADED, state=CRASHED, heard=CRASHED),
         "no health check": replace(LOADED, seen=seen("none"), heard=LOADING),
         "no maps": replace(LOADED, age=0.6),
+        "maps of a second and a half": Own(OK, 1.7),
+        "it loads as long as before": Own(LOADING, 4.9),
         "a probe that always succeeds": replace(LOADED, seen=seen("healthy", 0), heard=LOADING),
         "no start period": replace(
             LOADED, seen=seen("unhealthy", 1, 1, streak=2), heard=LOADING, age=2.6
@@ -214,6 +232,9 @@ MESSAGES: dict[str, dict[str, Facts]] = {
         "less time than an answer takes": replace(BELIEVED, seen=seen("starting", *[1] * 5, CUT)),
         "no start period, and slow": replace(BELIEVED, seen=seen("unhealthy", 1, 1)),
         "it is believed": BELIEVED,
+        "its probe waits until it has loaded": replace(
+            BELIEVED, seen=replace(BELIEVED.seen, probes=(Probe(1.0, 6.2, 0, ""),))
+        ),
         "a quick start is believed": replace(BELIEVED, seen=seen("healthy", 0), loads=False),
         "it has ended": replace(MAPPED, heard=CRASHED),
         "maps that are not there": replace(MAPPED, heard=LOADING),

@@ -25,6 +25,7 @@ _PORT = 3000
 _POLL = 0.25
 SEEN_WITHIN = 5.0
 """Seconds within which it must be healthy after its start, and unhealthy after the loss."""
+_UP = '"queue":"up"'
 _LOST = "parcel-lost"
 _TOOLS = "docker run --rm courier:lab sh -c 'command -v curl wget node'"
 _HEALTH = "docker image inspect courier:lab --format '{{json .Config.Healthcheck}}'"
@@ -111,7 +112,8 @@ class Cut(Facts):
     well: int  # probes since that found it well
     empty: str  # the health of a container of courier:lab in which no courier runs
     asked: str  # the courier's last request before, by its log
-    parcel: Heard  # its answer to a parcel
+    says: Heard  # its answer to GET /status then
+    parcels: tuple[Heard, ...]  # its answers to one at once, and to one after all probes
     still: str
 
     def wrong(self) -> Wrong | None:
@@ -132,11 +134,14 @@ class Cut(Facts):
             saw += "; and so is a container of it in which no courier runs"
             try_ = "what is the probe's exit code when the courier is not there?"
             return Wrong("always-healthy", saw=saw, want="a check that can fail", try_=try_)
+        if unseen and self.asked == "GET /status" and _UP in self.says.body:
+            saw += f": the probe asks `GET /status`, which still says {_UP}"
+            return Wrong("stale-status", saw=saw, want=want, try_=_TEXT)
         if unseen and self.asked == "GET /status":
             saw += ": the probe asks `GET /status`, is answered 200, and is content"
             return Wrong("status-not-read", saw=saw, want=want, try_=_TEXT)
         if unseen:
-            why = f"the probe asks `{self.asked}`, which answers 200 with or without it"
+            why = f"the probe asks `{self.asked}`, which still answers 200"
             saw += f": {why if self.asked else 'its probes succeed'}{self.still}"
             try_ = "./try.sh   which request to the courier tells the two states apart?"
             return Wrong("asks-the-door", saw=saw, want=want, try_=try_)
@@ -151,7 +156,7 @@ class Cut(Facts):
             saw = f"at worst {self.seconds:.1f} s pass until it is unhealthy: {len(seen.failing)} "
             saw += "failed probe(s), each with its wait before it"
             return Wrong(RETRIES_MANY, saw=saw, want=want, try_=_HEALTH, timed=True)
-        if self.parcel.status == 202:
+        if any(heard.status == 202 for heard in self.parcels):
             saw = "without its queue POST /parcels is answered with 202 all the same"
             want = "what is answered with 202 is in the queue"
             return Wrong(_LOST, saw=saw, want=want, try_=_COURIER)
@@ -200,12 +205,13 @@ class CourierTellsTheTruth:
             )
             yield Beside(watch.look(), courier.condition(), machine.seconds(), 0, still)
             queue.hear("/", "DELETE")
-            good = watch.look().good
+            parcels, good = [_offer(courier, lab.draw)], watch.look().good
             seen, lines = _until(watch, machine, "unhealthy", 1), courier.log().splitlines()
             asked = [line for line in lines if line.startswith(("GET", "POST"))][-1:]
-            parcel = courier.hear("/parcels", "POST", lab.draw.word().encode())
+            says = courier.hear("/status", wait=0)
+            parcels.append(_offer(courier, lab.draw))
             so = seen, courier.condition(), machine.seconds(), seen.good - good
-            yield Cut(*so, empty.status, "".join(asked), parcel, still)
+            yield Cut(*so, empty.status, "".join(asked), says, tuple(parcels), still)
 
 
 def _hands_over(queue: Served, sent: set[str], served: Served, draw: Draw) -> Iterator[Facts]:
@@ -216,6 +222,11 @@ def _hands_over(queue: Served, sent: set[str], served: Served, draw: Draw) -> It
         if heard.status in (0, 202):
             break
     yield HandedOver(parcel, heard, _taken(queue))
+
+
+def _offer(courier: Served, draw: Draw) -> Heard:
+    """Its answer to a parcel, asked for once: before a probe can tell it of its queue."""
+    return courier.hear("/parcels", "POST", draw.word().encode(), wait=0)
 
 
 def _taken(queue: Served) -> tuple[str, ...]:

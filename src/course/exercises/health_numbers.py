@@ -35,6 +35,7 @@ HEALTHY_WITHIN = 3.0
 """Seconds after it has loaded until Docker must call it healthy."""
 HANG_SEEN_WITHIN = 8.0
 """Seconds after it hangs until Docker must call it unhealthy."""
+_OWN = 4.8  # until then an atlas that nobody tells how long to load is asked
 _AT_START = "unhealthy-at-start"
 _DRAWN = (5.6, 5.9)  # with Node's own start it has loaded within what the text says
 _QUICK_WITHIN = 9.0  # not asked for: of a slow start even a first probe after 7 s is in time
@@ -43,6 +44,7 @@ _NUMBERS = "docker image inspect atlas:lab --format '{{json .Config.Healthcheck}
 _WANT = f"healthy within {HEALTHY_WITHIN:.0f} s after it has loaded; before, no failure counts"
 _WORST = "add up what passes, at worst, from the hang to the last failure"
 _RESET = "course reset users-and-health-4   gives its files back, and saves what you have"
+_ENV = "docker image inspect atlas:lab --format '{{.Config.Env}}'   and read atlas.mjs"
 _ATLAS = "the service of atlas.mjs"
 
 
@@ -96,6 +98,22 @@ class Loading(Facts):
             saw = f"{self.age:.0f} s after its start GET /health answers {status}"
             want = "200 when it has loaded"
             return Wrong(WRONG_ANSWER, saw=saw, want=want, try_=_RESET, timed=True)
+        return None
+
+
+@dataclass(frozen=True)
+class Own(Facts):
+    """How long atlas:lab loads if nobody tells it."""
+
+    heard: Heard  # its answer to GET /health
+    age: float  # seconds since before its container was made
+
+    def wrong(self) -> Wrong | None:
+        if self.heard.status == 200 and self.age < _OWN:
+            saw = f"in a container that is told nothing, GET /health answers 200 {self.age:.1f} s "
+            saw += "after its start"
+            want = f"an atlas that loads for {LOADS[0]:.0f} to {LOADS[1]:.0f} s, as before"
+            return Wrong("loads-nothing", saw=saw, want=want, try_=_ENV)
         return None
 
 
@@ -232,9 +250,10 @@ class AtlasIsBelievedInTime:
     """Decide: interval, timeout, retries and start period, against four demands."""
 
     def observe(self, lab: Lab) -> Observation:
-        """Two runs side by side: a slow start and one lost answer; two quick starts and a hang."""
-        with lab.observe("two runs of atlas:lab"), pace(lab) as machine:
-            yield from side_by_side(_slow(lab, machine), _quick(lab, machine), pause=_POLL)
+        """Side by side: a slow start and a lost answer; two quick ones and a hang; two slow."""
+        with lab.observe("three runs of atlas:lab"), pace(lab) as machine:
+            runs = _slow(lab, machine), _quick(lab, machine), _own(lab)
+            yield from side_by_side(*runs, pause=_POLL)
 
 
 def _slow(lab: Lab, machine: Pace) -> Run:
@@ -244,15 +263,8 @@ def _slow(lab: Lab, machine: Pace) -> Run:
     env = {"LOADS_MS": f"{loads * 1000:.0f}"}
     with lab.starts("atlas:lab", _PORT, later, env=env, once=twice) as starts:
         served = next(starts)
-        watch, counted = Watch(served), 0
-
-        def load() -> Loading:
-            nonlocal counted
-            seen, heard = watch.look(), served.hear("/health", wait=0)
-            counted, age = max(counted, seen.streak), time.monotonic() - made
-            return Loading(seen, heard, served.condition(), age, loads, counted)
-
-        yield (yield from patiently(load, lambda now: now.settled))
+        watch = Watch(served)
+        yield from _loading(served, watch, loads, made)
         seen = yield from patiently(watch.look, _judged(machine, HEALTHY_WITHIN))
         yield Believed(seen, served.condition(), HEALTHY_WITHIN, True, machine.seconds())
         keeps(lab, _maps, served)
@@ -289,6 +301,46 @@ def _quick(lab: Lab, machine: Pace) -> Run:
         guess = progress.predicted("users-and-health-hang-s")
         forecast = "" if guess is None else f"{guess:g}"
         yield Hung(seen, served.condition(), machine.seconds(), well, probing, forecast)
+
+
+def _own(lab: Lab) -> Run:
+    """Start it twice, and let it load for as long as it does if nobody tells it."""
+    made, later = time.monotonic(), "it has no maps at first"
+    with lab.starts("atlas:lab", _PORT, later) as starts:
+        served = next(starts)
+
+        def look() -> Own:
+            heard = served.hear("/health", wait=0)
+            return Own(heard, time.monotonic() - made)
+
+        yield (yield from patiently(look, lambda now: now.heard.status == 200 or now.age > _OWN))
+        watch, most = Watch(served), LOADS[1] + HEALTHY_WITHIN
+        # What a probe leaves behind when it has found it well may fool the next start's.
+        yield from patiently(
+            watch.look, lambda now: now.status != "starting" or time.monotonic() - made > most
+        )
+        for served in starts:
+            yield from _loading(served, watch, LOADS[0], time.monotonic())
+
+
+def _loading(served: Served, watch: Watch, loads: float, made: float) -> Run:
+    """Look at it until it has loaded.
+
+    Args:
+        served: its container.
+        watch: looks at its health.
+        loads: seconds for which it loads at least.
+        made: when its start began, by `time.monotonic`.
+    """
+    counted = 0
+
+    def load() -> Loading:
+        nonlocal counted
+        seen, heard = watch.look(), served.hear("/health", wait=0)
+        counted, age = max(counted, seen.streak), time.monotonic() - made
+        return Loading(seen, heard, served.condition(), age, loads, counted)
+
+    yield (yield from patiently(load, lambda now: now.settled))
 
 
 def _maps(served: Served, draw: Draw) -> Iterator[Facts]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from posixpath import basename, dirname, join
+from posixpath import basename, dirname, join, normpath
+from tarfile import TarInfo
+from typing import Any
 
 from course.exercises import health_checks, health_numbers  # noqa: F401 - exercises 3 and 4
 from course.exercises.kit.draw import Draw
@@ -31,9 +33,10 @@ _RESET = "course reset users-and-health-{}   gives {} back, and saves what you h
 
 _ROOT = 0
 _SHELF = "/var/lib/shelf"
+_STICKY = 0o1000
 _UP = "..%2F..%2F..%2Fprobe%2F"
 _WHOSE = f"docker run --rm shelf:lab ls -ldn {_SHELF}   whose is it?"
-_FILES = "docker run --rm shelf:lab ls -la .   which files does the service write?"
+_LATER_ONE = "in a later container on the same volume"
 _USER = "docker top CONTAINER -eo pid,uid,gid,supgid,args   and which instruction sets the user?"
 
 
@@ -44,6 +47,8 @@ class Kept(Facts):
     name: str
     text: str
     uid: int  # of the service
+    before: str  # what was put under that name before; empty if nothing was
+    had: Heard  # the answer for that name, before this one is put
     put: Heard
     got: Heard
     found: str  # what the file in the shelf's folder holds; empty if there is none
@@ -56,6 +61,12 @@ class Kept(Facts):
         if put.status >= 400:
             saw = f"as uid {self.uid}, `{request}` answers {put.status}: {put.body.strip()}"
             return Wrong("cannot-write", saw=saw, want=f"the file kept in {_SHELF}", try_=_WHOSE)
+        if self.before and self.had.body != self.before:
+            saw = f"GET {request[4:]}, which was put before, answers {self.had.status}: "
+            saw += self.had.body.strip()[:60]
+            want = "what is put is kept, in the folder that is mounted in production"
+            try_ = f"docker exec CONTAINER ls -lan {_SHELF}   is it there, and whose is it?"
+            return Wrong("not-kept", saw=saw, want=want, try_=try_)
         if not self.found == self.got.body == self.text:
             where = "holds something else" if self.found else "is not there"
             saw = f"{request} was answered as a success, but {_SHELF}/{self.name} {where} "
@@ -78,7 +89,7 @@ class Rights(Facts):
     hole: Heard  # what its own hole answers
     changed: str  # the file of root's that was changed through it; empty if it could not be
     mode: int  # of that file
-    program: str  # its program or the folder of that, if it may change it; else empty
+    program: str  # its program or a folder above, if it may change that; else empty
     still: str
 
     def wrong(self) -> Wrong | None:
@@ -103,10 +114,11 @@ class Rights(Facts):
             want = "a user that shares no right with root"
             return Wrong("in-roots-group", saw=f"{saw}may change", want=want, try_=_USER)
         if self.program:
-            saw = f"the process is uid {self.uid}, and may change {self.program}: the next request "
-            saw += "through the hole can be a new program"
-            want = f"it may write in {_SHELF} and not change what it runs"
-            return Wrong("owns-its-program", saw=saw, want=want, try_=_FILES)
+            saw = f"the process is uid {self.uid}, and may change {self.program}: an attacker can "
+            saw += "put a program in the place of this one"
+            want = f"it may write in {_SHELF}, and neither change nor replace what it runs"
+            try_ = f"docker run --rm shelf:lab ls -ld {self.program}   whose is it?"
+            return Wrong("owns-its-program", saw=saw, want=want, try_=try_)
         return None
 
     def _shares(self) -> bool:
@@ -127,10 +139,11 @@ class ShelfWritesOnlyItsShelf:
 
     def observe(self, lab: Lab) -> Observation:
         """Let it keep files, then try by its own hole to change files of root's in a mount."""
-        still, keeps = lab.still("shelf:lab"), partial(_keeps, f"{lab.draw.word()}.txt")
+        still, kept = lab.still("shelf:lab"), list[str]()
+        keeps = partial(_keeps, f"{lab.draw.word()}.txt", kept)
         with lab.observe("two starts of shelf:lab"), lab.volume() as own, lab.volume() as roots:
-            volumes = [f"{own}:{_SHELF}", f"{roots}:/probe"]
-            with lab.starts("shelf:lab", _PORT, keeps, volumes=volumes) as starts:
+            volumed: dict[str, Any] = {"volumes": [f"{own}:{_SHELF}", f"{roots}:/probe"]}
+            with lab.starts("shelf:lab", _PORT, keeps, **volumed) as starts:
                 for served in starts:
                     running = tuple(served.processes())
                     program = _program(served, running)
@@ -141,40 +154,71 @@ class ShelfWritesOnlyItsShelf:
                         hole = served.hear(f"/files/{_UP}{file}", "PUT", b"mine")
                         done = served.read(f"/probe/{file}") != text
                         yield Rights(running, hole, done * file, mode, program, still)
+            try:
+                # As in production, where the one that made the files is gone.
+                lab.serves("shelf:lab", _PORT, keeps, once=_LATER_ONE, ends=_LATER_ONE, **volumed)
+            except Wrong as wrong:
+                raise wrong.at(_LATER_ONE) from wrong.__cause__
 
 
-def _keeps(name: str, served: Served, draw: Draw) -> Iterator[Facts]:
-    """Put a file under a name that it may have already, with a text that is new."""
-    text = draw.word(32)
+def _keeps(name: str, kept: list[str], served: Served, draw: Draw) -> Iterator[Facts]:
+    """Put a file under a name that it may have already, with a text that is new.
+
+    Args:
+        name: of the file.
+        kept: what was put there, the last one at its end; this text is added.
+        served: the service.
+        draw: makes up the text.
+    """
+    text, before = draw.word(32), "".join(kept[-1:])
+    had = served.hear(f"/files/{name}")
     put = served.hear(f"/files/{name}", "PUT", text.encode())
     if not isinstance(put, Reply):
-        yield Kept(name, text, -1, put, put, "", put)
+        yield Kept(name, text, -1, before, had, put, put, "", put)
         return
+    kept.append(text)
     found = (served.read(f"{_SHELF}/{name}") or b"").decode(errors="replace")
     got, other = served.hear(f"/files/{name}"), served.hear(f"/files/{draw.word()}.txt")
     uid = max((process.uid for process in served.processes()), default=-1)
-    yield Kept(name, text, uid, put, got, found, other)
+    yield Kept(name, text, uid, before, had, put, got, found, other)
 
 
 def _program(served: Served, running: tuple[Process, ...]) -> str:
-    """The service's program or its folder if the service may change it, else an empty string."""
+    """The service's program or a folder above if the service may change that, else nothing."""
     folder = served.folder()
     places: list[tuple[Process, str]] = []
     for process in running:
         scripts = [w for w in process.command.split() if w.endswith((".mjs", ".js", ".cjs"))]
         for script in scripts[:1]:
-            path = join(folder, script)
-            places += [(process, path), (process, dirname(path))]
+            places.append((process, join(folder, script)))
     # `node .` and `npm start` name no script: then it is one of the folder they run in.
     for process, place in places or [(process, folder) for process in running]:
-        entry = served.stat(place)
-        if entry is None:
-            continue
-        owns = entry.uid in process.uids and entry.mode & 0o200
-        group = entry.gid in process.gids and entry.mode & 0o020
-        if owns or group or entry.mode & 0o002:
-            return place
+        if found := _changeable(served, process, normpath(place)):
+            return found
     return ""
+
+
+def _changeable(served: Served, process: Process, place: str) -> str:
+    """What a process may change of a path, from its end up; a link is followed."""
+    while place != "/":
+        entry = served.stat(place)
+        if entry is not None and entry.issym():
+            target = normpath(join(dirname(place), entry.linkname))
+            if found := _changeable(served, process, target):
+                return found
+        elif entry is not None and _may_change(process, entry):
+            return place
+        place = dirname(place)
+    return ""
+
+
+def _may_change(process: Process, entry: TarInfo) -> bool:
+    if entry.uid in process.uids:
+        return True  # whatever its mode is: its owner may set another one
+    if entry.isdir() and entry.mode & _STICKY:
+        return False  # what others own in it can be neither replaced nor moved
+    group = entry.gid in process.gids and entry.mode & 0o020
+    return bool(group or entry.mode & 0o002)
 
 
 # -- users-and-health-2
@@ -182,7 +226,9 @@ def _program(served: Served, running: tuple[Process, ...]) -> str:
 STOP_WITHIN = 3.0
 """Seconds that `docker stop` may take; the request in flight takes one of them."""
 _GRACE = 4
+_UNAVAILABLE = 500
 _LATER = 0.6
+_WORKS = 0.7  # seconds that a report takes at least; its own is 1
 _SHELLS = ("sh", "bash", "dash", "npm", "su", "runuser")
 _SIGNAL = "docker image inspect report:lab --format '{{.Config.StopSignal}}'"
 _CODE = "docker inspect --format '{{.State.ExitCode}}' CONTAINER   after a stop"
@@ -236,29 +282,40 @@ class Stop(Facts):
     still: str
 
     def wrong(self) -> Wrong | None:
-        seconds, code, came = self.end.stopped.seconds, self.end.stopped.code, self.end.first.text
+        seconds, code = self.end.stopped.seconds, self.end.stopped.code
         if seconds >= STOP_WITHIN:
             return self._too_slow(f"docker stop took {seconds:.1f} s and exit code {code}")
         if code == 137:
             saw = f"{seconds:.1f} s and exit code 137: it was killed, at once; nothing in it could "
             want = "it is asked to end, and ends by itself"
             return Wrong("killed", saw=f"{saw}finish", want=want, try_=_SIGNAL)
-        if not self.end.first.whole:
+        opened = self.end.first, self.end.last
+        came = next((one.text for one in opened if not one.whole), None)
+        if came is not None:
             saw = f"it ended after {seconds:.1f} s with exit code {code}, in the middle of GET "
             saw += f"{self.path}: the client has {came!r}"
             want = "the request in flight gets its whole answer, then the process ends"
             try_ = "what does server.close() wait for, and what does process.exit() not?"
             return Wrong("request-cut", saw=saw, want=want, try_=try_)
-        if self.total not in came:
+        for number, later in enumerate(self.end.later, 1):
+            if later.status and not later.whole:
+                saw = f"a request that came {number * _LATER:.1f} s after the signal was taken, "
+                saw += f"and cut: the client has {later.text!r}"
+                want = "after the signal a request is refused, or answered whole"
+                try_ = "how does the program stop taking requests?"
+                return Wrong("later-cut", saw=saw, want=want, try_=try_)
+        # One that came later may be refused by a status, too.
+        served = *opened, *(one for one in self.end.later if 0 < one.status < _UNAVAILABLE)
+        came = next((one.text for one in served if self.total not in one.text), None)
+        if came is not None:
             saw, want = f"GET {self.path} answers {came!r}", f"`{self.total}` at its end"
             return Wrong(WRONG_ANSWER, saw=saw, want=want, try_=_RESET.format(2, "report.mjs"))
-        later = self.end.later
-        if later.text and not (later.whole and self.total in later.text):
-            saw = f"a request that came {_LATER} s after the signal was taken, and cut: the client "
-            saw += f"has {later.text!r}"
-            want = "after the signal a request is refused, or answered whole"
-            try_ = "how does the program stop taking requests?"
-            return Wrong("later-cut", saw=saw, want=want, try_=try_)
+        if self.end.last.seconds < _WORKS:
+            saw = f"GET {self.path} came right before the signal, and was answered after "
+            saw += f"{self.end.last.seconds:.1f} s"
+            want = "a report still takes a second, also one that is open at the stop"
+            try_ = "what does the program do with open reports when the signal comes?"
+            return Wrong("not-in-flight", saw=saw, want=want, try_=try_)
         if code != 0:
             saw = f"it finished its request and ended in {seconds:.1f} s, but with exit code {code}"
             return Wrong("exit-code", saw=saw, want="exit code 0: it did as asked", try_=_CODE)
@@ -281,6 +338,11 @@ class Stop(Facts):
             saw += "client, which keeps the connection"
             try_ = "./try.sh   what becomes of a connection that is idle after its answer?"
             return Wrong("connection-kept", saw=saw, want=want, try_=try_, timed=True)
+        if self.end.silent:
+            saw = f"{took}: the reports were answered, and the service went on waiting for a "
+            saw += "client that has connected and asked nothing"
+            try_ = "./try.sh   which connections does closeIdleConnections() leave open?"
+            return Wrong("silent-client", saw=saw, want=want, try_=try_, timed=True)
         saw, try_ = "takes no more requests, but does not end", "what in report.mjs still waits for"
         saw, try_ = f"{took}: it {saw}", f"{try_} something?"
         return Wrong("never-exits", saw=saw, want=want, try_=try_, timed=True)

@@ -67,6 +67,8 @@ class Timeline:
         before = [probe for probe in self.probes if probe.end - self.started < self.healthy_after]
         good = self.probes[len(before)]
         began = good.start - self.started
+        if began < earliest:  # this probe has waited for that itself
+            return max(good.end - self.started - earliest, 0)
         wait = good.start - max([self.started, *(probe.end for probe in before)])
         # Had it been well a moment after this probe began, it would have waited for the next one.
         wait = wait if began < latest else min(wait, began - earliest)
