@@ -237,7 +237,7 @@ kubectl patch deployment shop-lab --patch '{"spec": {"template": {"spec": {"cont
 kubectl rollout status deployment/shop-lab --timeout=120s
 pod=$(kubectl get pods -l app=shop-lab --sort-by=.metadata.creationTimestamp -o name | tail -1)
 kubectl exec "$pod" -- node -e "require('fs').writeFileSync('/tmp/fill', Buffer.alloc(5e7))"
-kubectl wait "$pod" --for=jsonpath='{.status.phase}'=Failed --timeout=90s"""
+kubectl wait "$pod" --for=jsonpath='{.status.phase}'=Failed --timeout=150s"""
 
 
 _ANEW = "a release makes every pod anew and keeps nothing of the one before"

@@ -120,7 +120,7 @@ def test_a_probe_that_fails_is_named_with_its_container(
     assert said.startswith("never-ready: ") and f"readinessProbe of container {probed}" in said
 
 
-@pytest.mark.parametrize(("age", "named"), [(4, ""), (20, "never-ready")])
+@pytest.mark.parametrize(("age", "named"), [(4, ""), (21, "never-ready")])
 def test_a_503_is_the_answer_of_a_service_that_starts_until_it_is_not(
     age: float, named: str, rest: Rest
 ) -> None:

@@ -30,7 +30,7 @@ _SETTLE_WAIT = 30.0
 _ANSWER_WAIT = 10.0
 _OK, _NOT_FOUND = 200, 404
 _HELD_AFTER = 3.0
-_REFUSED_AFTER = 15.0
+_REFUSED_AFTER = 20.0
 """A pod of this age has had its slow start: an error is its answer, and not the beginning."""
 _NO_ROOM = re.compile(r"Insufficient|Too many pods|taint|no nodes available")
 """A pod that finds no node for any other reason asks for what no node has, e.g. a port twice."""
