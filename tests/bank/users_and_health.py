@@ -201,7 +201,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         works_once(
             "a shelf that is emptied at each start",
-            "not-kept",
+            "file-lost",
             sub(_SHELF, "CMD rm -f /var/lib/shelf/* && exec node shelf.mjs"),
         ),
         nearly(
@@ -297,7 +297,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         feature_gone(
             "open reports are hurried at the stop",
-            "not-in-flight",
+            "report-hurried",
             in_file("report.mjs", "const server =", f"{_HURRY}const server ="),
             in_file("report.mjs", "sleep(1000)", _HURRIED),
             sub(_CLOSES, f"hurry.abort();\n  {_CLOSES}"),
@@ -551,7 +551,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         feature_gone(
             "an image that has atlas load for a second and a half",
-            "loads-nothing",
+            "loads-less",
             sub(_ATLAS, f"ENV LOADS_MS=1500\n{_ATLAS}"),
         ),
         nearly("a start period of 5 s", "unhealthy-at-start", sub("period=20s", "period=5s")),

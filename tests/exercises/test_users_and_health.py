@@ -124,7 +124,7 @@ def test_a_user_of_its_own_is_right() -> None:
         (
             [USER, USER],
             {"empties": True},
-            r"not-kept: at its second start, GET /files/\S+, which was put before, answers 404",
+            r"file-lost: at its second start, GET /files/\S+, which was put before, answers 404",
         ),
         ([], {}, "crashes: "),
     ],
@@ -258,7 +258,7 @@ def test_a_report_with_a_limit_for_whoever_is_left_is_right(report: Any) -> None
         (
             HURRY + RIGHT,
             "sleep(1000, 0, { signal: hurry.signal }).catch(() => {})",
-            "not-in-flight",
+            "report-hurried",
         ),
         (RIGHT.replace(CLOSES, "process.exit(0);"), "sleep(1000)", "request-cut"),
         (RIGHT, "0", "not-in-flight"),

@@ -24,7 +24,7 @@ from course.exercises.kit.node_service import Answered
 from course.exercises.kit.reply import Ended, Heard, Reply
 from course.exercises.kit.served import Served
 from course.exercises.kit.start_files import original
-from course.exercises.kit.verdict import EDIT_MISSING, Wrong
+from course.exercises.kit.verdict import EDIT_MISSING, LOCK_IGNORED, Wrong
 
 _PORT = 3000
 _LOCK, _PACKAGE = "package-lock.json", "package.json"
@@ -97,7 +97,7 @@ class Installed(Facts):
             saw = f"the image of a copy with another package-lock.json has ms {self.version}"
             want = f"ms {self.wanted}, as package-lock.json of the copy says"
             try_ = "which step puts node_modules into the image, and does it read the lock file?"
-            return Wrong("lock-ignored", saw=saw, want=want, try_=try_)
+            return Wrong(LOCK_IGNORED, saw=saw, want=want, try_=try_)
         return None
 
 

@@ -113,7 +113,7 @@ class Own(Facts):
             saw = f"in a container that is told nothing, GET /health answers 200 {self.age:.1f} s "
             saw += "after its start"
             want = f"an atlas that loads for {LOADS[0]:.0f} to {LOADS[1]:.0f} s, as before"
-            return Wrong("loads-nothing", saw=saw, want=want, try_=_ENV)
+            return Wrong("loads-less", saw=saw, want=want, try_=_ENV)
         return None
 
 

@@ -17,7 +17,7 @@ from course.exercises.kit.lab import Lab
 from course.exercises.kit.node_service import Answered
 from course.exercises.kit.served import Served
 from course.exercises.kit.start_files import original
-from course.exercises.kit.verdict import EDIT_MISSING, Wrong
+from course.exercises.kit.verdict import EDIT_MISSING, LOCK_IGNORED, Wrong
 from course.measure.builds import Build
 
 _PORT = 3000
@@ -95,7 +95,7 @@ class Holds(Facts):
     def wrong(self) -> Wrong | None:
         for name, version in self.wanted.items():
             if self.versions[name] != version:
-                cause = EDIT_MISSING if name == "greet" else "lock-ignored"
+                cause = EDIT_MISSING if name == "greet" else LOCK_IGNORED
                 saw = f"the image has {name} {self.versions[name]}"
                 want = f"{name} {version}, as package-lock.json says"
                 try_ = "which npm command installs what the lock file says, and nothing else?"

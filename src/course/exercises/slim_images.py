@@ -30,6 +30,8 @@ _PACKED = tuple(f"/{name}/-/".encode() for name in _DEVELOPMENT)
 """What npm's cache notes of each that it has downloaded: a part of its address."""
 _COMPILER = b"Type '{0}' is not assignable to type '{1}'."
 """One of the compiler's messages, by which it is found under any name."""
+_CODE_CACHE = "/node-compile-cache/"
+"""Where Node keeps what it has made of a program that asks for it, as the compiler does."""
 _SOURCES = (b"const holidays: string[]", b"due: string | null;")
 """What compiling leaves out of each source."""
 _SOURCE = re.compile(r"(?<!\.d)\.[cm]?tsx?$")
@@ -104,7 +106,7 @@ class ShipsWhatRuns:
             (
                 *held.named(_is_development),
                 *(one for one in _having(held, _CALLED) if one.path.endswith("package.json")),
-                *held.having(_COMPILER),
+                *(one for one in held.having(_COMPILER) if _CODE_CACHE not in one.path),
             ),
             (*held.named(_is_source), *_having(held, _SOURCES)),
             tuple(one for one in _having(held, _PACKED) if "_cacache/index-" in one.path),

@@ -66,7 +66,7 @@ class Kept(Facts):
             saw += self.had.body.strip()[:60]
             want = "what is put is kept, in the folder that is mounted in production"
             try_ = f"docker exec CONTAINER ls -lan {_SHELF}   is it there, and whose is it?"
-            return Wrong("not-kept", saw=saw, want=want, try_=try_)
+            return Wrong("file-lost", saw=saw, want=want, try_=try_)
         if not self.found == self.got.body == self.text:
             where = "holds something else" if self.found else "is not there"
             saw = f"{request} was answered as a success, but {_SHELF}/{self.name} {where} "
@@ -315,7 +315,7 @@ class Stop(Facts):
             saw += f"{self.end.last.seconds:.1f} s"
             want = "a report still takes a second, also one that is open at the stop"
             try_ = "what does the program do with open reports when the signal comes?"
-            return Wrong("not-in-flight", saw=saw, want=want, try_=try_)
+            return Wrong("report-hurried", saw=saw, want=want, try_=try_)
         if code != 0:
             saw = f"it finished its request and ended in {seconds:.1f} s, but with exit code {code}"
             return Wrong("exit-code", saw=saw, want="exit code 0: it did as asked", try_=_CODE)
