@@ -484,22 +484,22 @@ BANK: dict[str, list[Answer]] = {
         ),
         feature_gone(
             "nothing runs, so nothing hangs",
-            "no-answer",
+            "pods-gone",
             after(f"kubectl scale deployment shop-lab --replicas=0\n{_WAIT}"),
         ),
         nearly(
             "one pod away, and one pod anew",
-            "pods-replaced",
+            "pods-gone",
             after(f"kubectl scale deployment shop-lab --replicas=1\n{_WAIT}\n{_TWO}\n{_WAIT}"),
         ),
         feature_gone(
             "all pods away, and two pods anew",
-            "pods-replaced",
+            "pods-gone",
             after(f"kubectl scale deployment shop-lab --replicas=0\n{_WAIT}\n{_TWO}\n{_WAIT}"),
         ),
         symptom_hidden(
             "the good image by its digest, in other pods",
-            "pods-replaced",
+            "pods-gone",
             before(_DIGEST),
             sub(_UNDO, _SET.format("@$digest")),
         ),

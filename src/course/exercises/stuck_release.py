@@ -76,9 +76,9 @@ class Serving(Facts):
             )
         if self.left < self.first:
             return Wrong(
-                "pods-replaced",
+                "pods-gone",
                 saw=f"of the {self.first} pods that served when the exercise began, {self.left} "
-                "are there; others have taken their place",
+                "are there",
                 want=_SERVE_ON,
                 try_=_WHOSE_PODS,
             )
