@@ -90,8 +90,8 @@ class ProbeTellsTheTruth(StartsAsShop):
 
 _WORK, _LONG_WORK = 1.5, (8.5, 10.0)
 _IDLE = 8.0
-_KUBELET = 3.0
-"""Seconds in which a pod whose containers have ended is taken off the list."""
+_KUBELET = 12.0
+"""Seconds in which even a busy machine takes a pod off the list whose containers have ended."""
 _MANY, _FEW = Load(rate=150), Load(rate=30, timeout=15)
 """Of the short requests many, to meet the moment in which the gateway does not know yet."""
 _SLOW = """\
