@@ -422,7 +422,7 @@ BANK: dict[str, list[Answer]] = {
         ),
         fits_the_probe(
             "a courier that is well for five seconds",
-            "asks-the-door",
+            "status-not-read",
             sub(_ASKS, f"{_AGE}{_ASKS}"),
             sub(_READS, "process.exit(age < 5 ? 0 : 1);\n"),
         ),
