@@ -421,10 +421,10 @@ BANK: dict[str, list[Answer]] = {
             sub(_READS, _OK),
         ),
         fits_the_probe(
-            "a courier that is well for five seconds",
+            "a courier that is well for its first twelve seconds",
             "status-not-read",
             sub(_ASKS, f"{_AGE}{_ASKS}"),
-            sub(_READS, "process.exit(age < 5 ? 0 : 1);\n"),
+            sub(_READS, "process.exit(age < 12 ? 0 : 1);\n"),
         ),
         from_elsewhere(
             "a queue that only this machine has",
