@@ -36,9 +36,7 @@ class BorrowedShop:
         self.deployment, self._there, self._back = made, there, back
         self.asked: list[Object] = []
 
-    def release(
-        self, settings: Object, *, wait: float, load: Load = USUAL, last_words: float = 0.0
-    ) -> ProbeRelease:
+    def release(self, settings: Object, *, wait: float, load: Load = USUAL) -> ProbeRelease:
         self.asked.append({**settings, "rate": load.rate})
         return self._there
 

@@ -48,9 +48,8 @@ def decided(own: int = 2, duration: Duration = FAST, **decision: Any) -> Decisio
 
 MESSAGES: dict[str, dict[str, Facts]] = {
     "rolling-3": {
-        "a hook of 12 s": Left("shop-lab-7d9f-x2x", 12.4, 13.1),
-        "a hook of 7 s": Left("shop-lab-7d9f-x2x", 7.6, 8.3),
-        "a pod that sleeps once it is ready no more": Left("shop-lab-7d9f-x2x", 5.1, 31.2),
+        "a hook of 12 s": Left("shop-lab-7d9f-x2x", 12.4),
+        "a hook of 7 s": Left("shop-lab-7d9f-x2x", 7.6),
     },
     "rolling-4": {
         "nothing was done": Held(

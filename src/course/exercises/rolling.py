@@ -19,7 +19,7 @@ from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
 from course.exercises.kit.lab import Lab
 from course.exercises.kit.lost_requests import Lossless
-from course.exercises.kit.probe_release import Load, ProbeRelease
+from course.exercises.kit.probe_release import Load
 from course.exercises.kit.release_facts import Carried, finished
 from course.exercises.kit.shop import START, Shop, StartsAsShop
 from course.exercises.kit.verdict import Wrong
@@ -90,8 +90,6 @@ class ProbeTellsTheTruth(StartsAsShop):
 
 _WORK, _LONG_WORK = 1.5, (8.5, 10.0)
 _IDLE = 8.0
-_KUBELET = 12.0
-"""Seconds in which even a busy machine takes a pod off the list whose containers have ended."""
 _MANY, _FEW = Load(rate=150), Load(rate=30, timeout=15)
 """Of the short requests many, to meet the moment in which the gateway does not know yet."""
 _SLOW = """\
@@ -105,19 +103,15 @@ class Left(Facts):
     """How a pod left that had nothing more to do."""
 
     pod: str
-    ready: float  # seconds from when it was asked to end until it was ready no more
-    there: float  # seconds until it was gone
+    seconds: float  # from when it was asked to end until it was ready no more
 
     def wrong(self) -> Wrong | None:
-        if self.ready <= _IDLE and self.there <= _IDLE + _KUBELET:
+        if self.seconds <= _IDLE:
             return None
-        did = f"served on for {self.ready:.1f} s"
-        if self.ready <= _IDLE:
-            did = f"was still there after {self.there:.1f} s, though it was ready no more"
         return Wrong(
             "idle-pod-stays",
-            saw=f"pod {self.pod} was asked to end and {did}; its last request was over after "
-            f"{_WORK:g} s or little more",
+            saw=f"pod {self.pod} was asked to end and served on for {self.seconds:.1f} s; its last "
+            f"request was over after {_WORK:g} s or little more",
             want=f"a pod without a request is gone within {_IDLE:.0f} s, or every release waits "
             "for nobody",
             try_="which of your two waits ends by itself when there is nothing to wait for?",
@@ -125,7 +119,7 @@ class Left(Facts):
         )
 
     def notes(self) -> Iterator[str]:
-        yield f"a pod without a request left within {self.ready:.1f} s"
+        yield f"a pod without a request left within {self.seconds:.1f} s"
 
 
 @exercise("rolling-3", start_cause="instant-exit")
@@ -139,14 +133,12 @@ class AcceptedIsAnswered(StartsAsShop):
         with Shop(lab).borrowed() as shop:
             with lab.observe("a release under traffic"):
                 settings = {"FAULTS_ENABLED": "true"}
-                release = shop.release(
-                    settings, wait=_RELEASE_WAIT, load=_MANY, last_words=_IDLE + _KUBELET
-                )
+                release = shop.release(settings, wait=_RELEASE_WAIT, load=_MANY)
             yield shop_facts.reached(lab, release)
             yield Lossless(release, shop.deployment, lab.recall(START), _WORK)
             finished(release)
             yield Carried(lab.id, release, _WORK)
-            yield from _left(release)
+            yield Left(*max(release.leaving.items(), key=lambda one: one[1], default=("", 0.0)))
             work = lab.draw.within(*_LONG_WORK)
             last = release.seen.samples[-1]
             with lab.observe("the way back, under requests that take long"):
@@ -158,13 +150,6 @@ class AcceptedIsAnswered(StartsAsShop):
             yield Lossless(back, shop.deployment, lab.recall(START), work)
             finished(back)
         yield from shop_facts.answers(lab)
-
-
-def _left(release: ProbeRelease) -> Iterator[Left]:
-    """Of the pods that left: the one that was ready longest, and the one that stayed longest."""
-    ready, there = release.leaving, release.staying
-    for pod in {max(those, key=those.__getitem__) for those in (ready, there) if those}:
-        yield Left(pod, ready.get(pod, 0.0), there.get(pod, 0.0))
 
 
 def _slow_down(lab: Lab, deployment: Mapping[str, Any], last: Sample, work: float) -> None:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from course.core import waiting
@@ -95,18 +94,10 @@ class ProbeRelease:
     @property
     def leaving(self) -> dict[str, float]:
         """Each pod that was asked to end → for how many seconds it went on being ready."""
-        return self._after_the_end(lambda pod: pod.ready)
-
-    @property
-    def staying(self) -> dict[str, float]:
-        """Each pod that was asked to end → for how many seconds it went on being there."""
-        return self._after_the_end(lambda pod: not pod.finished)
-
-    def _after_the_end(self, is_so: Callable[[Pod], bool]) -> dict[str, float]:
         began: dict[str, float] = {}
         ended: dict[str, float] = {}
         for sample in self.seen.samples:
-            still = {pod.name for pod in sample.pods if pod.terminating and is_so(pod)}
+            still = {pod.name for pod in sample.pods if pod.terminating and pod.ready}
             ended |= dict.fromkeys(began.keys() - ended.keys() - still, sample.at)
             began |= dict.fromkeys(still - began.keys(), sample.at)
         last = self.seen.samples[-1].at
@@ -175,12 +166,7 @@ class Borrowed:
         self._versions: list[str] = []
 
     def release(
-        self,
-        settings: Mapping[str, str],
-        *,
-        wait: float,
-        load: Load = _USUAL,
-        last_words: float = _LAST_WORDS,
+        self, settings: Mapping[str, str], *, wait: float, load: Load = _USUAL
     ) -> ProbeRelease:
         """Release a version that nobody else has, and watch it to its end.
 
@@ -188,7 +174,6 @@ class Borrowed:
             settings: variables of the released template, beside the version.
             wait: seconds after the release at which it is given up.
             load: the requests that are sent.
-            last_words: seconds for which a pod is watched that is ready no more and still there.
 
         Raises:
             CourseError: nothing answers at all, another generator runs, the generator saw too
@@ -199,8 +184,7 @@ class Borrowed:
         change = variables(self.deployment["spec"]["template"], env)
         # A history that is full would lose its oldest revision to ours.
         change["spec"][_LIMIT] = self._limit() + 1
-        first = partial(self._versions.append, version)
-        return self._watched(version, change, first, wait, load, last_words=last_words)
+        return self._watched(version, change, lambda: self._versions.append(version), wait, load)
 
     def give_back(self, first: Callable[[], None], *, wait: float, load: Load) -> ProbeRelease:
         """Release what the learner has made of it again: the pods of the check's own leave.
@@ -223,8 +207,6 @@ class Borrowed:
         first: Callable[[], None],
         wait: float,
         load: Load,
-        *,
-        last_words: float = _LAST_WORDS,
     ) -> ProbeRelease:
         before = self._rollout.status()
         most = wait + _BASE + _TAIL + 30
@@ -235,7 +217,7 @@ class Borrowed:
             time.sleep(_BASE)  # what is under way when the release begins
             released = feed.seconds
             self._patch(change)
-            seconds = _watch(feed, version, released, wait, last_words)
+            seconds = _watch(feed, version, released, wait)
             status = feed.samples(-1)[0].status
             _until_well(run)
             over = feed.seconds
@@ -362,7 +344,7 @@ def variables(template: Mapping[str, Any], env: Mapping[str, str]) -> Object:
     return {"spec": {"template": {"spec": spec}}}
 
 
-def _watch(feed: Feed, version: str, released: float, wait: float, last_words: float) -> float:
+def _watch(feed: Feed, version: str, released: float, wait: float) -> float:
     """Until all is as the release wants it and nobody is on the way out, or it goes no further."""
     done, seen, quiet = 0.0, 0, released
 
@@ -377,7 +359,7 @@ def _watch(feed: Feed, version: str, released: float, wait: float, last_words: f
             quiet = feed.seconds
         # A pod that is not ready any more has no new requests; those in it end, or are cut, soon.
         leaving = any(pod.terminating and not pod.finished for pod in last.pods)
-        gone = not leaving or feed.seconds - quiet > last_words
+        gone = not leaving or feed.seconds - quiet > _LAST_WORDS
         return bool(done and gone) or last.status.state in ("stalled", "gone")
 
     feed.until(is_over, released + wait - feed.seconds)
