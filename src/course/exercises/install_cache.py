@@ -21,6 +21,8 @@ from course.exercises.kit.verdict import EDIT_MISSING, LOCK_IGNORED, Wrong
 from course.measure.builds import Build
 
 _PORT = 3000
+_TRIES = 2
+"""Seen once in six runs, on a busy machine: npm finds nothing in a cache that it has filled."""
 _LOCK, _PACKAGE = "package-lock.json", "package.json"
 
 
@@ -29,6 +31,11 @@ class FirstInstall(Facts):
     """What a build did on an empty cache."""
 
     build: Build
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the install that failed had a cache mounted."""
+        return self.build.failed is not None and _mounts_a_cache(self.build.failed.instruction)
 
     def wrong(self) -> Wrong | None:
         step = self.build.failed
@@ -66,12 +73,17 @@ class Reinstall(Facts):
 
     build: Build
 
+    @property
+    def mounted(self) -> bool:
+        """Whether the install that failed had a cache mounted."""
+        return self.build.failed is not None and _mounts_a_cache(self.build.failed.instruction)
+
     def wrong(self) -> Wrong | None:
         step = self.build.failed
         if not step or not re.search(r"npm error (?:code E)?40\d\b", "\n".join(step.log)):
             return None
         saw = f"after a release {named(step)} asks the registry for a package that it had before"
-        if _mounts_a_cache(step.instruction):
+        if self.mounted:
             saw, want = f"{saw}, though a cache is mounted", "a cache where npm keeps its downloads"
             try_ = "docker run --rm --user node node:24-slim npm config get cache"
             return Wrong("cache-not-used", saw=saw, want=want, try_=try_)
@@ -128,18 +140,22 @@ class LockChangeDownloadsTheNew:
             # Nor may the learner's own build lend its layer, or what it knows of today's lock file.
             number, moves = int(copy.nonce, 16), lab.draw.one_of(list(published()))
             pick = lab.draw.number(0, 1)
-            pins = {name: list(known)[pick] for name, known in published().items()}
-            first = copy.edit(_release(f"1.1.{number}", pins), *own)
-            yield FirstInstall(first)
-            copy.accept(first)
-            kept = next(f"{name}-{version}" for name, version in pins.items() if name != moves)
-            pins[moves] = list(published()[moves])[-1]
-            edits = _release(f"1.2.{number}", pins)
-            edits[_LOCK] = edits[_LOCK].replace(f"{kept}.tgz", f"{kept}-{copy.nonce}.tgz")
-            second = copy.edit(edits, *own)
-            yield Reinstall(second)
+            for again in range(_TRIES):
+                pins = {name: list(known)[pick] for name, known in published().items()}
+                first = copy.edit(_release(f"1.1.{number + again}", pins), *own)
+                yield FirstInstall(first)
+                copy.accept(first)
+                kept = next(f"{name}-{version}" for name, version in pins.items() if name != moves)
+                pins[moves] = list(published()[moves])[-1]
+                wanted = {"greet": f"1.2.{number + again}", **pins}
+                edits = _release(wanted["greet"], pins)
+                edits[_LOCK] = edits[_LOCK].replace(f"{kept}.tgz", f"{kept}-{copy.nonce}.tgz")
+                second = copy.edit(edits, *own)
+                downloads = Reinstall(second)
+                if not (downloads.mounted and downloads.wrong()):
+                    break
+            yield downloads
             copy.accept(second, edits)
-            wanted = {"greet": f"1.2.{number}", **pins}
 
             def contract(served: Served, _: Draw) -> Iterator[Facts]:
                 heard = served.hear("/")
