@@ -32,11 +32,6 @@ class FirstInstall(Facts):
 
     build: Build
 
-    @property
-    def mounted(self) -> bool:
-        """Whether the install that failed had a cache mounted."""
-        return self.build.failed is not None and _mounts_a_cache(self.build.failed.instruction)
-
     def wrong(self) -> Wrong | None:
         step = self.build.failed
         log = "\n".join(step.log) if step else ""
