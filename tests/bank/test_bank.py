@@ -20,7 +20,7 @@ import pytest
 from course.core import environment, manifest, paths
 from course.core.process import default_runner
 from course.dev import results
-from course.dev.results import Row
+from course.dev.results import Row, p95
 from course.exercises.kit import check, start
 from course.exercises.kit.exercise import find
 from course.exercises.kit.lab import Lab
@@ -128,11 +128,6 @@ def shown_by_checks(lesson: manifest.Lesson, work: Path) -> list[str]:
         if "check" in cell.metadata.get("tags", [])
         for output in cell.outputs
     ]
-
-
-def p95(values: list[float]) -> float:
-    """The value that 95 of 100 do not exceed."""
-    return sorted(values)[int(0.95 * len(values))]
 
 
 @pytest.mark.parametrize("lesson", COURSE.lessons, ids=lambda lesson: lesson.stem)

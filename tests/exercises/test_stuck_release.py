@@ -43,8 +43,9 @@ def test_a_bad_release_of_a_copy_is_followed_until_it_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = Controlled(deployment(spec={"progressDeadlineSeconds": 8}), stuck="r/shop-lab:")
-    lab = ShopLab(made.deployment)
-    lab.facts["ready"] = "2"
+    started = ("2026-01-01T00:00:05Z", "2026-01-01T00:00:02Z")
+    lab = ShopLab(made.deployment, pods=[_ready(f"u{n}", at) for n, at in enumerate(started)])
+    lab.facts["pods"] = "u0 u1"
 
     @contextmanager
     def deployed(*_: object) -> Any:
@@ -67,3 +68,10 @@ def test_a_bad_release_of_a_copy_is_followed_until_it_is_noticed(
     seen = stuck_release._hung(lab, 8)
     assert seen.noticed and seen.reason == "ProgressDeadlineExceeded" and not seen.good_stalled
     assert (seen.limit, seen.fewest_ready, seen.good) == (8, 2, 2.0)
+
+
+def _ready(uid: str, at: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": uid, "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": at}]},
+    }

@@ -6,10 +6,11 @@ A row stays until it is measured again. One whose subject has changed since is m
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,10 @@ for a processor (`/proc/pressure/cpu`).
 | what | figure | bound | holds | conditions | measured |
 |---|---|---|---|---|---|
 """
+
+_BUSY = 100_000
+"""Microseconds of a second in which a process that could have run waited: an idle cluster has
+fewer."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,36 @@ def machine() -> str:
     )
 
 
+def p95(values: Sequence[float]) -> float:
+    """The smallest of the values that 95 of 100 do not exceed (nearest rank)."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+
+
 def pressure() -> str:
     """CPU pressure over ten seconds, or `unknown` where the kernel does not tell."""
+    kept = _kept_waiting()
+    return f"{kept['avg10']} %" if kept else "unknown"
+
+
+def quiet() -> None:
+    """Wait until the processors have been free for a second: what was begun before has ended.
+
+    At most half a minute, and not at all where the kernel does not tell.
+    """
+    for _ in range(30):
+        before = _kept_waiting()
+        time.sleep(1 if before else 0)
+        if int(_kept_waiting().get("total", 0)) - int(before.get("total", 0)) < _BUSY:
+            return
+
+
+def _kept_waiting() -> dict[str, str]:
+    """What the kernel says of processes that waited for a processor; empty if it does not tell."""
     try:
-        line = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+        words = Path("/proc/pressure/cpu").read_text().splitlines()[0].split()
     except OSError:
-        return "unknown"
-    return line.split("avg10=")[1].split()[0] + " %"
+        return {}
+    return dict(word.split("=") for word in words[1:])
 
 
 def _store(root: Path) -> Path:

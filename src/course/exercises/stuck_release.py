@@ -18,9 +18,11 @@ from course.exercises.kit.lost_requests import NONE_LEFT
 from course.exercises.kit.shop import CONTAINER, HISTORY, NAME, Shop, StartsAsShop
 from course.exercises.kit.verdict import Wrong
 from course.measure.kube_api import ApiError
+from course.measure.registry_client import Repository
 from course.measure.rollout import Rollout, Sample, containers
 from course.measure.rollout.columns import condition, is_finished
 
+_PODS = 2
 _FIRST_WAIT = 90.0
 _NOTICE = 10.0
 _CONTROLLER = 1.0
@@ -157,16 +159,17 @@ class StuckIsNoticed(StartsAsShop):
     def begin(self, lab: Lab) -> None:
         """1.1.0 serves; a release of an image that was never pushed hangs."""
         super().begin(lab)
+        lab.remember("digest", Repository(lab.registry, NAME).digest("1.1.0"))
         bad = f"{lab.registry}/{NAME}:1.3.0-{secrets.token_hex(3)}"
         Shop(lab).image("1.2.0")
-        Rollout(NAME).wait(_FIRST_WAIT)
-        pods = _counted(lab)
-        lab.remember("ready", str(max(_seconds_to_ready(pod) for pod in pods)))
-        lab.remember("pods", " ".join(pod["metadata"]["uid"] for pod in pods))
-        lab.remember("digest", _digest(pods[0]))
+        rollout = Rollout(NAME)
+        with rollout.watch(maximum=_FIRST_WAIT) as feed:
+            # The controller takes no pod away that is not replaced yet, ready or not.
+            feed.until(lambda: len(feed.samples(-1)[0].pods) == _PODS, _FIRST_WAIT)
+        lab.remember("pods", " ".join(pod["metadata"]["uid"] for pod in _counted(lab)))
         lab.remember("uid", _deployment(lab)["metadata"]["uid"])
         lab.remember("bad", bad)
-        lab.run("kubectl", "set", "image", f"deployment/{NAME}", f"{CONTAINER}={bad}")
+        rollout.set_image(f"{CONTAINER}={bad}")
 
     def observe(self, lab: Lab) -> Observation:
         """Look at what serves; then let a copy of it hang and see who notices when."""
@@ -188,14 +191,14 @@ def _serving(lab: Lab) -> Serving:
     deployment, pods, digest = _deployment(lab), _counted(lab), lab.recall("digest")
     # What served when the exercise began: a tag may name another image by now, or none.
     others = [(p["metadata"]["name"], _digest(p)) for p in pods if _digest(p) != digest]
-    first, meta = set(lab.recall("pods").split()), deployment["metadata"]
+    first, meta = lab.recall("pods").split(), deployment["metadata"]
     return Serving(
         containers.service(deployment["spec"]["template"])["image"],
         lab.recall("bad"),
         digest,
         next(iter(others), ("", "")),
         len(first),
-        len(first & {pod["metadata"]["uid"] for pod in pods}),
+        len(_first(lab)),
         meta["creationTimestamp"] if meta["uid"] != lab.recall("uid") else "",
     )
 
@@ -229,7 +232,7 @@ def _hung(lab: Lab, limit: int) -> Hung:
         status.reason,
         str(status.waiting[0]) if status.waiting else status.message,
         min(sum(pod.ready and pod.counts for pod in sample.pods) for sample in samples),
-        float(lab.recall("ready")),
+        min(map(_seconds_to_ready, _first(lab))),
         stalled,
     )
 
@@ -243,6 +246,12 @@ def _seconds_to_ready(pod: Mapping[str, Any]) -> float:
 
 def _digest(pod: Mapping[str, Any]) -> str:
     return str(containers.state(pod).get("imageID") or "").rpartition("@")[2]
+
+
+def _first(lab: Lab) -> list[Object]:
+    """Those of the pods that served when the exercise began that are there."""
+    began = lab.recall("pods").split()
+    return [pod for pod in _counted(lab) if pod["metadata"]["uid"] in began]
 
 
 def _counted(lab: Lab) -> list[Object]:

@@ -189,15 +189,17 @@ class Shop:
             kept = self.lab.write("cluster.yaml", yaml.safe_dump_all(map(_bare, found)))
             save([kept])
             kept.unlink()
-        # The pods too, and at once: one that is still leaving would still be sent requests.
-        now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
-        kinds = ",".join([*_KINDS, "replicasets", "pods"])
-        label = f"app in ({NAME}, {COPY})"
-        self.lab.run("kubectl", "delete", kinds, "-l", label, *now, wait=_GONE_WAIT)
         strays = [t for t in found if (t["metadata"].get("labels") or {}).get("app") != NAME]
         if strays:
+            now = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
             names = [f"{t['kind'].lower()}/{t['metadata']['name']}" for t in strays]
             self.lab.run("kubectl", "delete", *names, *now, wait=_GONE_WAIT)
+        # The pods too, and at once: one that is still leaving would still be sent requests. After
+        # what would make them anew.
+        ours = {"labelSelector": f"app in ({NAME}, {COPY})"}
+        with ThreadPoolExecutor() as pool:
+            for kinds in (_KINDS, ["replicasets"], ["pods"]):
+                list(pool.map(lambda kind: self.lab.api.delete_all(kind, ours), kinds))
         self._await_end()
 
     def _await_end(self) -> None:
