@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from course.core import environment, paths
@@ -21,13 +22,25 @@ from tests.until import until
 PAIRS = 3
 _LAB = ("make", "start")
 _HEADLESS = ("make", "start", "HEADLESS=1")
-_BOUNDS = {
-    _LAB: ("warm make start, from nothing running to JupyterLab answering", 15),
-    _HEADLESS: (
-        "warm make start HEADLESS=1, from nothing running to the first lesson's result",
-        40,
-    ),
-}
+_NOTHING, _RESTART = "from nothing running", "as after a restart of the machine"
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A warm start: every cache is there."""
+
+    command: tuple[str, ...]
+    state: str  # what was there before
+    reached: str
+    bound: float | None = None  # seconds
+
+
+_STARTS = (
+    _Start(_LAB, _NOTHING, "JupyterLab answering", 15),
+    _Start(_LAB, _RESTART, "JupyterLab answering", 15),
+    _Start(_HEADLESS, _RESTART, "the first lesson's result", 40),
+    _Start(_HEADLESS, _NOTHING, "the first lesson's result"),
+)
 SUBJECT = (
     "src/course/engine",
     "src/course/core/environment.py",
@@ -43,8 +56,7 @@ def rows() -> Iterator[Row]:
         yield _beside_kind()
     finally:
         up.up(tasks.Display())
-    yield _warm_start(_LAB)
-    yield _warm_start(_HEADLESS)
+    yield from map(_warm_start, _STARTS)
 
 
 def timed(do: Callable[[], object]) -> float:
@@ -86,22 +98,33 @@ def _plain(binary: Path, config: str, ours: kind.Kind) -> None:
     until(lambda: not ours.not_ready(), "the cluster", wait=240, pause=1)
 
 
-def _warm_start(command: tuple[str, ...]) -> Row:
-    name, bound = _BOUNDS[command]
+def _warm_start(start: _Start) -> Row:
     seconds = []
     for _ in range(PAIRS):
-        up.down(lambda what, _: None)
-        seconds.append(timed(lambda: _make(command)))
+        if start.state == _NOTHING:
+            up.down(lambda what, _: None)
+        else:
+            _end_docker()
+        results.quiet()
+        seconds.append(timed(lambda: _make(start.command)))
         until(up.complete, "all of course up", wait=600, pause=1)
     slowest = max(seconds)
     return Row(
-        name,
+        f"warm {' '.join(start.command)}, {start.state}, to {start.reached}",
         f"{statistics.median(seconds):.1f} s, at most {slowest:.1f} s",
-        f"< {bound} s",
-        slowest < bound,
+        f"< {start.bound} s" if start.bound else "",
+        slowest < (start.bound or float("inf")),
         f"{PAIRS} runs, caches there, Docker stopped; {results.machine()}",
         SUBJECT,
     )
+
+
+def _end_docker() -> None:
+    """End JupyterLab, and the Docker that the course started, with the cluster's node in it."""
+    jupyterlab.stop()
+    docker = detect.containers(default_runner(), environment.current())
+    docker.stop()
+    assert not docker.answers(), "this Docker is not the course's own: it cannot be stopped here"
 
 
 def _make(command: tuple[str, ...]) -> None:

@@ -118,6 +118,15 @@ def test_the_bytes_do_not_depend_on_where_and_how_it_is_built(mini: Path, tmp_pa
     assert seen == {f"{expected}\n"}
 
 
+def test_a_cell_that_only_draws_or_sets_up_opens_collapsed(mini: Path) -> None:
+    lesson = mini / "content" / "01-mini.md"
+    lesson.write_text(lesson.read_text().replace("[setup]", "[collapsed]", 1))
+    build.write(mini)
+    made = cells(mini, "notebooks/01-mini.ipynb")
+    assert made["mini-2"].metadata.jupyter == {"source_hidden": True}
+    assert "jupyter" not in made["mini-3"].metadata
+
+
 def test_writing_again_changes_nothing_and_work_is_never_touched(mini: Path) -> None:
     (mini / "work").mkdir()
     (mini / "work" / "mine.ipynb").write_text("mine")

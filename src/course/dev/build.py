@@ -34,6 +34,7 @@ TAGS = {
     "check",
     "widget",
     "teardown",
+    "collapsed",
     "nbval-ignore-output",
     "nbval-check-output",
     "nbval-skip",
@@ -303,6 +304,8 @@ def _notebook(source: Path, prefix: str, cells: list[tuple[int, Any]], below: st
         if cell.cell_type == "code":
             cell.setdefault("outputs", [])
             cell.setdefault("execution_count", None)
+            if "collapsed" in cell.metadata.get("tags", []):
+                cell.metadata["jupyter"] = {"source_hidden": True}
         notebook.cells.append(cell)
     notebook.cells.append(new_markdown_cell(below, id=f"{prefix}-next"))
     notebook.metadata = nbformat.from_dict(
