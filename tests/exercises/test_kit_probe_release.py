@@ -279,9 +279,10 @@ def test_a_check_does_not_judge_what_its_generator_did_not_see() -> None:
         seen(good=100, unsent=(1.0, 2.0)).judgeable()
 
 
-def test_a_check_does_not_judge_a_machine_that_is_only_slow() -> None:
-    with pytest.raises(CourseError, match=r"1 requests had no answer .* too busy"):
-        seen(("timeout", ""), good=300).judgeable()
+def test_requests_that_nobody_answered_are_judged_where_the_generator_sent_all_the_while() -> None:
+    seen(("timeout", ""), good=300).judgeable()
+    with pytest.raises(CourseError, match="blind"):
+        seen(("timeout", ""), good=300, blind=((1.0, 0.25),)).judgeable()
 
 
 def test_what_was_seen_to_fail_has_failed_however_blind_the_generator_was() -> None:

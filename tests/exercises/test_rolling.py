@@ -77,7 +77,7 @@ def test_a_release_that_lost_nothing_and_did_not_end_is_no_verdict(judged: Any) 
         judged("rolling-1", there=tried(seconds=0.0))
 
 
-SLOW = tried(p50_ms=1510.0)
+SLOW = tried(min_ms=1510.0)
 
 
 def test_the_way_back_is_under_few_requests_that_take_long(judged: Any) -> None:

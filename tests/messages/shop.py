@@ -103,6 +103,7 @@ SEEN: dict[str, dict[str, Facts]] = {
         "the slow start switched off": lost(EARLY, env={"FAULT_START_MS": "0"}),
         "the slow start taken away": lost(EARLY, env={"FAULT_START_MS": ""}),
         "an error that is no 503": lost(ERROR),
+        "nobody answers in time": lost(Failure(2.5, "timeout", "")),
         "all pods at once": lost(UNSERVED, spec={"strategy": {"type": "Recreate"}}),
         "neither hook nor drain": lost(CUT, **NO_HOOK),
         "a drain and no hook": lost(CUT, lifecycle=None),
@@ -116,7 +117,7 @@ SEEN: dict[str, dict[str, Facts]] = {
         "no time for both": lost(CUT, work=9.2, pod={"terminationGracePeriodSeconds": 8}),
     },
     "kit.release_facts": {
-        "less work": Carried("rolling-3", tried(p50_ms=3.0), 1.5),
+        "less work": Carried("rolling-3", tried(min_ms=3.0), 1.5),
         "one pod": Carried("rolling-1", tried(samples=(sample(1, 1),)), 0.2),
     },
     "kit.shop_copy": {
@@ -142,7 +143,7 @@ RIGHT: list[Facts] = [
     Reached(tried(), URL, ROUTE, ()),
     Reached(tried(seconds=0.0, after={"1.1.0": 3, PROBE: 29}), URL, ROUTE, ()),
     Carried("rolling-1", tried(), 0.2),
-    Carried("rolling-2", tried(p50_ms=3.0), 0),
+    Carried("rolling-2", tried(min_ms=3.0), 0),
     Lossless(tried(), deployment(), "2000", 0.2),
     Unready(ready=False, seconds=0, deployment=deployment(), start="2000"),
 ]

@@ -15,7 +15,13 @@ from course.exercises.kit.probe_release import ProbeRelease
 from course.exercises.kit.shop import DRAIN, NAME, START
 from course.exercises.kit.shop_facts import short
 from course.exercises.kit.verdict import Wrong
-from course.measure.release import NO_READY_ENDPOINT, POD_ERROR, POD_LOST, POD_STARTING
+from course.measure.release import (
+    NO_READY_ENDPOINT,
+    POD_ERROR,
+    POD_LOST,
+    POD_STARTING,
+    TIMED_OUT,
+)
 from course.measure.rollout import containers
 
 NONE_LEFT = "none-left"
@@ -40,6 +46,8 @@ class Lossless(Facts):
         seen = self.release.seen
         if not seen.failures:
             return None
+        if len(seen.failures_by(TIMED_OUT)) == len(seen.failures):
+            return self._held()
         if seen.failures_by(POD_STARTING):
             return early(f"{self.release.said()}{self._ready()}", self.deployment, self.start)
         if seen.failures_by(POD_ERROR):
@@ -62,6 +70,18 @@ class Lossless(Facts):
         at, name = ready[0]
         return (
             f"; pod {name} was Ready at {at:.1f} s and answered 503 `starting` at {first.at:.1f} s"
+        )
+
+    def _held(self) -> Wrong:
+        first, limit = self.release.seen.failures[0], self.release.load.timeout
+        return Wrong(
+            "held-too-long",
+            saw=f"{self.release.said()}: the first was sent {first.at:.1f} s after the release "
+            f"began and had no answer {limit:.0f} s later",
+            want="an answer to each request, from a pod that can serve when it is sent there",
+            try_="who has taken them? a pod that is Ready before it can serve, or what else stands "
+            f"before the shop: kubectl get httproute,service; {_DESCRIBE}",
+            timed=True,
         )
 
     def _erred(self) -> Wrong:

@@ -109,16 +109,9 @@ class ProbeRelease:
         Raises:
             CourseError: it stood still for too long, or did not send.
         """
-        slow = len(self.seen.failures_by(TIMED_OUT))
-        if slow < len(self.seen.failures):
+        slow = self.seen.failures_by(TIMED_OUT)
+        if len(slow) < len(self.seen.failures):
             return  # what was seen to fail has failed
-        if slow:
-            raise CourseError(
-                f"{slow} requests had no answer after {self.load.timeout:.0f} s, and no other "
-                "failed: this machine is too busy to tell the shop's losses from its own",
-                "answers",
-                "end what else keeps this machine busy, then run the check again",
-            )
         figures, longest = self.seen.summary, self.seen.blind_ms
         if longest > BLIND_MS or figures.unsent > UNSENT * figures.planned:
             raise CourseError(

@@ -31,7 +31,8 @@ class Summary:
             because it was ended before their answer.
         blind_ms: how long the generator did not run, in stretches of more than 10 ms.
         by_version: version → answers, errors included where an answer names a version.
-        p50_ms: quantiles of the time from intended send to answer, errors left out.
+        min_ms: the shortest time from intended send to answer, errors left out.
+        p50_ms: quantiles of that time.
         p90_ms: see `p50_ms`.
         p99_ms: see `p50_ms`.
         max_ms: see `p50_ms`.
@@ -52,6 +53,7 @@ class Summary:
     unsent: int
     blind_ms: float
     by_version: dict[str, int]
+    min_ms: float
     p50_ms: float
     p90_ms: float
     p99_ms: float
@@ -191,6 +193,7 @@ class Tally:
             unsent=self._unsent + lost,
             blind_ms=round(self._blind * 1000, 1),
             by_version=dict(sorted(self._versions.items())),
+            min_ms=_quantile(latency, 0),
             p50_ms=_quantile(latency, 0.5),
             p90_ms=_quantile(latency, 0.9),
             p99_ms=_quantile(latency, 0.99),
