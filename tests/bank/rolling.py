@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from typing import Any
+from urllib.parse import quote
 
 from course.exercises.kit.lab import Lab
 from tests.bank import Answer
@@ -133,6 +134,14 @@ def _setting(name: str, value: str) -> Edit:
     return sub(_DRAIN, f'{_DRAIN}            - {{ name: {name}, value: "{value}" }}\n')
 
 
+_HOLDS = "--import=data:text/javascript," + quote(
+    "import http from 'node:http'; const emit = http.Server.prototype.emit;"
+    "const until = Date.now() + 3000 + Number(process.env.FAULT_START_MS);"
+    "http.Server.prototype.emit = function (event, asked, ...more) {"
+    "  const left = event === 'request' && !asked.url.endsWith('z') ? until - Date.now() : 0;"
+    "  if (left <= 0) return emit.call(this, event, asked, ...more);"
+    "  return !!setTimeout(() => emit.call(this, event, asked, ...more), left); }"
+)
 _AT = "/spec/template/spec"
 _OWN = f"{_AT}/containers/0"
 _CHANGES = {
@@ -280,6 +289,7 @@ BANK: dict[str, list[Answer]] = {
             _setting("FAULT_START_MS", "0"),
         ),
         symptom_hidden("less work", "latency-hidden", _setting("FAULT_LATENCY_MS", "1")),
+        nearly("a little less work", "latency-hidden", _setting("FAULT_LATENCY_MS", "170")),
         fits_the_probe(
             "a delay of 3 s, and the port",
             "guessed-delay",
@@ -372,6 +382,11 @@ BANK: dict[str, list[Answer]] = {
             script(_container(env=[{"name": "FAULT_START_MS", "value": "0"}])),
         ),
         symptom_hidden("the probe taken away", "no-probe", script(_container(readinessProbe=None))),
+        forged(
+            "pods that are ready and hold what they are sent",
+            "held-too-long",
+            script(_container(env=[{"name": "NODE_OPTIONS", "value": _HOLDS}])),
+        ),
         from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
         forged("a version header by hand", "forged-version", _BY_HAND),
         feature_gone("a program that answers all the same", "wrong-answer", after(_static(0))),

@@ -1,11 +1,16 @@
 /** The HTTP side: routes, the version on everything, metrics, draining. */
 
+import type { Socket } from "node:net";
+
 import fastify, { LogController, type FastifyInstance } from "fastify";
 import { collectDefaultMetrics, Counter, Histogram, Registry } from "prom-client";
 
 import { ConfigError, parseFaults, type Config } from "./config.ts";
 import { FaultInjector } from "./faults.ts";
 import type { NewOrder, Order } from "./store.ts";
+
+/** How long the first request of a new connection is waited for while draining. */
+const FIRST_REQUEST_MS = 200;
 
 /** What the routes need of a store; the real one is PostgreSQL. */
 export interface Orders {
@@ -78,6 +83,14 @@ export function createApp(config: Config, store: Orders, random: () => number = 
   });
   const servesFrom = performance.now() + config.faultStartMs;
   let draining = false;
+  // A client may open a connection and then not need it, as Go's does. To Node it is not idle, since
+  // its first request could be on the way: it would hold the process until DRAIN_MS is over.
+  const unused = new Set<Socket>();
+  server.server.on("connection", (socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
+  });
+  server.server.on("request", (request) => unused.delete(request.socket));
 
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-orders-version", config.version);
@@ -169,6 +182,9 @@ export function createApp(config: Config, store: Orders, random: () => number = 
     server,
     drain: () => {
       draining = true;
+      setTimeout(() => {
+        for (const socket of unused) socket.destroy();
+      }, FIRST_REQUEST_MS).unref();
     },
   };
 }

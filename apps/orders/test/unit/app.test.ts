@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type AddressInfo } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -123,6 +125,34 @@ describe("readiness", () => {
     assert.equal(answer.json<{ status: string }>().status, "draining");
     assert.equal(answer.headers.connection, "close");
     assert.equal((await server.inject("/orders")).statusCode, 200);
+  });
+});
+
+describe("draining", () => {
+  it("does not wait for a connection that was never used", { timeout: 5_000 }, async () => {
+    const { server, drain } = start();
+    await server.listen({ port: 0, host: "127.0.0.1" });
+    const { port } = server.server.address() as AddressInfo;
+    const unused = connect(port, "127.0.0.1");
+    const closed = new Promise((resolve) => unused.once("close", resolve));
+    unused.resume();
+    await new Promise((resolve) => server.server.once("connection", resolve));
+    drain();
+    await Promise.all([server.close(), closed]);
+  });
+
+  it("answers the first request of a connection that was just opened", async () => {
+    const { server, drain } = start();
+    await server.listen({ port: 0, host: "127.0.0.1" });
+    const { port } = server.server.address() as AddressInfo;
+    const late = connect(port, "127.0.0.1");
+    await new Promise((resolve) => server.server.once("connection", resolve));
+    drain();
+    const ended = server.close();
+    late.write("GET /healthz HTTP/1.1\r\nHost: orders\r\n\r\n");
+    const [head] = (await once(late, "data")) as [Buffer];
+    assert.match(head.toString(), /^HTTP\/1.1 200 OK/);
+    await ended;
   });
 });
 
