@@ -108,6 +108,27 @@ kubectl rollout status deployment/shop-lab-old --timeout=60s
 kubectl patch service shop-lab --patch {selector}"""
 
 
+_ASKS_AGAIN = (
+    "const http = require('http'), { SHOP_LAB_SERVICE_HOST: host } = process.env;"
+    "const ask = (asked, reply) => { const again = () => setTimeout(ask, 50, asked, reply);"
+    "  const headers = { ...asked.headers, connection: 'close' };"
+    "  http.get({ host, path: asked.url, headers }, (got) => { const parts = [];"
+    "    got.on('error', again).on('data', (part) => parts.push(part)).on('end', () =>"
+    "      got.complete && got.statusCode < 500"
+    "        ? reply.writeHead(got.statusCode, got.headers).end(Buffer.concat(parts)) : again());"
+    "  }).on('error', again); };"
+    "http.createServer(ask).listen(3000)"
+)
+_FRONT = f"""\
+kubectl create deployment shop-lab-front --image="$REGISTRY/shop-lab:1.1.0" \\
+  -- node -e {shlex.quote(_ASKS_AGAIN)}
+kubectl expose deployment shop-lab-front --port=80 --target-port=3000
+kubectl rollout status deployment/shop-lab-front --timeout=60s
+kubectl patch httproute shop-lab --type=json --patch \\
+  '[{{"op": "replace", "path": "/spec/rules/0/backendRefs/0/name", "value": "shop-lab-front"}}]'
+"""
+
+
 # -- rolling-1
 
 _CAREFUL = "{ maxUnavailable: 0, maxSurge: 1 }"
@@ -437,6 +458,7 @@ BANK: dict[str, list[Answer]] = {
             script(_patch({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 60}}}})),
         ),
         symptom_hidden("less work", "latency-hidden", _setting("FAULT_LATENCY_MS", "1")),
+        from_elsewhere("a program in front that asks again", "not-behind-route", script(_FRONT)),
         from_elsewhere("a Deployment that nobody asks", "not-behind-route", _elsewhere),
         forged("a version header by hand", "forged-version", _BY_HAND),
         feature_gone("a program that answers all the same", "wrong-answer", after(_static(1500))),

@@ -174,6 +174,7 @@ def test_the_release_has_to_be_what_is_served() -> None:
 
     assert reached("shop-lab", **{PROBE: 32}) == ""
     assert reached("shop-lab-old", **{"1.1.0": 32}) == "not-behind-route"
+    assert reached("shop-front", **{PROBE: 32}) == "not-behind-route"
     assert reached("shop-lab", **{"1.1.0": 32}) == "forged-version"
     assert reached("shop-lab-old", **{"1.1.0": 3, PROBE: 29}) == "not-behind-route"
     assert reached("shop-lab") == "not-the-shop"

@@ -86,6 +86,9 @@ SEEN: dict[str, dict[str, Facts]] = {
         "another Deployment answers": Reached(
             OLD, URL, ROUTE, (("shop-lab", ("shop-lab-old", "Pod by-hand")),)
         ),
+        "a program in between passes answers on": Reached(
+            tried(), URL, ROUTE, (("shop-front", ("shop-front",)),)
+        ),
         "nobody that the Service selects": Reached(OLD, URL, ROUTE, (("shop-lab", ()),)),
         "the route writes the header": Reached(OLD, URL, ROUTE, (("shop-lab", ("shop-lab",)),)),
     },

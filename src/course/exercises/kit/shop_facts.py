@@ -306,19 +306,20 @@ class Reached(Facts):
                 want="the shop's own answers",
                 try_=f"curl -si {self.url}   kubectl describe httproute {NAME}",
             )
-        if not ended or not self.release.strangers:
-            return None
         named = ", ".join(f"`{other}`" for other in self.release.strangers)
         strange = [one for one in self.backends if one[1] != (NAME,)]
         if strange:
             service, owners = strange[0]
+            answers = f", and the answers go on naming {named}" if ended and named else ""
             return Wrong(
                 "not-behind-route",
-                saw=f"Deployment {NAME} rolled out {version}, and the answers go on naming "
-                f"{named}: Service {service} selects the pods of {', '.join(owners) or 'nobody'}",
+                saw=f"Deployment {NAME} rolled out {version}{answers}: Service {service} selects "
+                f"the pods of {', '.join(owners) or 'nobody'}",
                 want=f"the Deployment {NAME}, and it alone, behind {self.host}",
                 try_="kubectl get httproute,service -o wide; kubectl get pods --show-labels",
             )
+        if not ended or not named:
+            return None
         return Wrong(
             "forged-version",
             saw=f"Deployment {NAME} rolled out {version}, and the answers of its pods name "
@@ -329,15 +330,14 @@ class Reached(Facts):
 
 
 def reached(lab: Lab, release: ProbeRelease) -> Reached:
-    """Look who is behind the shop's name, if somebody else answered."""
+    """Look who is behind the shop's name: also a program in between that passes answers on."""
     here = Shop(lab)
-    backends = tuple(_backends(lab, here.host)) if release.strangers else ()
-    return Reached(release, here.url, here.host, backends)
+    return Reached(release, here.url, here.host, tuple(_backends(lab, here.host)))
 
 
 def _backends(lab: Lab, host: str) -> list[tuple[str, tuple[str, ...]]]:
     services = {t["metadata"]["name"]: t for t in lab.objects("services")}
-    deployments = lab.objects("deployments")
+    deployments = [t for t in lab.objects("deployments") if t["spec"].get("replicas", 1)]
     found = []
     for route in lab.objects("httproutes"):
         if host not in (route["spec"].get("hostnames") or []):
@@ -362,9 +362,10 @@ def _selects(chosen: Mapping[str, str], thing: Mapping[str, Any]) -> bool:
 
 def _strangers(lab: Lab, chosen: Mapping[str, str]) -> list[str]:
     """Whose the pods are that a Service selects and that no Deployment has made."""
+    pods = lab.objects("pods")  # first: a ReplicaSet stays, also when its pods go
     sets = {t["metadata"]["uid"]: t for t in lab.objects("replicasets")}
     found = []
-    for pod in lab.objects("pods"):
+    for pod in pods:
         if not _selects(chosen, pod) or is_finished(pod):
             continue
         owner = controller(pod)
