@@ -155,13 +155,22 @@ def _setting(name: str, value: str) -> Edit:
     return sub(_DRAIN, f'{_DRAIN}            - {{ name: {name}, value: "{value}" }}\n')
 
 
+_EMIT = "import http from 'node:http'; const emit = http.Server.prototype.emit;"
 _HOLDS = "--import=data:text/javascript," + quote(
-    "import http from 'node:http'; const emit = http.Server.prototype.emit;"
+    f"{_EMIT}"
     "const until = Date.now() + 3000 + Number(process.env.FAULT_START_MS);"
     "http.Server.prototype.emit = function (event, asked, ...more) {"
     "  const left = event === 'request' && !asked.url.endsWith('z') ? until - Date.now() : 0;"
     "  if (left <= 0) return emit.call(this, event, asked, ...more);"
     "  return !!setTimeout(() => emit.call(this, event, asked, ...more), left); }"
+)
+_ANSWERS_EARLY = "--import=data:text/javascript," + quote(
+    f"{_EMIT} const begun = new Set();"
+    "http.Server.prototype.emit = function (event, asked, reply, ...more) {"
+    "  if (event === 'request') begun.add(reply), reply.once('close', () => begun.delete(reply));"
+    "  return emit.call(this, event, asked, reply, ...more); };"
+    "process.on('SIGTERM', () => { for (const reply of begun)"
+    "  reply.setHeader('x-orders-version', process.env.ORDERS_VERSION).end('[]'); });"
 )
 _AT = "/spec/template/spec"
 _OWN = f"{_AT}/containers/0"
@@ -447,6 +456,12 @@ BANK: dict[str, list[Answer]] = {
             path="idle",
         ),
         nearly("a drain of 3 s", "drain-too-short", sub('"10000"', '"3000"')),
+        nearly("a hook and a drain of 9.4 s", "drain-too-short", sub('"10000"', '"5400"')),
+        feature_gone(
+            "what was begun is answered at once",
+            "cut-short",
+            _setting("NODE_OPTIONS", _ANSWERS_EARLY),
+        ),
         nearly(
             "a grace that cuts both",
             "grace-too-short",

@@ -90,7 +90,7 @@ def test_the_way_back_is_under_few_requests_that_take_long(judged: Any) -> None:
     ]
     (latency,) = {json.loads(argv[-1].split("body: '")[1].split("'")[0])["latencyMs"]
                   for argv in lab.ran}  # fmt: skip
-    assert 8500 <= latency <= 10_000
+    assert 9_800 <= latency <= 9_950
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,13 @@ def test_a_hook_alone_holds_either_too_short_or_too_long(
     samples = tuple(replace(s, at=3 * s.at) for s in SLOW.seen.samples)
     stays = replace(SLOW, seen=replace(SLOW.seen, samples=samples))
     assert cause(judged, "rolling-3", deployment(**container), stays, back) == "idle-pod-stays"
+
+
+def test_a_request_that_a_pod_has_begun_takes_its_time(judged: Any) -> None:
+    early = replace(tried(), took=(1.5, 4.1, 5.2, 6.6, 9.9))
+    assert cause(judged, "rolling-3", deployment(), SLOW, early) == "cut-short"
+    whole = replace(tried(), took=(1.5, 9.9, 9.9))
+    assert cause(judged, "rolling-3", deployment(), SLOW, whole) == ""
 
 
 # -- what the shop answers

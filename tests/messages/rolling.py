@@ -9,7 +9,7 @@ from typing import Any
 from course.exercises.kit.claims import Claim
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.shop_facts import Held
-from course.exercises.rolling import Left
+from course.exercises.rolling import Left, Whole
 from course.exercises.strategy_choice import Decision, Duration, Pods
 from course.exercises.stuck_release import Hung, Serving
 from tests.exercises.shops import sample, tried
@@ -50,6 +50,8 @@ MESSAGES: dict[str, dict[str, Facts]] = {
     "rolling-3": {
         "a hook of 12 s": Left("shop-lab-7d9f-x2x", 12.4),
         "a hook of 7 s": Left("shop-lab-7d9f-x2x", 7.6),
+        "what was begun is answered at once": Whole(9.9, (1.52, 4.1, 5.2, 6.6, 9.93)),
+        "one was late": Whole(9.9, (1.52, 3.2, 9.93)),
     },
     "rolling-4": {
         "nothing was done": Held(

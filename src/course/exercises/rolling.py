@@ -88,7 +88,9 @@ class ProbeTellsTheTruth(StartsAsShop):
 
 # -- rolling-3
 
-_WORK, _LONG_WORK = 1.5, (8.5, 10.0)
+_WORK, _LONG_WORK = 1.5, (9.8, 9.95)
+_STRAY = 2
+"""So many answers may be late or early for a reason of their own."""
 _IDLE = 8.0
 _MANY, _FEW = Load(rate=150), Load(rate=30, timeout=15)
 """Of the short requests many, to meet the moment in which the gateway does not know yet."""
@@ -122,6 +124,28 @@ class Left(Facts):
         yield f"a pod without a request left within {self.seconds:.1f} s"
 
 
+@dataclass(frozen=True)
+class Whole(Facts):
+    """How long the requests took of which many were to take long."""
+
+    work: float  # seconds of one that a pod had begun which left; of any other _WORK
+    took: tuple[float, ...]
+
+    def wrong(self) -> Wrong | None:
+        short = [seconds for seconds in self.took if 2 * _WORK < seconds < 0.97 * self.work]
+        if len(short) <= _STRAY:
+            return None
+        return Wrong(
+            "cut-short",
+            saw=f"{len(short)} requests were answered after {min(short):.1f} to {max(short):.1f} s;"
+            f" in the pods that left one takes {self.work:.1f} s, in the others {_WORK:g} s",
+            want="each request takes the time that it takes, in a release too",
+            try_="what becomes of a request that a pod has begun when SIGTERM comes, in the pod "
+            "and in what stands before it?",
+            timed=True,
+        )
+
+
 @exercise("rolling-3", start_cause="instant-exit")
 class AcceptedIsAnswered(StartsAsShop):
     """Requests of 1.5 s, some of up to 10 s, and a service that exits at once."""
@@ -149,6 +173,7 @@ class AcceptedIsAnswered(StartsAsShop):
                 )
             yield Lossless(back, shop.deployment, lab.recall(START), work)
             finished(back)
+            yield Whole(work, back.took)
         yield from shop_facts.answers(lab)
 
 

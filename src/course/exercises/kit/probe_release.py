@@ -76,6 +76,7 @@ class ProbeRelease:
         seen: pods and requests, their times from the release on.
         after: version → answers, of what was sent when the release was over.
         load: the requests that were sent.
+        took: seconds of each answer that was no error.
     """
 
     version: str
@@ -85,6 +86,7 @@ class ProbeRelease:
     seen: ReleaseRecord
     after: Mapping[str, int]
     load: Load = _USUAL
+    took: tuple[float, ...] = ()
 
     @property
     def strangers(self) -> list[str]:
@@ -222,7 +224,9 @@ class Borrowed:
         # What had failed before the release is none of its doing.
         caused = tuple(failure for failure in seen.failures if failure.until >= 0)
         seen = replace(seen, failures=caused)
-        made = ProbeRelease(version, before, status, seconds, seen, after, load)
+        every = (answer for batch in run.batches() for answer in batch.answers)
+        took = tuple(answer.latency_ms / 1000 for answer in every if not answer.error)
+        made = ProbeRelease(version, before, status, seconds, seen, after, load, took)
         made.judgeable()
         return made
 
