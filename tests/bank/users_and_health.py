@@ -109,6 +109,12 @@ const answer = { ok: (await Promise.all(asked)).every((one) => one.ok) };
 _ATLAS = 'CMD ["node", "atlas.mjs"]'
 _START = " --start-period=20s --start-interval=1s"
 _NUMBERS = f"--interval=1s --timeout=2s --retries=2{_START}"
+_AS_FUNCTION = (  # the probe as a function, which gives up after a second
+    in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
+    in_file("health.sh", "|| exit 1", "|| return 1"),
+    in_file("health.sh", "read -r _", "read -r -t 1 _"),
+    in_file("health.sh", '[ "$status" = 200 ]', '[ "$status" = 200 ]\n}\nask'),
+)
 _WAITS = "until ask; do sleep 0.2; done"
 _WAITS_ONCE = f"[ -e loaded ] && {{ ask; exit; }}\n{_WAITS}\ntouch loaded"
 _IN_NODE = """\
@@ -543,10 +549,8 @@ BANK: dict[str, list[Answer]] = {
         works_once(
             "a probe that waits for the maps at the first start only",
             "unhealthy-at-start",
-            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
-            in_file("health.sh", "|| exit 1", "|| return 1"),
-            in_file("health.sh", "read -r _", "read -r -t 1 _"),
-            in_file("health.sh", '[ "$status" = 200 ]', f'[ "$status" = 200 ]\n}}\n{_WAITS_ONCE}'),
+            *_AS_FUNCTION,
+            in_file("health.sh", "}\nask", f"}}\n{_WAITS_ONCE}"),
             sub(_NUMBERS, "--interval=1500ms --timeout=10s --retries=2"),
         ),
         feature_gone(
@@ -573,18 +577,14 @@ BANK: dict[str, list[Answer]] = {
         ),
         alternative(
             "a probe that waits for the maps itself, at each start",
-            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
-            in_file("health.sh", "|| exit 1", "|| return 1"),
-            in_file("health.sh", "read -r _", "read -r -t 1 _"),
-            in_file("health.sh", '[ "$status" = 200 ]', f'[ "$status" = 200 ]\n}}\n{_WAITS}'),
+            *_AS_FUNCTION,
+            in_file("health.sh", "}\nask", f"}}\n{_WAITS}"),
             sub(_NUMBERS, "--interval=1s --timeout=6500ms --retries=1"),
         ),
         alternative(
             "a probe that asks twice",
-            in_file("health.sh", "exec 3<>", "ask() {\nexec 3<>"),
-            in_file("health.sh", "|| exit 1", "|| return 1"),
-            in_file("health.sh", "read -r _", "read -r -t 1 _"),
-            in_file("health.sh", '[ "$status" = 200 ]', '[ "$status" = 200 ]\n}\nask || ask'),
+            *_AS_FUNCTION,
+            in_file("health.sh", "}\nask", "}\nask || ask"),
             sub("--timeout=2s --retries=2", "--timeout=5s --retries=1"),
         ),
         alternative(

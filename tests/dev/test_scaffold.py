@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -30,7 +31,12 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("topic", "id_"), [("containers", "containers-4"), ("slim-images", "slim-images-5")]
+    ("topic", "id_"),
+    [
+        ("containers", "containers-4"),
+        ("slim-images", "slim-images-5"),
+        ("users-and-health", "users-and-health-5"),
+    ],
 )
 def test_a_new_exercise_has_its_five_places_and_is_refused_until_written(
     clone: Path, topic: str, id_: str
@@ -46,6 +52,8 @@ def test_a_new_exercise_has_its_five_places_and_is_refused_until_written(
             compile(path.read_text(), path.name, "exec")
     code = edited[2].read_text()
     assert code.count("import Facts, Observation") == code.count("import dataclass\n") == 1
+    for name in ("exercise", "Lab", "Wrong"):
+        assert len(re.findall(rf"import (?:.*, )?{name}$", code, re.MULTILINE)) == 1
     assert f'@exercise("{id_}", start_cause=' in code and "def observe(" in code
     found = "\n".join(check.problems(clone))
     assert f"{id_} has 0 hints" in found and f"{id_} has 0 wrong answers" in found

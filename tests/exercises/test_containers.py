@@ -1,4 +1,4 @@
-"""The observations of 01-containers, with a Docker that runs the start files on this machine."""
+"""The observations of containers-1 and -2, with a Docker that runs their files on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from course.exercises.kit.lab import Lab
 from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import Wrong
 from course.measure.container import Process
-from course.measure.registry_client import Repository
 from tests.bank import edits
 from tests.exercises.local import NODE, Local
 
@@ -177,40 +176,6 @@ def test_a_price_service_that_lacks_something_ends_or_answers_as_its_facts_say(
 def test_the_amounts_that_are_asked_for_are_rounded_down_and_up() -> None:
     below, above = containers._beside_half(10_000_000, RATE)
     assert 0.49 < below * RATE % 1 < 0.5 < above * RATE % 1 < 0.51
-
-
-def test_who_has_released_the_tested_image_may_give_its_name_to_the_next(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    lab, code = Lab("containers-3"), exercise.find("containers-3")
-    monkeypatch.setattr(Lab, "image", lambda *_: SimpleNamespace(id="sha256:next"))
-    monkeypatch.setattr(Lab, "digests", lambda *_: {"1.0": ("sha256:t",)})
-    monkeypatch.setattr(Lab, "lost", lambda *_: ())
-    monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": "sha256:t", "old": "o"}[name])
-    monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")
-    code.check(lab)
-    monkeypatch.setattr(Lab, "digests", lambda *_: {"1.0": ("o",)})
-    with pytest.raises(Wrong) as caught:
-        code.check(lab)
-    assert caught.value.cause == "tested-replaced"
-
-
-def test_the_registry_is_asked_for_each_tag(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lab, code = Lab("containers-3"), exercise.find("containers-3")
-    image = SimpleNamespace(id="sha256:t")
-    served = {
-        "1.0": ("sha256:i", {"config": {"digest": "sha256:t"}}),
-        "latest": ("sha256:x", {"manifests": [{"digest": "sha256:y"}]}),
-        "sha256:y": ("sha256:y", {"config": {"digest": "sha256:z"}}),
-    }
-    monkeypatch.setattr(Lab, "image", lambda *_: image)
-    monkeypatch.setattr(Repository, "names", lambda _: ["1.0", "latest", "gone meanwhile"])
-    monkeypatch.setattr(Repository, "manifest", lambda _, tag: served.get(tag))
-    monkeypatch.setattr(Lab, "lost", lambda *_: ())
-    monkeypatch.setattr(Lab, "recall", lambda _, name: {"made": image.id, "old": "sha256:o"}[name])
-    monkeypatch.setenv("REGISTRY", "127.0.0.1:5001")
-    code.check(lab)
-    assert lab.notes == ["one digest here and there: sha256:t…"]
 
 
 class Programs(Served):

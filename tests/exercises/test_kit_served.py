@@ -8,10 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from course.exercises.kit import served as served_
+from course.exercises.kit.reply import Running
 from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import Wrong
 from tests.fake_container import Made
@@ -105,3 +108,8 @@ def test_an_answer_that_does_not_end_is_a_wrong_answer_in_bounded_time(
 def test_an_answer_that_comes_slowly_and_ends_is_an_answer() -> None:
     with answered_by(HEAD, b"Content-Length: 2\r\n", b"\r\no", b"k", pause=0.3) as served:
         assert served.get("/") == (200, "ok")
+
+
+def test_a_container_that_runs_and_does_not_answer_is_running() -> None:
+    made: Any = SimpleNamespace(reload=lambda: None, attrs={"State": {"Running": True}})
+    assert Served(made, 3000).condition() == Running()

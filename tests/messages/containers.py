@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from course.exercises.containers import Alone, Converted, Program, Released, Runtime, Titled
+from course.exercises.containers import Alone, Converted, Program, Runtime, Titled
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.reply import Ended, Reply, Running
+from course.exercises.tested_release import Released
 
 TITLE = "Crème 3fa2c1, brûlée!"
 SLUG = '{"slug": "creme-3fa2c1-brulee", "node": "v24.11.1"}'

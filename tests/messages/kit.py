@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from course.core import duplicate
 from course.exercises.kit import bases, build_errors, run_errors
+from course.exercises.kit.copy import Copy
 from course.exercises.kit.node_service import Answered
 from course.exercises.kit.reply import Ended, Heard, Reply, Running
 from course.exercises.kit.verdict import Wrong
@@ -60,6 +63,33 @@ def read(content: bytes | None, *, folder: bool = False) -> Wrong:
     raise AssertionError("it was read")
 
 
+def copied(does: Callable[[Copy], object], *names: str, link: str = "") -> Wrong:
+    """Return what is said of a copy of a folder with these files, and with a link."""
+    with tempfile.TemporaryDirectory() as place:
+        for name in names:
+            (Path(place) / name).write_text("FROM scratch\n")
+        if link:
+            (Path(place) / link).symlink_to("../another/Dockerfile")
+        copy = Copy("dockerfile-1", Path(place))
+    try:
+        does(copy)
+    except Wrong as wrong:
+        return wrong
+    finally:
+        duplicate.remove(copy.folder)  # and not `close`, which asks Docker
+    raise AssertionError("nothing is wrong with it")
+
+
+def no_folder() -> Wrong:
+    """Return what is said where the exercise's folder is gone."""
+    try:
+        Copy("dockerfile-1", Path("/nowhere/dockerfile-1"))
+    except Wrong as wrong:
+        return wrong
+    raise AssertionError("it is there")
+
+
+CACHED = builds.Build((), 1)
 HUB = "toomanyrequests: You have reached your pull rate limit"
 EXEC = ("exec /bin/sh: exec format error",)
 
@@ -94,6 +124,14 @@ MESSAGES: dict[str, dict[str, Wrong]] = {
         "a file in another encoding": read("für".encode("latin-1")),
         "a file that does not end": read(b"x" * 4_000_001),
         "a folder in its place": read(None, folder=True),
+    },
+    "kit.copy": {
+        "the folder was deleted": no_folder(),
+        "another name": copied(Copy.attempt, "Dockerfile.dev"),
+        "nothing like it": copied(Copy.attempt, "server.mjs"),
+        "a link out of the folder": copied(Copy.attempt, link="Dockerfile"),
+        "a name in another encoding": copied(Copy._named_in_utf8, "caf\udce9.mjs"),
+        "no step takes the edit in": copied(lambda copy: copy.accept(CACHED, ["server.mjs"])),
     },
     "kit.node_service": {
         "no step has installed": answered(Ended(1, NO_PACKAGE)),

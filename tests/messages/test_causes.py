@@ -83,6 +83,15 @@ def test_an_exercise_has_the_causes_of_all_that_it_uses(clone: Path) -> None:
     assert found["word-1"]["short"].saw == ["`{…}`: long", "`{…}`: short"]
 
 
+def test_facts_of_a_module_beside_are_the_exercises_own(clone: Path) -> None:
+    apart = causes.causes(clone)
+    code, _, facts = MODULE.partition("\n\nclass Read")
+    folder = clone / "src" / "course" / "exercises"
+    (folder / "word.py").write_text(f"from course.exercises.reading import Read\n{code}\n")
+    (folder / "reading.py").write_text(f"{MODULE[: MODULE.index('@')]}class Read{facts}")
+    assert causes.causes(clone) == apart
+
+
 def test_the_list_is_written_as_toml_that_says_each_sentence_once(clone: Path) -> None:
     found = causes.causes(clone)
     written = tomllib.loads(causes.as_toml(found | {"word-2": {"empty": found["word-1"]["empty"]}}))

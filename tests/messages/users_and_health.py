@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from course.exercises.atlas_facts import Believed, Hung, Loading, Lost, Mapped, Own
+from course.exercises.graceful_stop import Stop, Up, Working
 from course.exercises.health_checks import Beside, Cut, HandedOver
-from course.exercises.health_numbers import Believed, Hung, Loading, Lost, Mapped, Own
 from course.exercises.kit.facts import Facts
 from course.exercises.kit.in_flight import Ending, Received
 from course.exercises.kit.reply import Ended, Heard, Reply, Running
-from course.exercises.users_and_health import Kept, Rights, Stop, Up, Working
+from course.exercises.user_rights import Kept, Rights
 from course.measure.container import Probe, Process, Stopped
 from course.measure.probes import CUT, Timeline
 

@@ -1,8 +1,9 @@
 """The causes that each exercise's check can name, with their sentences, read from the source.
 
-A cause belongs to an exercise if its class, or a function or class of its module that is named
-there, at any depth, makes a `Wrong` of it. What the kit itself says is listed by the kit's modules,
-unless an exercise imports that function by name.
+A cause belongs to an exercise if its class, or a function or class that is named there, at any
+depth, makes a `Wrong` of it: one of its module, or one that this imports by name from another
+module of exercises. What the kit itself says is listed by the kit's modules, unless an exercise
+imports that function by name.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ HOLE = "{…}"
 """Stands in a sentence for what is only known when the check runs."""
 _PLACE = "src/course/exercises"
 _PACKAGE = "course.exercises"
+_KIT = f"{_PACKAGE}.kit."
 _SENTENCES = ("saw", "want", "try")
 _MOST = 8
 """So many variants of one sentence are listed."""
@@ -65,7 +67,7 @@ def causes(root: Path) -> Causes:
     }
     found: Causes = {}
     for name, module in modules.items():
-        if name.startswith(f"{_PACKAGE}.kit."):
+        if name.startswith(_KIT):
             found[name.removeprefix(f"{_PACKAGE}.")] = _made(modules, name, module.definitions)
         for id_, code in module.exercises().items():
             found[id_] = _made(modules, name, [code])
@@ -161,7 +163,8 @@ def _reached(
                 left.append((one[0], word))
             # A class of the kit is used by its methods, and no name says by which.
             elif home in modules and isinstance(
-                modules[home].definitions.get(word), ast.FunctionDef
+                modules[home].definitions.get(word),
+                ast.FunctionDef if home.startswith(_KIT) else ast.FunctionDef | ast.ClassDef,
             ):
                 left.append((home, word))
 

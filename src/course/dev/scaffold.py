@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from course.core import manifest
@@ -40,7 +41,10 @@ explain("{id}")
 """
 _IMPORTS = """\
 from dataclasses import dataclass
+from course.exercises.kit.exercise import exercise
 from course.exercises.kit.facts import Facts, Observation
+from course.exercises.kit.lab import Lab
+from course.exercises.kit.verdict import Wrong
 """
 _CODE = '''
 
@@ -70,7 +74,7 @@ from course.exercises.kit.facts import Facts
 MESSAGES: dict[str, dict[str, Facts]] = {{
 }}
 '''
-_AFTER = "from course.exercises.kit.exercise import exercise\n"
+_AFTER = "from __future__ import annotations\n"
 
 
 def exercise(root: Path, topic: str, title: str) -> list[Path]:
@@ -97,9 +101,8 @@ def exercise(root: Path, topic: str, title: str) -> list[Path]:
     code = root / "src" / "course" / "exercises" / f"{lesson.module}.py"
     for path, text in ((lab, _LAB.format(**fields)), (code, _CODE.format(**fields))):
         path.write_text(path.read_text(encoding="utf-8").rstrip("\n") + "\n" + text, "utf-8")
-    missing = [line for line in _IMPORTS.splitlines() if line not in code.read_text("utf-8")]
-    at = code.read_text(encoding="utf-8").index(_AFTER) + len(_AFTER)
-    _insert(code, "\n".join([*missing, ""]), after=at)
+    text = code.read_text(encoding="utf-8")
+    _insert(code, _missing(text), after=text.index(_AFTER) + len(_AFTER))
     messages = root / "tests" / "messages" / f"{lesson.module}.py"
     if not messages.exists():
         messages.write_text(_MESSAGES.format(stem=lesson.stem), encoding="utf-8")
@@ -108,6 +111,15 @@ def exercise(root: Path, topic: str, title: str) -> list[Path]:
         text = path.read_text(encoding="utf-8").rstrip().removesuffix("}")
         path.write_text(f'{text}    "{id_}": {empty},\n}}\n', encoding="utf-8")
     return [toml, lab, code, messages, bank]
+
+
+def _missing(text: str) -> str:
+    """The imports of a new exercise's code that a module does not have yet."""
+    froms = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    there = {alias.name for node in froms for alias in node.names}
+    lines = _IMPORTS.splitlines()
+    new = [one for one in lines if not there.issuperset(one.split("import ")[1].split(", "))]
+    return "".join(f"{one}\n" for one in new)
 
 
 def _end_of_lesson(text: str, lesson: manifest.Lesson) -> int:
