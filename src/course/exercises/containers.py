@@ -29,6 +29,7 @@ from course.exercises.kit.served import Served
 from course.exercises.kit.verdict import OLD_RUNTIME, WRONG_ANSWER, Wrong
 
 _PORT = 3000
+_OK = 200
 
 # -- containers-1
 
@@ -67,7 +68,7 @@ class Titled(Facts):
         if not isinstance(heard, Reply):
             want = f"the service of slug.mjs on port {_PORT}, reached from outside the container"
             return no_reply(heard, "slug:lab", _PORT, want)
-        got, want = heard.field("slug"), _slug(self.title, *options[-1:])
+        got, want = _answered(heard, "slug"), _slug(self.title, *options[-1:])
         if got == _slug(self.title) != want:
             return arguments_lost("slug:lab", options, "it joins words by `-` all the same")
         if got != want:
@@ -122,6 +123,12 @@ class SlugRunsAlone:
 def _titled(option: tuple[str, ...], served: Served, draw: Draw) -> Iterator[Facts]:
     for title in (form.format(draw.word()) for form in _TITLES):
         yield Titled(option, title, served.hear(f"/?text={quote(title)}"))
+
+
+def _answered(heard: Heard, name: str) -> str:
+    """A field of an answer, and of an error its status too: a client takes it for no answer."""
+    said = heard.field(name)
+    return said if heard.status == _OK else f"status {heard.status}: {said}"
 
 
 def _slug(text: str, joint: str = "-") -> str:
@@ -244,7 +251,7 @@ class PriceNeedsNothing:
 
         def converted(served: Served, cents: int) -> Converted:
             heard = served.hear(f"/?cents={cents}")
-            return Converted(cents, heard.field("cents"), heard.field("currency"), *rates)
+            return Converted(cents, _answered(heard, "cents"), heard.field("currency"), *rates)
 
         def contract(served: Served, draw: Draw) -> Iterator[Facts]:
             yield Alone(served.hear("/?cents=1"), lab.other_tags("price:lab"))

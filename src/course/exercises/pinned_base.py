@@ -131,8 +131,8 @@ class RebuildIsYesterdays:
             lab.remember(whose, json.dumps(_release(lab, f"{name}:4.1", version, node)))
             lab.remember(f"{whose} digest", base.digest("4.1"))
             if whose == _TODAY:  # which this machine has not pulled
-                lab.docker.images.remove(f"{name}:4.1")
-        lab.docker.images.get(f"{name}:4.1").tag(name, "latest")
+                lab.run("docker", "image", "rm", f"{name}:4.1")
+        lab.run("docker", "tag", f"{name}:4.1", f"{name}:latest")
         for tag in ("4.1", "latest"):
             base.retag(tag, lab.recall(f"{_TODAY} digest"))
 
