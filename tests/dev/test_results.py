@@ -30,3 +30,8 @@ def test_a_row_is_replaced_and_stale_once_its_subject_changed(home: Path) -> Non
     (root / "a.py").write_text("2")
     git(root, "commit", "-am", "two")
     assert "*(stale)*" in results.page(root, default_runner())
+
+
+def test_of_twenty_values_one_may_exceed_their_p95() -> None:
+    assert results.p95([float(value) for value in range(20, 0, -1)]) == 19
+    assert results.p95([3.0]) == 3

@@ -23,6 +23,7 @@ from course.measure.rollout import Rollout, Sample, containers
 from course.measure.rollout.columns import condition, is_finished
 
 _PODS = 2
+"""As in the exercise's file."""
 _FIRST_WAIT = 90.0
 _NOTICE = 10.0
 _CONTROLLER = 1.0
@@ -165,7 +166,12 @@ class StuckIsNoticed(StartsAsShop):
         rollout = Rollout(NAME)
         with rollout.watch(maximum=_FIRST_WAIT) as feed:
             # The controller takes no pod away that is not replaced yet, ready or not.
-            feed.until(lambda: len(feed.samples(-1)[0].pods) == _PODS, _FIRST_WAIT)
+            if not feed.until(lambda: len(feed.samples(-1)[0].pods) == _PODS, _FIRST_WAIT):
+                raise CourseError(
+                    f"{NAME} does not have its pods yet: {feed.samples(-1)[0].status}",
+                    f"{_PODS} pods of 1.1.0, before a bad release of them begins",
+                    f"kubectl describe deployment {NAME}; then: course reset rolling-4",
+                )
         lab.remember("pods", " ".join(pod["metadata"]["uid"] for pod in _counted(lab)))
         lab.remember("uid", _deployment(lab)["metadata"]["uid"])
         lab.remember("bad", bad)
